@@ -1,0 +1,7 @@
+//! Floor 3: adapters, one library each.
+
+pub mod amqp;
+pub mod clock;
+pub mod embedded;
+pub mod keys;
+pub mod store;

@@ -1,0 +1,1 @@
+//! The body: base64, XHTML, PDF/A, JSON.

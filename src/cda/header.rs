@@ -1,0 +1,1 @@
+//! The header facts of a document.

@@ -1,0 +1,8 @@
+//! Floor 1: the CDA R2 document of the social-welfare archive: opening it, its header, its body, its templates, its signatures.
+
+pub mod body;
+pub mod header;
+pub mod open;
+pub mod seal;
+pub mod template;
+pub mod verify;

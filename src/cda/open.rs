@@ -1,0 +1,1 @@
+//! Finds the document in a message: bare, or carried by a frame.

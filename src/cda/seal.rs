@@ -1,0 +1,1 @@
+//! Splices the system signature into the received octets.

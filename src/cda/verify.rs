@@ -1,0 +1,1 @@
+//! Verifies the signatures that came with a document.

@@ -1,0 +1,1 @@
+//! All rules that are data, loaded and checked together.

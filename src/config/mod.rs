@@ -1,0 +1,1 @@
+//! Floor 2: raw TOML to checked configuration, once.

@@ -1,0 +1,170 @@
+//! All that one commit makes durable. A `Commit` is built by `rules`, checked and written by the archive adapter in one transaction.
+
+use std::sync::Arc;
+
+use super::ack::InstanceId;
+use super::digest::Digest;
+use super::document::Header;
+use super::facts::{Awaited, Expectation, Hold};
+use super::ledger::{Entry, Position};
+use super::message::{Envelope, MessageKey, Reply};
+use super::outbox::OutboxEntry;
+use super::time::Moment;
+
+/// One request's whole effect.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The message.
+    pub key: MessageKey,
+    /// When it was decided.
+    pub at: Moment,
+    /// Where this delivery's answer goes; `None` when it is owed none or comes from the hold.
+    pub reply: Option<Reply>,
+    /// What happens.
+    pub effect: Effect,
+    /// What the decision relied on.
+    pub expects: Vec<Expectation>,
+    /// The inbox revision that this decision supersedes; `None` when the key is expected to be new.
+    pub supersedes: Option<u32>,
+}
+
+/// What happens to the archive.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// A document is archived and answered.
+    Archive(Box<Archive>),
+    /// The message is refused, kept and, where it has a reply address, answered.
+    Refuse(Box<Refuse>),
+    /// The message is put on hold.
+    Hold(Box<Held>),
+    /// The stored answer goes out again to `Commit::reply`; nothing else changes. On a held key: `reply` is added to those that will be answered.
+    Repeat,
+}
+
+/// A document and its surroundings.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// The header facts.
+    pub header: Header,
+    /// The frame's id: claimed for this sender for good.
+    pub frame: Option<InstanceId>,
+    /// The archived octets: the received document with our signature spliced in.
+    pub octets: Arc<Vec<u8>>,
+    /// Where our signature begins in `octets`, and how long it is: without it they are the received octets.
+    pub splice: (usize, usize),
+    /// SHA-256 of the document as received.
+    pub received: Digest,
+    /// SHA-256 of `octets`.
+    pub archived: Digest,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The access log's entry.
+    pub access: Access,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome.
+    pub outcome: Digest,
+}
+
+/// A durable refusal (or a note: `answer` is `None` and `noted` is true).
+#[derive(Debug, Clone)]
+pub struct Refuse {
+    /// The code that names it; `None` only for a note.
+    pub code: Option<String>,
+    /// Whether it is final under this rule set.
+    pub is_final: bool,
+    /// An incoming acknowledgement: recorded, never answered.
+    pub noted: bool,
+    /// The received octets, kept for replay.
+    pub octets: Arc<Vec<u8>>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The answer, all but its ledger position.
+    pub answer: Option<AnswerDraft>,
+    /// Digest of the outcome: the same as before means the stored answer goes out again.
+    pub outcome: Digest,
+}
+
+/// A message put on hold.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// What it waits for and until when.
+    pub hold: Hold,
+    /// The message, to be decided anew.
+    pub envelope: Envelope,
+    /// The rule set.
+    pub rules: Digest,
+}
+
+/// An answer with the place where the ledger position goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerDraft {
+    /// The answer without its position.
+    pub octets: Vec<u8>,
+    /// Where in `octets` the position's decimal digits are put in.
+    pub slot: usize,
+    /// SHA-256 of `octets`: what the ledger hashes.
+    pub digest: Digest,
+}
+
+impl AnswerDraft {
+    /// The answer with its position: what is stored and sent.
+    #[must_use]
+    pub fn at(&self, position: Position) -> Vec<u8> {
+        let digits = position.0.to_string();
+        let slot = self.slot.min(self.octets.len());
+        let mut out = Vec::with_capacity(self.octets.len() + digits.len());
+        out.extend_from_slice(&self.octets[..slot]);
+        out.extend_from_slice(digits.as_bytes());
+        out.extend_from_slice(&self.octets[slot..]);
+        out
+    }
+}
+
+/// The access log's entry: who did what to which document, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Who: the sender.
+    pub actor: String,
+    /// What: `store` or `replace`.
+    pub action: String,
+    /// The service request's code, when it came in a frame.
+    pub service_request: Option<String>,
+    /// The purpose of use's code, when it came in a frame.
+    pub purpose: Option<String>,
+}
+
+/// What the commit came to.
+#[derive(Debug, Clone)]
+pub enum Committed {
+    /// It is durable.
+    Done(Done),
+    /// What the decision relied on no longer holds, or another decided the same key or id meanwhile: look and decide again.
+    Stale,
+}
+
+/// A durable commit.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// The ledger position, where the effect has one.
+    pub position: Option<Position>,
+    /// What must leave now. The adapter has leased these rows to this instance.
+    pub outbox: Vec<OutboxEntry>,
+    /// Held messages that waited for what this commit brought: decide them anew.
+    pub released: Vec<HeldMessage>,
+}
+
+/// A held message, ready to be decided anew.
+#[derive(Debug, Clone)]
+pub struct HeldMessage {
+    /// Its key.
+    pub key: MessageKey,
+    /// Its inbox revision.
+    pub revision: u32,
+    /// The message; its `reply` is `None`, the replies wait with the hold.
+    pub envelope: Envelope,
+    /// What it waits for.
+    pub awaits: Awaited,
+    /// When its time is up.
+    pub until: Moment,
+}

@@ -1,0 +1,118 @@
+//! The ledger: one chain of everything that was decided. An entry's hash covers the entry before it, so a changed,
+//! missing or moved entry breaks the chain where it happened.
+
+use super::digest::Digest;
+use super::time::Moment;
+
+/// A place in the ledger, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+/// What an entry records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A document was archived.
+    Archived,
+    /// A message was refused.
+    Refused,
+    /// A message was recorded that is owed no answer.
+    Noted,
+}
+
+impl EntryKind {
+    /// The number kept in the database and hashed.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Archived => 1,
+            Self::Refused => 2,
+            Self::Noted => 3,
+        }
+    }
+
+    /// Reads the number.
+    #[must_use]
+    pub const fn from_number(number: i16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Archived),
+            2 => Some(Self::Refused),
+            3 => Some(Self::Noted),
+            _ => None,
+        }
+    }
+}
+
+/// An entry before it is numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it records.
+    pub kind: EntryKind,
+    /// When it was decided.
+    pub at: Moment,
+    /// Who sent the message.
+    pub sender: String,
+    /// SHA-256 of the received message.
+    pub message: Digest,
+    /// The document's id, where one was read.
+    pub document_id: Option<String>,
+    /// SHA-256 of the document as received.
+    pub document: Option<Digest>,
+    /// SHA-256 of the archived octets, our signature in them.
+    pub archived: Option<Digest>,
+    /// The refusal's code.
+    pub code: Option<String>,
+    /// SHA-256 of the answer without its ledger position.
+    pub answer: Option<Digest>,
+    /// SHA-256 of the rule set that decided.
+    pub rules: Digest,
+    /// The earlier decision about the same octets that this one supersedes.
+    pub supersedes: Option<Position>,
+}
+
+impl Entry {
+    /// The octets whose SHA-256 is the entry's hash: the hash before it, its position and every field, each with its length, in this order for ever.
+    #[must_use]
+    pub fn octets(&self, before: &Digest, position: Position) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320);
+        out.extend_from_slice(b"arkki-ledger-1");
+        out.extend_from_slice(&before.0);
+        out.extend_from_slice(&position.0.to_be_bytes());
+        out.extend_from_slice(&self.kind.number().to_be_bytes());
+        out.extend_from_slice(&self.at.micros().to_be_bytes());
+        put(&mut out, Some(self.sender.as_bytes()));
+        put(&mut out, Some(&self.message.0));
+        put(&mut out, self.document_id.as_deref().map(str::as_bytes));
+        put(&mut out, self.document.as_ref().map(|d| d.0.as_slice()));
+        put(&mut out, self.archived.as_ref().map(|d| d.0.as_slice()));
+        put(&mut out, self.code.as_deref().map(str::as_bytes));
+        put(&mut out, self.answer.as_ref().map(|d| d.0.as_slice()));
+        put(&mut out, Some(&self.rules.0));
+        put(&mut out, self.supersedes.map(|p| p.0.to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice));
+        out
+    }
+}
+
+/// A field: 0xFF for absent, else 0x00, its length in four octets, its octets. No two lists of fields share octets.
+fn put(out: &mut Vec<u8>, field: Option<&[u8]>) {
+    match field {
+        None => out.push(0xFF),
+        Some(octets) => {
+            out.push(0);
+            out.extend_from_slice(&u32::try_from(octets.len()).unwrap_or(u32::MAX).to_be_bytes());
+            out.extend_from_slice(octets);
+        }
+    }
+}
+
+/// An entry in its place, as the archive keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chained {
+    /// Its place.
+    pub position: Position,
+    /// The hash of the entry before it.
+    pub before: Digest,
+    /// Its own hash.
+    pub hash: Digest,
+    /// The entry.
+    pub entry: Entry,
+}

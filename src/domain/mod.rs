@@ -1,0 +1,20 @@
+//! Floor 0: the values everything else speaks in, and the decisions that need nothing but values.
+//! Only `std` here: no I/O, no clock, no log, no library.
+
+pub mod ack;
+pub mod change;
+pub mod code;
+pub mod digest;
+pub mod document;
+pub mod facts;
+pub mod finding;
+pub mod language;
+pub mod ledger;
+pub mod limits;
+pub mod message;
+pub mod oid;
+pub mod outage;
+pub mod outbox;
+pub mod person;
+pub mod refusal;
+pub mod time;

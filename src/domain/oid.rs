@@ -1,0 +1,119 @@
+//! Object identifiers (documents.md §6): the names of documents, organisations and code systems.
+
+use std::fmt;
+
+/// A checked OID: dotted decimal arcs, no leading zeros, first arc 0–2, second at most 39 under 0 and 1, at most 64 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Oid(String);
+
+impl Oid {
+    /// The longest OID taken, in characters (documents.md §6: the limit DICOM uses; the national guide's number was not seen).
+    pub const LONGEST: usize = 64;
+
+    /// Checks and keeps an OID.
+    ///
+    /// # Errors
+    /// Says which rule the text breaks; never repeats the text.
+    pub fn parse(text: &str) -> Result<Self, OidFault> {
+        if text.is_empty() {
+            return Err(OidFault::Empty);
+        }
+        if text.len() > Self::LONGEST {
+            return Err(OidFault::TooLong);
+        }
+        let mut arcs = 0_usize;
+        let mut first = "";
+        for arc in text.split('.') {
+            if arc.is_empty() || !arc.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(OidFault::Syntax);
+            }
+            if arc.len() > 1 && arc.starts_with('0') {
+                return Err(OidFault::LeadingZero);
+            }
+            match arcs {
+                0 if !matches!(arc, "0" | "1" | "2") => return Err(OidFault::FirstArc),
+                0 => first = arc,
+                1 if first != "2" && (arc.len() > 2 || arc.parse::<u8>().is_ok_and(|n| n > 39)) => return Err(OidFault::SecondArc),
+                _ => {}
+            }
+            arcs += 1;
+        }
+        if arcs < 2 {
+            return Err(OidFault::Syntax);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The dotted text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is `base` itself or lies under it.
+    #[must_use]
+    pub fn is_under(&self, base: &str) -> bool {
+        self.0.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which rule of OID syntax a text breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OidFault {
+    /// No text at all.
+    Empty,
+    /// More than [`Oid::LONGEST`] characters.
+    TooLong,
+    /// Something other than digits and single dots, or fewer than two arcs.
+    Syntax,
+    /// An arc begins with a zero it does not need.
+    LeadingZero,
+    /// The first arc is not 0, 1 or 2.
+    FirstArc,
+    /// The second arc is above 39 under 0 or 1.
+    SecondArc,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_the_standard_takes() {
+        for good in ["1.2.246.10.99999992.95.2026.1.1", "2.999", "0.39", "2.16.840.1.113883.1.3"] {
+            assert!(Oid::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn names_the_broken_rule() {
+        for (bad, fault) in [
+            ("", OidFault::Empty),
+            ("1", OidFault::Syntax),
+            ("1..2", OidFault::Syntax),
+            ("1.2.", OidFault::Syntax),
+            ("1.2.x", OidFault::Syntax),
+            ("1.02", OidFault::LeadingZero),
+            ("3.1", OidFault::FirstArc),
+            ("1.40", OidFault::SecondArc),
+            ("1.999999999999", OidFault::SecondArc),
+        ] {
+            assert_eq!(Oid::parse(bad), Err(fault), "{bad}");
+        }
+        assert_eq!(Oid::parse(&format!("1.2{}", ".3".repeat(40))), Err(OidFault::TooLong));
+    }
+
+    #[test]
+    fn under_means_arcs_not_characters() {
+        let oid = Oid::parse("1.2.246.10").unwrap_or_else(|_| unreachable!());
+        assert!(oid.is_under("1.2.246"));
+        assert!(oid.is_under("1.2.246.10"));
+        assert!(!oid.is_under("1.2.24"));
+    }
+}

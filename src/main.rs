@@ -1,0 +1,6 @@
+//! Arguments to `cli::run` to exit code.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Re-verifies everything the archive holds.

@@ -1,0 +1,1 @@
+//! The CPU stage: octets in, a checked request or a refusal out.

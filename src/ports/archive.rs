@@ -1,0 +1,152 @@
+//! The archive: the one place where anything becomes true. Two adapters, PostgreSQL and SQLite, keep the same promises and run the same suite.
+
+use async_trait::async_trait;
+
+use crate::domain::change::{Commit, Committed, HeldMessage};
+use crate::domain::digest::Digest;
+use crate::domain::facts::{Facts, Needs};
+use crate::domain::ledger::{Chained, Position};
+use crate::domain::message::Sender;
+use crate::domain::oid::Oid;
+use crate::domain::outage::Outage;
+use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::time::Moment;
+
+/// The archive.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// What the archive knows about one message. Adapters answer many callers with one round trip.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn facts(&self, needs: Needs) -> Result<Facts, Outage>;
+
+    /// Makes one request's whole effect durable, or nothing of it. Many callers share one transaction; calls made in order by one task take effect in that order.
+    ///
+    /// # Errors
+    /// An outage: the outcome is then unknown and is found by asking for the facts again.
+    async fn commit(&self, commit: Commit) -> Result<Committed, Outage>;
+
+    /// How many messages are on hold: of this sender, and in all.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn held_counts(&self, sender: &Sender) -> Result<(u64, u64), Outage>;
+
+    /// Held messages whose time is up or whose awaited id has arrived, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn held_due(&self, now: Moment, limit: u32) -> Result<Vec<HeldMessage>, Outage>;
+
+    /// Leases outbox rows that nobody holds a lease on, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn outbox_lease(&self, now: Moment, limit: u32) -> Result<Vec<OutboxEntry>, Outage>;
+
+    /// Forgets rows that were routed and confirmed.
+    ///
+    /// # Errors
+    /// An outage: the rows stay and will be sent again, with the same ids.
+    async fn outbox_sent(&self, ids: &[OutboxId]) -> Result<(), Outage>;
+
+    /// Notes that a row came back unroutable and when it may be tried again.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn outbox_unroutable(&self, id: OutboxId, again: Moment) -> Result<(), Outage>;
+
+    /// What stands where, for metrics, `doctor` and tests.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn counts(&self) -> Result<Counts, Outage>;
+
+    /// The head of the ledger: last position and hash; `None` while it is empty.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn head(&self) -> Result<Option<(Position, Digest)>, Outage>;
+
+    /// Ledger entries after `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn ledger_page(&self, after: Position, limit: u32) -> Result<Vec<Chained>, Outage>;
+
+    /// The archived document that a ledger position made, with its octets; `None` when the row is missing, which an audit reports.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn document_at(&self, position: Position) -> Result<Option<StoredDocument>, Outage>;
+
+    /// The archived document with this id.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn document(&self, id: &Oid) -> Result<Option<StoredDocument>, Outage>;
+
+    /// The stored answer and received octets of the decision at a ledger position, as far as the inbox still bears them.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage>;
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn ping(&self) -> Result<(), Outage>;
+}
+
+/// A document as it lies in the archive.
+#[derive(Debug, Clone)]
+pub struct StoredDocument {
+    /// Its id.
+    pub id: Oid,
+    /// The ledger position that made it.
+    pub position: Position,
+    /// The stored octets.
+    pub octets: Vec<u8>,
+    /// Where our signature begins, and how long it is.
+    pub splice: (usize, usize),
+    /// The SHA-256 kept beside it: of the document as received.
+    pub received: Digest,
+    /// The SHA-256 kept beside it: of `octets`.
+    pub archived: Digest,
+    /// When it was archived.
+    pub at: Moment,
+}
+
+/// A decision as it lies in the inbox.
+#[derive(Debug, Clone)]
+pub struct StoredDecision {
+    /// SHA-256 of the received message.
+    pub message: Digest,
+    /// The stored answer.
+    pub answer: Option<Vec<u8>>,
+    /// The received octets, where they are kept (refusals and notes).
+    pub octets: Option<Vec<u8>>,
+}
+
+/// Row counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Archived documents.
+    pub documents: u64,
+    /// Decided messages, held ones among them.
+    pub messages: u64,
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Messages refused.
+    pub refused: u64,
+    /// Messages on hold.
+    pub held: u64,
+    /// Answers waiting in the outbox.
+    pub outbox: u64,
+    /// Answers that came back unroutable and wait.
+    pub unroutable: u64,
+    /// Ledger entries.
+    pub ledger: u64,
+}

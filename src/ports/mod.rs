@@ -1,0 +1,6 @@
+//! Floor 2: what the work needs from the world. Every error is an [`Outage`](crate::domain::outage::Outage): a refusal never comes from a port.
+
+pub mod archive;
+pub mod broker;
+pub mod clock;
+pub mod signer;

@@ -1,0 +1,1 @@
+//! New, repeated, conflict, held, refused: the one decision.

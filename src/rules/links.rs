@@ -1,0 +1,1 @@
+//! Links: document, case, client relation.

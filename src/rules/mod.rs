@@ -1,0 +1,5 @@
+//! Floor 2: decisions. `decide(request, facts, at)` is pure: values in, a `Change` or a `Refusal` out.
+
+pub mod decide;
+pub mod links;
+pub mod versions;

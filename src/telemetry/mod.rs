@@ -1,0 +1,1 @@
+//! Floor 2: one function per event: one log line and its metrics.

@@ -1,0 +1,1 @@
+//! Renders and reads the acknowledgement MCCI_IN000002UV01.

@@ -1,0 +1,1 @@
+//! Reads the transfer frame (siirtokehys).

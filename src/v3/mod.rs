@@ -1,0 +1,4 @@
+//! Floor 1: HL7 V3 messages: frames in, acknowledgements out.
+
+pub mod ack;
+pub mod frame;

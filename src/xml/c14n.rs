@@ -1,0 +1,1 @@
+//! Exclusive XML Canonicalization 1.0 without comments.

@@ -1,0 +1,1 @@
+//! XMLDSig in the one strict profile of documents.md §4.2.

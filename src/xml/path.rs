@@ -1,0 +1,1 @@
+//! From a line and a column to the element that stands there.

@@ -1,0 +1,1 @@
+//! One bounded walk before anything else sees the octets.

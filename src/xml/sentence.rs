@@ -1,0 +1,1 @@
+//! From a schema validator's code to a finding for people.

@@ -1,0 +1,1 @@
+//! Writing XML: escaping and nothing else.

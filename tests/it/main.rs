@@ -1,0 +1,12 @@
+//! The one integration binary; a module a subject. Real RabbitMQ, real PostgreSQL, real tools.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod amqp;
+mod cda;
+mod faults;
+mod generate;
+mod kit;
+mod sign;
+mod store;
+mod tidy;
+mod xml;
