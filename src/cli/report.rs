@@ -55,7 +55,10 @@ impl Report {
     pub fn print(self, json: bool) -> ExitCode {
         use std::io::Write as _;
         // A reader that went away (`| head`) is no failure of the command.
-        let _closed = if json {
+        let _closed = if json && self.json.is_null() {
+            // The command has printed its lines as it went.
+            Ok(())
+        } else if json {
             writeln!(std::io::stdout(), "{}", self.json)
         } else if self.health == Health::Blind {
             write!(std::io::stderr(), "{}", self.text)
