@@ -9,7 +9,7 @@ use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 
 use super::Fault;
-use super::certificate::{Certificate, moment};
+use super::certificate::{CERTIFICATE_OCTETS, Certificate, moment};
 use crate::domain::digest::Digest;
 use crate::domain::time::Moment;
 
@@ -78,6 +78,9 @@ impl TrustAnchors {
     /// # Errors
     /// Why it is not believed.
     pub fn verify(&self, der: &[u8], at: Moment) -> Result<Arc<Certificate>, Distrust> {
+        if der.len() > CERTIFICATE_OCTETS {
+            return Err(Distrust::Unreadable);
+        }
         let fingerprint = super::sha256(der);
         let known = self.lock().get(&fingerprint).cloned();
         if let Some(known) = known
