@@ -48,8 +48,10 @@ pub struct DocumentSpec {
     pub body: Body,
     /// How large the body's octets should be at least, before base64; 0 for what comes naturally.
     pub body_octets: usize,
-    /// Who wrote and, with a card, signs it.
+    /// Who wrote it.
     pub professional: Option<Professional>,
+    /// Whether the professional signs it with a card: it then carries signature metadata, and needs the signature itself (see [`super::signature`]).
+    pub signed: bool,
     /// Namespace and layout habits.
     pub style: Style,
     /// The seed of its prose.
@@ -328,7 +330,7 @@ impl DocumentSpec {
             w.empty(Space::Fi, "code", &terms::PLANNING.attributes(l));
             w.close();
         }
-        if let Some(signer) = &self.professional {
+        if let Some(signer) = self.professional.as_ref().filter(|_| self.signed) {
             self.signature_metadata(w, signer);
         }
         w.close();

@@ -78,6 +78,7 @@ impl Family {
                 body,
                 body_octets: 0,
                 professional: None,
+                signed: false,
                 style,
                 seed: seed.wrapping_add(number),
             }
@@ -91,7 +92,7 @@ impl Family {
         let case = DocumentSpec { relation_id, case_id: case_id.clone(), ..make(2, Group::Case, Body::Structured) };
         let professional = Some(Professional::SAMPLE);
         let phase_one = DocumentSpec { case_id: case_id.clone(), professional, ..make(3, Group::PhaseOne, Body::Pdf) };
-        let client_document = DocumentSpec { case_id, professional, ..make(4, Group::Client, Body::Structured) };
+        let client_document = DocumentSpec { case_id, professional, signed: true, ..make(4, Group::Client, Body::Structured) };
         let old_relation =
             DocumentSpec { relation_id: old_relation_id.clone(), old_relation: true, period: past.clone(), ..make(5, Group::ClientRelation, Body::Structured) };
         let closed_case = DocumentSpec {

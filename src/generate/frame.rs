@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::document::{DocumentSpec, Organisation, Professional, person_name, plain_name};
+use super::document::{DocumentSpec, Professional, person_name, plain_name};
 use super::terms;
 use super::writer::{Space, Style, Writer};
 use crate::domain::document::Group;
@@ -59,11 +59,12 @@ pub const TEST_ARCHIVE: &str = "1.2.246.556.18007.2";
 pub const STORE: &str = "RCMR_IN200002FI01";
 
 impl FrameSpec {
-    /// A frame around a document, as a well-behaved sender of the test environment makes it. `message` is the last arc of the message's id.
+    /// A frame around a document, as a well-behaved sender of the test environment makes it. The message's id follows from the document's and `message`:
+    /// another number, another message.
     #[must_use]
     pub fn around(document: &DocumentSpec, message: u64) -> Self {
         Self {
-            id: (format!("{}.18.2026.{message}", Organisation::SAMPLE.node), None),
+            id: (document.id.replacen(".95.", ".18.", 1), Some(message.to_string())),
             root: STORE,
             interaction: STORE,
             version: "V3-2006",

@@ -3,13 +3,14 @@
 
 pub mod document;
 pub mod family;
-// pub mod fault;
+pub mod fault;
 pub mod frame;
-// pub mod hostile;
+pub mod hostile;
 pub mod person;
 pub mod random;
-// pub mod samples;
-// pub mod scenario;
+pub mod samples;
+pub mod scenario;
+pub mod signature;
 
 mod body;
 mod json;
