@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod effect;
+pub mod door;
 pub mod examine;
 pub mod gate;
 pub mod holds;

@@ -40,6 +40,7 @@ struct Watchdog {
     pipe: Mutex<ChildStdin>,
 }
 
+#[allow(clippy::zombie_processes, reason = "it outlives this process by design")]
 fn watchdog() -> &'static Watchdog {
     static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
     WATCHDOG.get_or_init(|| {
