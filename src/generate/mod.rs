@@ -1,1 +1,19 @@
-//! Floor 1: makes realistic documents and messages of synthetic persons, valid or with one chosen fault: for samples, tests, demo and benches.
+//! Floor 1: makes realistic documents and messages of synthetic persons, good or with one chosen fault: for samples, tests, demo and benches.
+//! Pure: a seed in, octets out; the same seed gives the same octets for good.
+
+pub mod document;
+pub mod family;
+pub mod fault;
+pub mod frame;
+pub mod hostile;
+pub mod person;
+pub mod random;
+pub mod samples;
+pub mod scenario;
+pub mod signature;
+
+mod body;
+mod json;
+mod pdf;
+pub mod terms;
+pub mod writer;

@@ -1,1 +1,3 @@
-//! Signing keys: PEM files.
+//! Keys: where the private half of the system signature lives.
+
+pub mod pem;

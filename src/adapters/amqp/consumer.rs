@@ -1,0 +1,199 @@
+//! The inbound side. One supervisor task owns the connection and every channel on it, and rebuilds them; what one queue's channel does is in `lane.rs`.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use lapin::Connection;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::connect::{Backoff, asked, connect, lost, outage, words};
+use super::lane::{Ended, Lane};
+use super::settings::AmqpSettings;
+use crate::domain::outage::Outage;
+use crate::ports::broker::{Consumer, Delivery};
+
+/// What is wanted of the inbound side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Taking,
+    Paused,
+    Closing,
+}
+
+/// Consumes every inbound queue of one RabbitMQ.
+///
+/// `close` works off what is in hand, deliveries not yet taken by the pipeline among them: go on receiving until it returns.
+pub struct AmqpConsumer {
+    settings: Arc<AmqpSettings>,
+    mode: watch::Sender<Mode>,
+    standing: Arc<Standing>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How things stand, for `is_up` and for the one who waits in `start`.
+#[derive(Default)]
+pub(super) struct Standing {
+    connected: AtomicBool,
+    /// Queues with a subscription.
+    subscribed: AtomicUsize,
+    /// What was last seen to be wrong.
+    trouble: Mutex<String>,
+    changed: Notify,
+}
+
+impl Standing {
+    pub(super) fn subscribed(&self, more: bool) {
+        if more {
+            self.subscribed.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.subscribed.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn trouble(&self, what: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn connected(&self, now: bool) {
+        self.connected.store(now, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+}
+
+impl AmqpConsumer {
+    /// A consumer that has not started.
+    #[must_use]
+    pub fn new(settings: Arc<AmqpSettings>) -> Self {
+        Self { settings, mode: watch::Sender::new(Mode::Taking), standing: Arc::default(), supervisor: Mutex::new(None) }
+    }
+
+    fn all_subscribed(&self) -> bool {
+        self.standing.subscribed.load(Ordering::Acquire) >= self.settings.inbound.len() && self.is_up()
+    }
+}
+
+#[async_trait]
+impl Consumer for AmqpConsumer {
+    async fn start(&self, deliveries: mpsc::Sender<Delivery>) -> Result<(), Outage> {
+        let supervisor = supervise(Arc::clone(&self.settings), deliveries, self.mode.subscribe(), Arc::clone(&self.standing));
+        let earlier = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).replace(tokio::spawn(supervisor));
+        if let Some(earlier) = earlier {
+            earlier.abort();
+        }
+        let standing = async {
+            loop {
+                let changed = self.standing.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if self.all_subscribed() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        match tokio::time::timeout(self.settings.start_timeout, standing).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(outage(self.standing.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone())),
+        }
+    }
+
+    async fn pause(&self) {
+        self.mode.send_if_modified(|mode| *mode == Mode::Taking && std::mem::replace(mode, Mode::Paused) == Mode::Taking);
+    }
+
+    async fn resume(&self) {
+        self.mode.send_if_modified(|mode| *mode == Mode::Paused && std::mem::replace(mode, Mode::Taking) == Mode::Paused);
+    }
+
+    async fn close(&self, within: Duration) {
+        self.mode.send_replace(Mode::Closing);
+        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut supervisor) = supervisor
+            && tokio::time::timeout(within, &mut supervisor).await.is_err()
+        {
+            supervisor.abort();
+        }
+        self.standing.connected(false);
+    }
+
+    fn is_up(&self) -> bool {
+        self.standing.connected.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for AmqpConsumer {
+    fn drop(&mut self) {
+        if let Some(supervisor) = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            supervisor.abort();
+        }
+    }
+}
+
+/// Connects, tends every queue, and on any failure of the connection drops all and begins again after a pause, until closed.
+async fn supervise(settings: Arc<AmqpSettings>, deliveries: mpsc::Sender<Delivery>, mode: watch::Receiver<Mode>, standing: Arc<Standing>) {
+    let mut backoff = Backoff::new(settings.backoff);
+    while *mode.borrow() != Mode::Closing {
+        match connect(&settings, "in").await {
+            Ok(connection) => {
+                standing.connected(true);
+                let tended = settings.inbound.iter().map(|queue| {
+                    let lane = Lane { settings: &settings, queue, entrance: queue.entrance(), deliveries: &deliveries, standing: &standing };
+                    tend(lane, &connection, mode.clone())
+                });
+                let since = Instant::now();
+                tokio::select! {
+                    // Every lane is closed, or one of them found the connection gone.
+                    _ = try_join_all(tended) => {}
+                    trouble = lost(&connection) => standing.trouble(trouble),
+                }
+                if connection.status().connected() {
+                    let _ = asked(connection.close(200, "OK".into())).await;
+                }
+                standing.connected(false);
+                // A connection that falls at once is no success.
+                if since.elapsed() > settings.backoff.1 {
+                    backoff.reset();
+                }
+            }
+            Err(outage) => standing.trouble(outage.detail),
+        }
+        rest(&mut backoff, &mode).await;
+    }
+    standing.connected(false);
+}
+
+/// The connection is gone.
+struct Lost;
+
+/// One queue: a channel at a time, again after each failure that the connection survives.
+async fn tend(lane: Lane<'_>, connection: &Connection, mut mode: watch::Receiver<Mode>) -> Result<(), Lost> {
+    let mut backoff = Backoff::new(lane.settings.backoff);
+    loop {
+        match lane.run(connection, &mut mode, &mut backoff).await {
+            Ok(Ended::Closed) => return Ok(()),
+            Ok(Ended::HandedBack) => {}
+            Err(error) => {
+                lane.standing.trouble(format!("queue {}: {}", lane.queue.queue, words(&error)));
+                if !connection.status().connected() {
+                    return Err(Lost);
+                }
+                rest(&mut backoff, &mode).await;
+            }
+        }
+        if *mode.borrow() == Mode::Closing {
+            return Ok(());
+        }
+    }
+}
+
+/// A pause that a close cuts short.
+async fn rest(backoff: &mut Backoff, mode: &watch::Receiver<Mode>) {
+    let mut mode = mode.clone();
+    let closing = async { mode.wait_for(|m| *m == Mode::Closing).await.is_ok() };
+    let _ = tokio::time::timeout(backoff.pause(), closing).await;
+}

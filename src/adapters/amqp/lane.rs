@@ -1,0 +1,261 @@
+//! One inbound queue on one channel: takes deliveries, hands them to the pipeline as fast as it takes them, tells the broker what is settled.
+//! Everything here lives and dies with the channel, the receiver of settlements too: what is settled later falls on deaf ears.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery as Raw;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection};
+use tokio::sync::{mpsc, watch};
+
+use super::connect::{Backoff, asked};
+use super::consumer::{Mode, Standing};
+use super::in_hand::InHand;
+use super::settings::{AmqpSettings, InboundQueue};
+use crate::domain::message::Envelope;
+use crate::pipeline::door::{Entrance, Properties};
+use crate::ports::broker::{Delivery, Settle, Settlement};
+
+/// How many settlements, or deliveries, are taken in at one go before the others get their turn.
+const AT_ONE_GO: usize = 256;
+/// A sleep that never ends, in practice: nothing is due.
+const FAR: Duration = Duration::from_secs(24 * 3600);
+
+/// What a lane works with.
+pub(super) struct Lane<'a> {
+    pub(super) settings: &'a AmqpSettings,
+    pub(super) queue: &'a InboundQueue,
+    pub(super) entrance: Entrance,
+    pub(super) deliveries: &'a mpsc::Sender<Delivery>,
+    pub(super) standing: &'a Standing,
+}
+
+/// How a channel ended without an error.
+pub(super) enum Ended {
+    /// Everything in hand was settled and told; closed for good.
+    Closed,
+    /// A pause took too long: the channel was closed, and taking is wanted again.
+    HandedBack,
+}
+
+impl Lane<'_> {
+    /// Runs one channel to its end.
+    pub(super) async fn run(&self, connection: &Connection, mode: &mut watch::Receiver<Mode>, backoff: &mut Backoff) -> lapin::Result<Ended> {
+        let channel = asked(connection.create_channel()).await?;
+        asked(channel.basic_qos(self.queue.prefetch, BasicQosOptions { global: false })).await?;
+        let (settle, settled) = mpsc::unbounded_channel();
+        let mut turn = Turn { lane: self, channel, consumer: None, waiting: VecDeque::new(), hand: InHand::default(), settle, settled, counted: false };
+        let ended = turn.go(mode, backoff).await;
+        turn.count(false);
+        ended
+    }
+
+    /// The body moves; the properties are looked at and dropped. The headers were blanked by the guard and are not looked at here either.
+    fn admit(&self, raw: Raw) -> Envelope {
+        let p = &raw.properties;
+        let properties = Properties {
+            user_id: p.user_id().as_ref().map(|s| s.as_str()),
+            reply_to: p.reply_to().as_ref().map(|s| s.as_str()),
+            correlation_id: p.correlation_id().as_ref().map(|s| s.as_str()),
+            message_id: p.message_id().as_ref().map(|s| s.as_str()),
+            content_type: p.content_type().as_ref().map(|s| s.as_str()),
+        };
+        self.settings.rules.admit(&self.entrance, properties, raw.data)
+    }
+}
+
+/// A channel's life.
+struct Turn<'a> {
+    lane: &'a Lane<'a>,
+    channel: Channel,
+    consumer: Option<lapin::Consumer>,
+    /// Received and not yet taken by the pipeline; at most `prefetch`.
+    waiting: VecDeque<Raw>,
+    hand: InHand,
+    settle: mpsc::UnboundedSender<(u64, Option<Settlement>)>,
+    /// Holds at most one entry for each delivery in hand.
+    settled: mpsc::UnboundedReceiver<(u64, Option<Settlement>)>,
+    /// Whether this lane counts as subscribed.
+    counted: bool,
+}
+
+impl Turn<'_> {
+    async fn go(&mut self, mode: &mut watch::Receiver<Mode>, backoff: &mut Backoff) -> lapin::Result<Ended> {
+        let mut batch = Vec::with_capacity(AT_ONE_GO);
+        let mut alarm = std::pin::pin!(tokio::time::sleep(FAR));
+        loop {
+            let wanted = *mode.borrow_and_update();
+            self.subscribe_or_cancel(wanted, backoff).await?;
+            self.tell().await?;
+            if wanted == Mode::Closing && self.is_empty() {
+                asked(self.channel.close(200, "OK".into())).await?;
+                return Ok(Ended::Closed);
+            }
+            let too_long = self.hand.oldest().filter(|_| wanted == Mode::Paused).map(|at| at + self.lane.settings.in_hand);
+            if too_long.is_some_and(|at| at <= Instant::now()) {
+                asked(self.channel.close(200, "OK".into())).await?;
+                let _ = mode.wait_for(|m| *m != Mode::Paused).await;
+                return Ok(Ended::HandedBack);
+            }
+            let due = self.hand.due(usize::from(self.lane.queue.prefetch / 4).max(1)).into_iter().chain(too_long).min();
+            alarm.as_mut().reset(due.map_or_else(|| tokio::time::Instant::now() + FAR, Into::into));
+            let hand_over = wanted != Mode::Paused && !self.waiting.is_empty();
+            tokio::select! {
+                biased;
+                _ = mode.changed() => {}
+                count = self.settled.recv_many(&mut batch, AT_ONE_GO) => if count > 0 { self.mark(&mut batch).await?; },
+                () = alarm.as_mut(), if due.is_some() => {}
+                permit = self.lane.deliveries.reserve(), if hand_over => match permit {
+                    Ok(permit) => if let Some(raw) = self.waiting.pop_front() { permit.send(self.delivery(raw)); self.hand_over(); },
+                    // The pipeline takes no more: what waits here goes back when the channel closes.
+                    Err(_) => self.drop_waiting(),
+                },
+                next = next(&mut self.consumer) => match next {
+                    Some(raw) => { self.take(raw?); self.take_ready()?; }
+                    None => return Err(std::io::Error::other("the broker ended the subscription: was the queue deleted?").into()),
+                },
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.hand.is_settled()
+    }
+
+    async fn subscribe_or_cancel(&mut self, wanted: Mode, backoff: &mut Backoff) -> lapin::Result<()> {
+        if wanted == Mode::Taking && self.consumer.is_none() {
+            let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
+            let queue = self.lane.queue.queue.as_str().into();
+            self.consumer = Some(asked(self.channel.basic_consume(queue, "".into(), options, FieldTable::default())).await?);
+            backoff.reset();
+        } else if wanted != Mode::Taking
+            && let Some(mut consumer) = self.consumer.take()
+        {
+            asked(self.channel.basic_cancel(consumer.tag(), BasicCancelOptions { nowait: false })).await?;
+            // What came before the broker's answer is in hand too.
+            while let Some(Some(raw)) = consumer.next().now_or_never() {
+                self.take(raw?);
+            }
+        }
+        self.count(true);
+        Ok(())
+    }
+
+    fn count(&mut self, now: bool) {
+        if self.counted != now {
+            self.counted = now;
+            self.lane.standing.subscribed(now);
+        }
+    }
+
+    fn take(&mut self, raw: Raw) {
+        self.hand.add(raw.delivery_tag, Instant::now());
+        self.waiting.push_back(raw);
+        self.hand_over_if_first();
+    }
+
+    /// What else has come already, so that a burst costs one turn and not one for each.
+    fn take_ready(&mut self) -> lapin::Result<()> {
+        for _ in 0..AT_ONE_GO {
+            let Some(consumer) = self.consumer.as_mut() else { return Ok(()) };
+            match consumer.next().now_or_never() {
+                Some(Some(raw)) => self.take(raw?),
+                Some(None) => {
+                    return Err(std::io::Error::other("the broker ended the subscription").into());
+                }
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Only called while taking: a delivery that nothing waits before goes on at once.
+    fn hand_over_if_first(&mut self) {
+        if self.consumer.is_some() && self.waiting.len() == 1 {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        while !self.waiting.is_empty() {
+            let Ok(permit) = self.lane.deliveries.try_reserve() else { return };
+            if let Some(raw) = self.waiting.pop_front() {
+                permit.send(self.delivery(raw));
+            }
+        }
+    }
+
+    fn delivery(&self, raw: Raw) -> Delivery {
+        let settle = Box::new(Handle { tag: raw.delivery_tag, to: Some(self.settle.clone()) });
+        Delivery { redelivered: raw.redelivered, envelope: self.lane.admit(raw), settle }
+    }
+
+    fn drop_waiting(&mut self) {
+        let now = Instant::now();
+        for raw in self.waiting.drain(..) {
+            self.hand.settle(raw.delivery_tag, None, now);
+        }
+    }
+
+    async fn mark(&mut self, batch: &mut Vec<(u64, Option<Settlement>)>) -> lapin::Result<()> {
+        let now = Instant::now();
+        for (tag, how) in batch.drain(..) {
+            if self.hand.settle(tag, how, now) {
+                asked(self.channel.basic_reject(tag, BasicRejectOptions { requeue: false })).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self) -> lapin::Result<()> {
+        let now = Instant::now();
+        if self.hand.due(usize::from(self.lane.queue.prefetch / 4).max(1)).is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        let telling = self.hand.tell(now);
+        if let Some(tag) = telling.up_to {
+            asked(self.channel.basic_ack(tag, BasicAckOptions { multiple: true })).await?;
+        }
+        for tag in telling.alone {
+            asked(self.channel.basic_ack(tag, BasicAckOptions { multiple: false })).await?;
+        }
+        for tag in telling.back {
+            asked(self.channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true })).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The next delivery, or never while there is no subscription.
+async fn next(consumer: &mut Option<lapin::Consumer>) -> Option<lapin::Result<Raw>> {
+    match consumer {
+        Some(consumer) => consumer.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Settles one delivery on the channel it came by; on no other, ever. Dropped, it says so.
+struct Handle {
+    tag: u64,
+    to: Option<mpsc::UnboundedSender<(u64, Option<Settlement>)>>,
+}
+
+impl Settle for Handle {
+    fn settle(mut self: Box<Self>, how: Settlement) {
+        if let Some(to) = self.to.take() {
+            // The channel is gone: the broker hands the message over again.
+            let _ = to.send((self.tag, Some(how)));
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(to) = self.to.take() {
+            let _ = to.send((self.tag, None));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One chosen fault at a time: for each refusal code the ways to earn it, each as octets that are good in everything else.
+
+mod body;
+mod frame;
+mod link;
+mod metadata;
+mod schema;
+mod signature;
+mod syntax;
+mod version;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::document::DocumentSpec;
+use super::family::Family;
+use super::frame::FrameSpec;
+use super::signature::{Hand, Hands};
+use super::writer::Style;
+use crate::domain::code::Code;
+
+/// One way to earn a refusal.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// The code that the refusal must name first.
+    pub code: Code,
+    /// What is wrong, in a few words with hyphens: the rest of the sample's name.
+    pub why: &'static str,
+    /// What it takes beside a sound validator.
+    pub needs: Needs,
+    make: fn(&Ground<'_>) -> Option<Vec<u8>>,
+}
+
+/// What a fault needs in order to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: the octets alone are refused.
+    Nothing,
+    /// The family's documents, archived before.
+    Archive,
+    /// The family's documents, archived before, and the hold's time to run out.
+    Hold,
+}
+
+/// The good ground that a fault is put into.
+pub struct Ground<'a> {
+    family: &'a Family,
+    hands: Option<&'a dyn Hands>,
+    number: u64,
+}
+
+impl Fault {
+    /// Every fault there is, in the order of the codes.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS].into_iter().flatten()
+    }
+
+    /// The faults of one code.
+    pub fn of(code: Code) -> impl Iterator<Item = &'static Self> {
+        Self::all().filter(move |fault| fault.code == code)
+    }
+
+    /// The faulty octets. `number` keeps the ids of several faults in one archive apart: take one from 200 up, and no number twice.
+    /// `None` when the fault needs a signature and `hands` has none.
+    #[must_use]
+    pub fn make(&self, family: &Family, hands: Option<&dyn Hands>, number: u64) -> Option<Vec<u8>> {
+        (self.make)(&Ground { family, hands, number })
+    }
+
+    /// `E305-hetu-check-character`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.code.as_str(), self.why)
+    }
+
+    const fn new(code: Code, why: &'static str, make: fn(&Ground<'_>) -> Option<Vec<u8>>) -> Self {
+        Self { code, why, needs: Needs::Nothing, make }
+    }
+
+    const fn archive(code: Code, why: &'static str, make: fn(&Ground<'_>) -> Option<Vec<u8>>) -> Self {
+        Self { code, why, needs: Needs::Archive, make }
+    }
+
+    const fn hold(code: Code, why: &'static str, make: fn(&Ground<'_>) -> Option<Vec<u8>>) -> Self {
+        Self { code, why, needs: Needs::Hold, make }
+    }
+}
+
+impl Ground<'_> {
+    /// An id that no other document of the family has.
+    fn fresh(&self) -> String {
+        self.family.id(self.number)
+    }
+
+    /// A case document of its own under the family's relation: good, and in need of no professional's signature.
+    fn case(&self) -> DocumentSpec {
+        let mut spec = self.family.case.under(&self.fresh());
+        spec.case_id = Some(format!("{}.1", self.fresh()));
+        spec.style = Style::default();
+        spec
+    }
+
+    /// A client document of phase I (PDF/A) in the family's case.
+    fn phase_one(&self) -> DocumentSpec {
+        let mut spec = self.family.phase_one.under(&self.fresh());
+        spec.style = Style::default();
+        spec
+    }
+
+    /// An old document in the family's closed case.
+    fn old(&self) -> DocumentSpec {
+        let mut spec = self.family.old_document.under(&self.fresh());
+        spec.style = Style::default();
+        spec
+    }
+
+    /// A client document of phase II before it is signed.
+    fn unsigned(&self) -> DocumentSpec {
+        let mut spec = self.family.client_document.under(&self.fresh());
+        spec.style = Style::default();
+        spec
+    }
+
+    /// The same, signed by a hand.
+    fn signed(&self, hand: Hand) -> Option<Vec<u8>> {
+        self.hands?.sign(&self.unsigned().render(), hand)
+    }
+
+    /// A good frame around a document.
+    fn frame(&self, spec: &DocumentSpec) -> FrameSpec {
+        FrameSpec::around(spec, self.number)
+    }
+
+    /// A good frame around a good case document, changed by `change`.
+    fn framed(&self, change: impl FnOnce(&mut FrameSpec)) -> Vec<u8> {
+        let spec = self.case();
+        let mut frame = self.frame(&spec);
+        change(&mut frame);
+        frame.render(&spec.render())
+    }
+
+    /// A good bare case document with one text for another, the first time it stands there; `None` when it does not.
+    fn swapped(&self, from: &str, to: &str) -> Option<Vec<u8>> {
+        swap(&self.case().render(), from, to)
+    }
+}
+
+/// Octets with one text for another, the first time it stands there.
+fn swap(octets: &[u8], from: &str, to: &str) -> Option<Vec<u8>> {
+    let at = octets.windows(from.len()).position(|w| w == from.as_bytes())?;
+    Some([octets.get(..at)?, to.as_bytes(), octets.get(at + from.len()..)?].concat())
+}
+
+/// Octets without what stands from one text through another.
+fn cut(octets: &[u8], from: &str, through: &str) -> Option<Vec<u8>> {
+    let start = octets.windows(from.len()).position(|w| w == from.as_bytes())?;
+    let rest = octets.get(start..)?;
+    let end = start + rest.windows(through.len()).position(|w| w == through.as_bytes())? + through.len();
+    Some([octets.get(..start)?, octets.get(end..)?].concat())
+}
+
+/// Octets with another base64 content in the first element that begins with `tag`; `change` sees the decoded content.
+fn in_base64(octets: &[u8], tag: &str, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let element = octets.windows(tag.len()).position(|w| w == tag.as_bytes())?;
+    let start = element + octets.get(element..)?.iter().position(|b| *b == b'>')? + 1;
+    let end = start + octets.get(start..)?.iter().position(|b| *b == b'<')?;
+    let content = change(STANDARD.decode(octets.get(start..end)?).ok()?)?;
+    Some([octets.get(..start)?, STANDARD.encode(content).as_bytes(), octets.get(end..)?].concat())
+}

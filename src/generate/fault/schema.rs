@@ -1,0 +1,31 @@
+//! E2xx: well-formed, but not the structure that the schemas ask for.
+
+use super::{Fault, cut, swap};
+use crate::domain::code::Code;
+use crate::generate::signature::Hand;
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault::new(Code::E201, "unknown-root", |_| Some(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Asiakirja xmlns=\"urn:hl7-org:v3\"/>\n".to_vec())),
+    Fault::new(Code::E202, "unexpected-element", |g| g.swapped("<recordTarget>", "<bogus/><recordTarget>")),
+    Fault::new(Code::E202, "wrong-order", |g| {
+        let without = cut(&g.case().render(), "  <languageCode", "/>\n")?;
+        swap(&without, "<realmCode", &format!("<languageCode code=\"{}\"/>\n  <realmCode", g.case().language_code()))
+    }),
+    Fault::new(Code::E203, "patient-document", |g| {
+        let text = String::from_utf8(g.case().render()).ok()?;
+        Some(text.replace("hl7fi:localSocialHeader", "hl7fi:localHeader").into_bytes())
+    }),
+    Fault::new(Code::E204, "custodian-missing", |g| cut(&g.case().render(), "  <custodian>", "</custodian>\n")),
+    Fault::new(Code::E205, "signature-takes-the-bodys-id", |g| {
+        let signed = g.signed(Hand::Professional)?;
+        let at = signed.windows(4).rposition(|w| w == b"sig.").or_else(|| signed.windows(6).position(|w| w == b" ID=\"s"))?;
+        let start = signed.get(..at)?.iter().rposition(|b| *b == b'"').filter(|s| at - s < 8).map_or(at + 5, |s| s + 1);
+        let end = start + signed.get(start..)?.iter().position(|b| *b == b'"')?;
+        Some([signed.get(..start)?, format!("OID{}", g.fresh()).as_bytes(), signed.get(end..)?].concat())
+    }),
+    Fault::new(Code::E207, "unexpected-attribute", |g| g.swapped("<realmCode", "<realmCode bogus=\"1\"")),
+    Fault::new(Code::E208, "type-id-without-extension", |g| g.swapped(" extension=\"POCD_HD000040\"", "")),
+    Fault::new(Code::E209, "version-number-in-letters", |g| g.swapped("<versionNumber value=\"1\"", "<versionNumber value=\"yksi\"")),
+    Fault::new(Code::E210, "wrong-namespace", |g| g.swapped("xmlns=\"urn:hl7-org:v3\"", "xmlns=\"urn:hl7-org:v2\"")),
+    Fault::new(Code::E211, "text-between-elements", |g| g.swapped("<recordTarget>", "<recordTarget>teksti")),
+];

@@ -1,0 +1,173 @@
+//! The files of `samples/`: documentation and fixture at once. `examples/make_samples.rs` writes them, a test holds the folder to this list.
+
+use super::document::{Body, DocumentSpec};
+use super::family::Family;
+use super::fault::{Fault, Needs};
+use super::frame::{Carrier, FrameSpec};
+use super::hostile;
+use super::person::Person;
+use super::signature::{Hand, Hands};
+use super::writer::{Layout, Prefix, Style};
+use crate::domain::code::Code;
+use crate::domain::language::Language;
+
+/// One file of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Its path under `samples/`.
+    pub path: String,
+    /// Its octets.
+    pub octets: Vec<u8>,
+    /// What it is, in a few words.
+    pub what: String,
+    /// The code of its refusal; `None` for what is accepted (and for the acknowledgement, which is noted and never answered).
+    pub code: Option<Code>,
+}
+
+/// The family whose documents the accepted samples are: the client is the canary.
+#[must_use]
+pub fn finnish() -> Family {
+    Family::of(Person::canary(), 1, 1, Language::Fi)
+}
+
+/// The other family of the accepted samples.
+#[must_use]
+pub fn swedish() -> Family {
+    Family::new(2, 2, Language::Sv)
+}
+
+/// Every sample, accepted ones in an order in which their links resolve, then the refused ones in the order of their codes, then the hostile ones.
+/// What needs a signature is left out when `hands` has none.
+#[must_use]
+pub fn all(hands: Option<&dyn Hands>) -> Vec<Sample> {
+    let mut out = accepted(hands);
+    out.extend(refused(hands));
+    out.extend(hostile());
+    out
+}
+
+/// The accepted ones.
+#[must_use]
+pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
+    let (fi, sv) = (finnish(), swedish());
+    let styled = |spec: &DocumentSpec, prefix, layout| DocumentSpec { style: Style { prefix, layout }, ..spec.clone() };
+    let plain = |spec: &DocumentSpec| styled(spec, Prefix::Root, Layout::Indented);
+    let client_document = plain(&fi.client_document);
+    let second_case = plain(&fi.case).replacement(&fi.id(20));
+    let second_client_document = DocumentSpec { body: Body::Pdf, ..client_document.replacement(&fi.id(21)) };
+    let old_xhtml = DocumentSpec { body: Body::Xhtml, ..plain(&fi.old_document).under(&fi.id(22)) };
+    let frame = |spec: &DocumentSpec, carrier| {
+        let mut frame = FrameSpec::around(spec, 1);
+        frame.carrier = carrier;
+        frame
+    };
+    let mut shelf = Shelf { hands, out: Vec::new() };
+    shelf.bare("client-relation-fi", &plain(&fi.relation), "client relation, XHTML and JSON, bare");
+    shelf.framed("case-fi-framed", &frame(&plain(&fi.case), Carrier::Base64), "open case, framed (base64)");
+    shelf.bare("client-document-fi-signed", &client_document, "client plan, XHTML and JSON, signed by a professional, bare");
+    shelf.framed("phase-one-fi-framed-mime", &frame(&plain(&fi.phase_one), Carrier::Mime), "client document of phase I, PDF/A, framed (MIME part)");
+    shelf.bare("case-fi-version-2", &second_case, "version 2 of the case (RPLC), bare");
+    let mut replacing = frame(&second_client_document, Carrier::Base64);
+    replacing.purpose_first = true;
+    shelf.framed(
+        "client-document-fi-version-2-framed",
+        &replacing,
+        "version 2 of the client plan as PDF/A, signed, framed (SPX-REPLACE), purpose before service request",
+    );
+    shelf.framed("old-client-relation-fi-framed-mime", &frame(&plain(&fi.old_relation), Carrier::Mime), "client relation marked old, framed (MIME part)");
+    shelf.bare("closed-case-fi", &styled(&fi.closed_case, Prefix::Each, Layout::Indented), "closed case under the old relation, ep2: on each element, bare");
+    shelf.bare("old-document-fi-pdf", &plain(&fi.old_document), "old document of 1997, PDF/A, original service task, bare");
+    shelf.framed("old-document-fi-xhtml-framed", &frame(&old_xhtml, Carrier::Base64), "old document, XHTML without JSON, framed (base64)");
+    shelf.bare("permission-fi", &styled(&fi.permission, Prefix::Each, Layout::OneLine), "permission to disclose, one line, bare");
+    shelf.framed("denial-fi-framed", &frame(&plain(&fi.denial), Carrier::Base64), "denial of disclosure, framed (base64)");
+    shelf.bare(
+        "client-relation-sv",
+        &styled(&sv.relation, Prefix::Default, Layout::Indented),
+        "client relation in Swedish, default namespace declared anew, bare",
+    );
+    let mut older = frame(&styled(&sv.case, Prefix::Default, Layout::OneLine), Carrier::Base64);
+    older.version = "V3-2005";
+    older.names_client = false;
+    shelf.framed("case-sv-framed", &older, "open case in Swedish, framed (base64), V3-2005, frame without client");
+    shelf.framed(
+        "client-document-sv-signed-framed-mime",
+        &frame(&plain(&sv.client_document), Carrier::Mime),
+        "client plan in Swedish, signed, framed (MIME part)",
+    );
+    shelf.bare("phase-one-sv", &styled(&sv.phase_one, Prefix::Each, Layout::OneLine), "client document of phase I in Swedish, PDF/A, bare");
+    shelf.bare("denial-sv", &styled(&sv.denial, Prefix::Default, Layout::OneLine), "denial in Swedish, bare");
+    shelf.out
+}
+
+/// The refused ones: every fault there is, but for those too large to keep.
+#[must_use]
+pub fn refused(hands: Option<&dyn Hands>) -> Vec<Sample> {
+    let family = finnish();
+    let made = Fault::all().enumerate().filter_map(|(n, fault)| Some((fault, fault.make(&family, hands, 1000 + n as u64)?)));
+    made.map(|(fault, octets)| {
+        let needs = match fault.needs {
+            Needs::Nothing => "",
+            Needs::Archive => ", after the accepted ones",
+            Needs::Hold => ", after the accepted ones and the hold's time",
+        };
+        let what = format!("{}{needs}", fault.why.replace('-', " "));
+        Sample { path: format!("refused/{}.xml", fault.name()), octets, what, code: Some(fault.code) }
+    })
+    .collect()
+}
+
+/// The small hostile ones.
+#[must_use]
+pub fn hostile() -> Vec<Sample> {
+    let family = finnish();
+    let mut spec = family.case.under(&family.id(900));
+    spec.style = Style::default();
+    let made = hostile::small(&spec.render());
+    made.into_iter()
+        .map(|h| Sample { path: format!("hostile/{}.xml", h.name), octets: h.octets, what: h.name.replace('-', " "), code: h.code.and_then(Code::parse) })
+        .collect()
+}
+
+/// The table of `samples/README.md`.
+#[must_use]
+pub fn table(samples: &[Sample]) -> String {
+    let mut out = String::from("| file | what | answer |\n|---|---|---|\n");
+    for sample in samples {
+        let answer = match sample.code {
+            Some(code) => format!("{} {}", code.ack_type().as_str(), code.as_str()),
+            None if sample.path.starts_with("accepted/") => "AA".to_owned(),
+            None => "none".to_owned(),
+        };
+        out.push_str(&format!("| `{}` | {} | {answer} |\n", sample.path, sample.what));
+    }
+    out
+}
+
+struct Shelf<'a> {
+    hands: Option<&'a dyn Hands>,
+    out: Vec<Sample>,
+}
+
+impl Shelf<'_> {
+    fn bare(&mut self, name: &str, spec: &DocumentSpec, what: &str) {
+        if let Some(octets) = self.document(spec) {
+            self.put(name, octets, what);
+        }
+    }
+
+    fn framed(&mut self, name: &str, frame: &FrameSpec, what: &str) {
+        if let Some(octets) = self.document(&frame.document) {
+            self.put(name, frame.render(&octets), what);
+        }
+    }
+
+    fn document(&self, spec: &DocumentSpec) -> Option<Vec<u8>> {
+        let octets = spec.render();
+        if spec.signed { self.hands?.sign(&octets, Hand::Professional) } else { Some(octets) }
+    }
+
+    fn put(&mut self, name: &str, octets: Vec<u8>, what: &str) {
+        let path = format!("accepted/{:02}-{name}.xml", self.out.len() + 1);
+        self.out.push(Sample { path, octets, what: what.to_owned(), code: None });
+    }
+}
