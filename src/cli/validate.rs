@@ -64,7 +64,7 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
     for path in &command.files {
         match read_message(path) {
             Ok(octets) => {
-                let findings = examiner.validate(&octets, &command.profile, stage);
+                let findings = examiner.validate(&octets, stage);
                 let refused = findings.iter().any(Finding::is_error);
                 health = health.max(if refused { Health::Unwell } else { Health::Well });
                 print(&examiner, command.language, path, &findings, refused, json);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::raw::Raw;
+use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::oid::Oid;
 
@@ -21,15 +22,6 @@ impl fmt::Display for ConfigFault {
 }
 
 impl std::error::Error for ConfigFault {}
-
-/// Which world this gateway serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// Test persons, processing codes T and D.
-    Test,
-    /// Real persons, processing code P.
-    Production,
-}
 
 /// An address with its password in it: shown to nobody.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::lanes::Touches;
-use crate::cda::body::Body;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{self, SignerRule};
@@ -12,39 +11,40 @@ use crate::cda::{body, header};
 use crate::codes::catalogue::Catalogue;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
-use crate::config::checked::{Config, Environment};
 use crate::crypto;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::ack::{InstanceId, Target};
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
-use crate::domain::finding::{Finding, Place};
+use crate::domain::environment::Environment;
+use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Moment;
 use crate::rules::decide::Request;
-use crate::v3::frame::{Frame, FrameHead, FrameSite};
+use crate::rules::tasks;
+use crate::v3::frame::{self, Frame, FrameHead, FrameSite};
 use crate::xml::prepass::{self, Encoding};
 use crate::xml::schema::Schema;
-use crate::xml::tree;
+use crate::xml::tree::{self, Document};
+
+/// The one profile of this release; what a bare document is checked as.
+pub const KANTA_SOCIAL: &str = "kanta-social";
 
 /// What the site says of itself.
 pub struct Site {
-    /// Test or production.
-    pub environment: Environment,
-    /// Whom a frame may be addressed to.
+    /// Test or production, and whom a frame may be addressed to.
     pub frames: FrameSite,
     /// The largest message and the largest document, in octets.
     pub octets: (usize, usize),
-    /// Trust anchors.
+    /// Trust anchors of signatures that come with documents.
     pub anchors: TrustAnchors,
     /// The site's key for client ids.
     pub site_key: Vec<u8>,
-    /// Organisations whose system certificates may sign beside the controller.
+    /// OIDs whose system certificates may sign beside the document's own controller.
     pub signers: Vec<Oid>,
     /// Language of answers.
     pub language: Language,
@@ -52,8 +52,349 @@ pub struct Site {
     pub code_system: Oid,
     /// Root of answers' ids.
     pub id_root: Oid,
-    /// Our device.
+    /// Our device: the sender of answers to bare documents.
     pub device: Oid,
     /// The receiver of answers to bare documents.
     pub receiver: Oid,
+}
+
+impl Site {
+    fn environment(&self) -> Environment {
+        self.frames.environment
+    }
+}
+
+/// Everything a message is examined with; shared by all threads.
+pub struct Examiner {
+    rules: RuleSet,
+    document_schema: Schema,
+    frame_schema: Schema,
+    site: Site,
+}
+
+/// How far `validate` goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Encoding, well-formedness, XML Schema.
+    Schema,
+    /// Everything that needs no archive.
+    All,
+}
+
+/// A message that has been looked at.
+pub struct Examined {
+    /// Its key.
+    pub key: MessageKey,
+    /// The rule set that judged it.
+    pub rules: Digest,
+    /// What an answer names as its target.
+    pub target: Target,
+    /// The answer's receiver: the frame's sender.
+    pub answer_to: InstanceId,
+    /// The answer's sender: the frame's receiver.
+    pub answer_from: InstanceId,
+    /// The answer's processing code.
+    pub processing_code: String,
+    /// The answer's version code.
+    pub version_code: String,
+    /// An incoming acknowledgement: recorded, never answered.
+    pub is_acknowledgement: bool,
+    /// The service request's code.
+    pub service_request: Option<String>,
+    /// The purpose of use.
+    pub purpose: Option<String>,
+    /// The document's id, as far as it could be read.
+    pub document_id: Option<String>,
+    frame: Option<InstanceId>,
+    /// What was found.
+    pub verdict: Result<Box<Accepted>, Refusal>,
+}
+
+/// A document that passed.
+pub struct Accepted {
+    /// Its header facts.
+    pub header: Header,
+    /// What the sender is told with the acceptance.
+    pub warnings: Vec<Finding>,
+    /// Its octets as received: the message itself, or what the frame carried.
+    pub document: Arc<Vec<u8>>,
+    /// Their SHA-256.
+    pub received: Digest,
+    /// Where our signature goes.
+    pub seal: SealPoint,
+}
+
+impl Accepted {
+    /// The request that `decide` takes.
+    #[must_use]
+    pub fn request<'a>(&'a self, examined: &'a Examined, may_hold: bool, from_hold: bool) -> Request<'a> {
+        Request { key: &examined.key, frame: examined.frame.as_ref(), header: &self.header, received: self.received, rules: examined.rules, may_hold, from_hold }
+    }
+}
+
+impl Examined {
+    /// The header facts of a document that passed.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        self.verdict.as_ref().ok().map(|a| &a.header)
+    }
+
+    /// The frame's id.
+    #[must_use]
+    pub fn frame_id(&self) -> Option<InstanceId> {
+        self.frame.clone()
+    }
+
+    /// The lane of a document that passed; a refusal depends on nothing and needs none.
+    #[must_use]
+    pub fn lane(&self) -> Option<(Digest, Touches)> {
+        self.header().map(|h| (h.client, Touches::of(h)))
+    }
+}
+
+/// What one look at a message gathers, whether it passes or not.
+struct Look {
+    head: FrameHead,
+    framed: bool,
+    acknowledgement: bool,
+    service_request: Option<String>,
+    purpose: Option<String>,
+    document_id: Option<String>,
+}
+
+impl Examiner {
+    /// Compiles the schemas.
+    ///
+    /// # Errors
+    /// Which schema file is wrong, and why.
+    pub fn new(files: &Files, rules: RuleSet, site: Site) -> Result<Self, String> {
+        let compile = |entry: &str| Schema::compile(files, entry).map_err(|e| e.to_string());
+        Ok(Self { rules, document_schema: compile("xsd/kanta-social.xsd")?, frame_schema: compile("xsd/mr-frame.xsd")?, site })
+    }
+
+    /// The rule set's hash.
+    #[must_use]
+    pub const fn rules(&self) -> Digest {
+        self.rules.hash()
+    }
+
+    /// The site's facts.
+    #[must_use]
+    pub const fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The sentences.
+    #[must_use]
+    pub const fn catalogue(&self) -> &Catalogue {
+        &self.rules.catalogue
+    }
+
+    /// A finding's sentence and what mends it.
+    #[must_use]
+    pub fn sentence(&self, finding: &Finding, language: Language) -> String {
+        format!("{} {}", self.rules.catalogue.text(finding, language), self.rules.catalogue.mend(finding, language)).trim_end().to_owned()
+    }
+
+    /// Whether there is such a profile.
+    #[must_use]
+    pub fn knows(&self, profile: &str) -> bool {
+        self.profiles().contains(&profile)
+    }
+
+    /// The profiles.
+    #[must_use]
+    pub const fn profiles(&self) -> &'static [&'static str] {
+        &[KANTA_SOCIAL]
+    }
+
+    /// The key of a message. One without a sender has the empty name: no user of a broker bears it.
+    #[must_use]
+    pub fn key(&self, envelope: &Envelope) -> MessageKey {
+        MessageKey { sender: envelope.sender.clone().unwrap_or_else(|| Sender::new("")), octets: crypto::sha256(&envelope.octets) }
+    }
+
+    /// Examines one message. `from_hold`: it passed the door before, its reply addresses wait with the hold.
+    #[must_use]
+    pub fn examine(&self, envelope: &Envelope, from_hold: bool) -> Examined {
+        let mut look = Look::default();
+        let verdict = self.judge(&envelope.octets, Some(&envelope.octets), Stage::All, &mut look);
+        let mut refusal = match verdict {
+            Ok(Some(accepted)) => Ok(Box::new(accepted)),
+            // Stage::All always gives a document or findings.
+            Ok(None) => Err(Refusal::one(Finding::whole(Code::E901))),
+            Err(findings) => Err(Refusal::unless_clean(findings).err().unwrap_or_else(|| Refusal::one(Finding::whole(Code::E901)))),
+        };
+        if !look.acknowledgement && !from_hold {
+            let door = [(envelope.sender.is_none(), Code::E813), (envelope.reply.is_none(), Code::E903)];
+            let mut findings: Vec<Finding> = door.into_iter().filter(|(at_fault, _)| *at_fault).map(|(_, code)| Finding::whole(code)).collect();
+            if let (false, Err(refusal)) = (findings.is_empty(), &refusal) {
+                findings.extend(refusal.findings().cloned());
+            }
+            if let Err(at_the_door) = Refusal::unless_clean(findings) {
+                refusal = Err(at_the_door);
+            }
+        }
+        self.examined(envelope, look, refusal)
+    }
+
+    /// The same message refused as our defect: it made us panic too often.
+    #[must_use]
+    pub fn defect(&self, envelope: &Envelope) -> Examined {
+        self.examined(envelope, Look::default(), Err(Refusal::one(Finding::whole(Code::E901))))
+    }
+
+    /// Everything that is found in a file, errors and warnings, in the gateway's order; nothing when it passes without a remark.
+    #[must_use]
+    pub fn validate(&self, octets: &[u8], stage: Stage) -> Vec<Finding> {
+        match self.judge(octets, None, stage, &mut Look::default()) {
+            Ok(Some(accepted)) => accepted.warnings,
+            Ok(None) => Vec::new(),
+            Err(findings) => findings,
+        }
+    }
+
+    fn examined(&self, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
+        let device = |root: &Oid| InstanceId { root: root.as_str().to_owned(), extension: None };
+        let target = look.head.id.clone().map_or_else(|| Target::Unknown(envelope.message_id.clone().filter(|id| is_echoable(id))), Target::Id);
+        Examined {
+            key: self.key(envelope),
+            rules: self.rules.hash(),
+            target,
+            answer_to: look.head.sender.clone().unwrap_or_else(|| device(&self.site.receiver)),
+            answer_from: look.head.receiver.clone().unwrap_or_else(|| device(&self.site.device)),
+            processing_code: look.head.processing_code.clone().filter(|c| matches!(c.as_str(), "P" | "T" | "D")).unwrap_or_else(|| {
+                self.site.environment().processing_codes().first().copied().unwrap_or("T").to_owned()
+            }),
+            version_code: look.head.version_code.clone().filter(|v| matches!(v.as_str(), "V3-2005" | "V3-2006")).unwrap_or_else(|| "V3-2005".to_owned()),
+            is_acknowledgement: look.acknowledgement,
+            service_request: look.service_request,
+            purpose: look.purpose,
+            document_id: look.document_id,
+            frame: look.framed.then_some(look.head.id).flatten(),
+            verdict,
+        }
+    }
+
+    /// The stages, in order; all findings of one stage, then stop. `shared` saves a copy when the message itself is the document.
+    fn judge(&self, octets: &[u8], shared: Option<&Arc<Vec<u8>>>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+        if octets.len() > self.site.octets.0 {
+            look.first_id(octets);
+            return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.0.to_string())]);
+        }
+        let walked = prepass::prepass(octets, Encoding::Utf8Only).inspect_err(|_| look.first_id(octets))?;
+        let message = parse(walked.text).inspect_err(|_| look.first_id(octets))?;
+        look.head = FrameHead::peek(&message);
+        let frame_faults = if is_document(&message) { Vec::new() } else { self.frame_schema_faults(&message, walked.text) };
+        let opened = match open::open(&message, &self.rules, &self.site.frames) {
+            Ok(opened) => opened,
+            // An unknown root is told by its name, not by what a frame's schema makes of it.
+            Err(findings) => return Err(if frame_faults.is_empty() || is_foreign(&findings) { findings } else { frame_faults }),
+        };
+        match opened {
+            Opened::Acknowledgement => {
+                look.acknowledgement = true;
+                Err(vec![Finding::whole(Code::E904)])
+            }
+            Opened::Bare => {
+                let document = shared.map_or_else(|| Arc::new(octets.to_vec()), Arc::clone);
+                self.judge_document(&message, walked.text, document, None, stage, look)
+            }
+            Opened::Framed(carried) => {
+                look.framed = true;
+                look.service_request.clone_from(&carried.service_request);
+                look.purpose.clone_from(&carried.purpose);
+                if !frame_faults.is_empty() {
+                    return Err(frame_faults);
+                }
+                let inner = Arc::new(carried.document.clone());
+                let walked = prepass::prepass(&inner, Encoding::Utf8Only)?;
+                let document = parse(walked.text)?;
+                self.judge_document(&document, walked.text, Arc::clone(&inner), Some(&carried), stage, look)
+            }
+        }
+    }
+
+    fn frame_schema_faults(&self, message: &Document<'_>, text: &str) -> Vec<Finding> {
+        if frame::is_frame(message, &self.rules) { self.frame_schema.validate(text) } else { Vec::new() }
+    }
+
+    fn judge_document(&self, document: &Document<'_>, text: &str, octets: Arc<Vec<u8>>, carried: Option<&Frame>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+        if octets.len() > self.site.octets.1 {
+            return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
+        }
+        look.document_id = document_id(document);
+        let mut warnings = stop_at_errors(self.document_schema.validate(text))?;
+        if stage == Stage::Schema {
+            return Ok(None);
+        }
+        warnings.extend(stop_at_errors(self.rules.templates.check(document, self.site.environment()))?);
+        let Some(group) = self.rules.templates.group(document) else {
+            return Err(vec![Finding::whole(Code::E302).with("element", "hl7fi:documentGroup")]);
+        };
+        let content = body::read(document, &self.rules, group)?;
+        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
+        let (header, remarks) = header::read(document, &content, &self.rules, &hash)?;
+        warnings.extend(remarks);
+        let mut findings = tasks::check(document, &header, &self.rules);
+        if let Some(carried) = carried {
+            findings.extend(frame::agree(carried, document, &header, &self.rules));
+        }
+        warnings.extend(stop_at_errors(findings)?);
+        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.templates.needs_professional(&header) };
+        verify::verify(document, &self.site.anchors, &rule)?;
+        let seal = SealPoint::locate(document)?;
+        warnings.truncate(limits::FINDINGS);
+        let received = crypto::sha256(&octets);
+        Ok(Some(Accepted { header, warnings, document: octets, received, seal }))
+    }
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { head: FrameHead::default(), framed: false, acknowledgement: false, service_request: None, purpose: None, document_id: None }
+    }
+}
+
+impl Look {
+    /// Of a message that cannot be parsed: the id, if it stands before the fault, so that the answer can name it.
+    fn first_id(&mut self, octets: &[u8]) {
+        if self.head.id.is_none()
+            && let Some(found) = prepass::first_id(octets)
+        {
+            self.head.id = Some(found.id);
+            self.acknowledgement = found.root == "MCCI_IN000002UV01";
+        }
+    }
+}
+
+/// Warnings pass on; with an error among them everything found is given back.
+fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> {
+    if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(findings) }
+}
+
+fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
+    tree::parse(text).map_err(|fault| {
+        let place = crate::domain::finding::Place { line: fault.line, column: fault.column, path: "/".to_owned() };
+        vec![Finding::new(Code::E103, place)]
+    })
+}
+
+fn is_document(message: &Document<'_>) -> bool {
+    message.root_element().tag_name().name() == "ClinicalDocument"
+}
+
+fn is_foreign(findings: &[Finding]) -> bool {
+    findings.iter().any(|f| matches!(f.code, Code::E201 | Code::E210 | Code::E814))
+}
+
+/// `ClinicalDocument/id/@root`, when it is an OID.
+fn document_id(document: &Document<'_>) -> Option<String> {
+    let root = tree::child(document.root_element(), tree::HL7, "id")?.attribute("root")?;
+    Oid::parse(root).ok().map(|oid| oid.as_str().to_owned())
+}
+
+/// Whether an AMQP `message_id` may be repeated in an answer: printable ASCII of at most 64 characters.
+fn is_echoable(id: &str) -> bool {
+    !id.is_empty() && id.len() <= limits::ECHOED_MESSAGE_ID && id.bytes().all(|b| (0x20..0x7f).contains(&b))
 }

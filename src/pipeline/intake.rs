@@ -11,10 +11,10 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 
-use super::effect::{self, Planned};
+use super::effect::{self, Planned, Setting};
 use super::examine::{Examined, Examiner};
 use super::gate::{Gate, Stopping};
-use super::lanes::{Lanes, Place, Touches};
+use super::lanes::{Lanes, Place};
 use super::pool::{Panicked, Pool};
 use super::relay::RelayHandle;
 use crate::domain::change::{Committed, HeldMessage};
@@ -165,9 +165,8 @@ impl Job {
 async fn examine(parts: Arc<Parts>, job: Job) -> (Job, Result<Examined, Panicked>) {
     let examiner = Arc::clone(&parts.examiner);
     let envelope = job.envelope.clone();
-    let at = parts.clock.now();
-    let is_held = job.held.is_some();
-    let outcome = parts.pool.run(move || examiner.examine(&envelope, at, is_held)).await;
+    let from_hold = job.held.is_some();
+    let outcome = parts.pool.run(move || examiner.examine(&envelope, from_hold)).await;
     (job, outcome)
 }
 
@@ -265,7 +264,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     }
     let mut decision = match &examined.verdict {
         Err(refusal) => decide::refused(refusal.clone(), &facts, held.is_some(), examined.rules),
-        Ok(accepted) => decide::decide(&accepted.request(&examined.key, examined.rules, held.is_none_or(|h| at < h.until), held.is_some()), &facts),
+        Ok(accepted) => decide::decide(&accepted.request(examined, held.is_none_or(|h| at < h.until), held.is_some()), &facts),
     };
     if let Decision::Hold { awaited, .. } = &decision
         && held.is_none()
@@ -285,7 +284,10 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let plan = {
         let (examined, prior) = (Arc::clone(examined), facts.prior.clone());
         // A key out of reach is an outage like any other: wait, and sign again.
-        let make = move || effect::plan(&examiner, signer.as_ref(), &envelope, &examined, &decision, prior.as_ref(), reply.clone(), at, until);
+        let make = move || {
+            let setting = Setting { examiner: &examiner, signer: signer.as_ref(), envelope: &envelope, examined: &examined, prior: prior.as_ref(), reply: reply.clone(), at, until };
+            effect::plan(setting, &decision)
+        };
         let make = Arc::new(make);
         parts.gate.through(|| {
             let make = Arc::clone(&make);
@@ -370,5 +372,3 @@ impl Defects {
     }
 }
 
-/// Re-exported for `examine`: what a lane needs of an examined message.
-pub type LaneNeeds = (crate::domain::digest::Digest, Touches);
