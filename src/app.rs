@@ -1,22 +1,26 @@
 //! Composition root: configuration in, running gateway out. The only file that names adapters together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::adapters::amqp;
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::{self, Files};
-use crate::config::checked::{Config, ConfigFault, Environment, read_octets};
-use crate::crypto::certificate::TrustAnchors;
+use crate::config::checked::{Config, ConfigFault, read_octets};
+use crate::crypto::certificate::Certificate;
+use crate::crypto::trust::TrustAnchors;
+use crate::domain::environment::Environment;
+use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
-use crate::pipeline::examine::{Examiner, Site};
+use crate::pipeline::examine::{Examiner, OwnSigner, Site};
+use crate::pipeline::door::{Pattern, Rules, SenderRules};
 use crate::pipeline::gate::Gate;
 use crate::pipeline::intake::{self, Parts};
 use crate::pipeline::pool::Pool;
@@ -27,6 +31,7 @@ use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::signer::Signer;
 use crate::telemetry;
+use crate::v3::frame::FrameSite;
 use crate::web::probe;
 
 /// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
@@ -82,8 +87,18 @@ pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
 /// # Errors
 /// Which file is wrong, and why.
 pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
-    let read = |paths: &[std::path::PathBuf]| paths.iter().map(|p| read_octets(p).map(|o| (p.display().to_string(), o))).collect::<Result<Vec<_>, _>>();
-    TrustAnchors::from_pem_files(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| ConfigFault(e.to_string()))
+    let read = |paths: &[PathBuf]| -> Result<Vec<u8>, ConfigFault> {
+        let mut all = Vec::new();
+        for path in paths {
+            all.extend(read_octets(path)?);
+            all.push(b'\n');
+        }
+        Ok(all)
+    };
+    TrustAnchors::from_pem(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| {
+        let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
+        ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
+    })
 }
 
 /// What a message is examined with.
@@ -91,13 +106,83 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
 /// # Errors
 /// What is wrong with rules, schemas, anchors or the site key.
 pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
-    let files = rule_files(config.rules_folder.as_deref())?;
-    let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
     let site_key = read_octets(&config.site_key_file)?;
     if site_key.len() < 32 {
         return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
     }
-    Examiner::new(&files, rules, Site::from_config(config, trust(config)?, site_key)).map_err(ConfigFault)
+    examiner_with(config, site_key)
+}
+
+/// As [`examiner`], with a site key of the caller's.
+///
+/// # Errors
+/// What is wrong with rules, schemas or anchors.
+pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
+    let files = rule_files(config.rules_folder.as_deref())?;
+    let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let mut signers = Vec::new();
+    for text in &config.signers {
+        signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);
+    }
+    let site = Site {
+        frames: FrameSite { environment: config.environment, receivers: config.receivers.clone() },
+        octets: (config.message_octets, config.document_octets),
+        anchors: trust(config)?,
+        site_key,
+        signers,
+        language: config.language,
+        code_system: config.code_system.clone(),
+        id_root: config.id_root.clone(),
+        device: config.device.clone(),
+        receiver: config.receiver.clone(),
+    };
+    let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
+    match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
+        Some(queue) => Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", ")))),
+        None => Ok(examiner),
+    }
+}
+
+/// Who may send and where answers may go.
+///
+/// # Errors
+/// A reply pattern that is none.
+pub fn door(config: &Config) -> Result<Rules, ConfigFault> {
+    let closed = config.inbound.iter().map(|q| q.queue.clone()).chain([config.dead_letter_queue.clone(), config.notice_queue.clone()]);
+    let mut rules = Rules::new(config.allow_anonymous, closed).with_default_route(config.default_route.clone());
+    for (name, route) in &config.senders {
+        let parse = |text: &String| Pattern::parse(text).ok_or_else(|| ConfigFault(format!("[senders.{name}] replies: {text:?} is not a pattern")));
+        let replies = if route.replies.is_empty() { None } else { Some(route.replies.iter().map(parse).collect::<Result<_, _>>()?) };
+        rules = rules.with_sender(name.clone(), SenderRules { replies, route: route.route.clone() });
+    }
+    Ok(rules)
+}
+
+/// What the broker adapter is told.
+///
+/// # Errors
+/// A reply pattern that is none.
+pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
+    let inbound = config.inbound.iter().map(|q| InboundQueue {
+        name: q.name.clone(),
+        queue: q.queue.clone(),
+        prefetch: q.prefetch,
+        profile: q.profile.clone(),
+        sender: q.sender.clone(),
+    });
+    Ok(AmqpSettings {
+        connection_name: format!("arkki {}", config.instance),
+        heartbeat: Duration::from_secs(u64::from(config.heartbeat_seconds)),
+        management_url: config.management_url.as_ref().map(|u| Secret::new(u.reveal())),
+        inbound: inbound.collect(),
+        dead_letter_exchange: config.dead_letter_exchange.clone(),
+        dead_letter_queue: config.dead_letter_queue.clone(),
+        delivery_limit: config.delivery_limit,
+        notice_queues: vec![config.notice_queue.clone()],
+        confirm_timeout: config.confirm_timeout,
+        start_timeout: START,
+        ..AmqpSettings::new(Secret::new(config.broker_url.reveal()), Arc::new(door(config)?))
+    })
 }
 
 /// The signing key, refused in production when it is Arkki's own test key.
@@ -106,10 +191,19 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
 /// What is wrong with key, certificate or their use here.
 pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
-    if config.environment == Environment::Production && (signer.is_arkki_test() || anchors.has_arkki_test()) {
+    if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault("environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued".into()));
     }
     Ok(signer)
+}
+
+/// Who signs for this gateway, from the certificate alone: an audit needs no key.
+///
+/// # Errors
+/// What is wrong with the certificate.
+pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
+    let certificate = Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
+    Ok(OwnSigner { serial: certificate.serial().and_then(|s| Oid::parse(s).ok()) })
 }
 
 /// What a running gateway is made of; the demo makes the same from embedded parts.
@@ -193,12 +287,11 @@ impl House {
     /// Takes nothing more, settles what is in hand, sends what must leave, and closes; at most `within`. Gives how many deliveries went back.
     pub async fn close(mut self, within: Duration) -> usize {
         let deadline = tokio::time::Instant::now() + within;
-        self.consumer.pause().await;
-        // Everyone waits on these values; a send fails only when all of them have gone.
+        // The consumer ends when everything it handed over is settled; an outage ends the wait a little before the deadline, and what is
+        // left goes back to the broker.
+        self.consumer.close(within * 4 / 5).await;
         self.drain.send_replace(true);
-        // An outage ends the wait a little before the deadline, so that what is left can be handed back in order.
-        let patience = deadline - within / 5;
-        if tokio::time::timeout_at(patience, &mut self.intake).await.is_err() {
+        if tokio::time::timeout_at(deadline - within / 10, &mut self.intake).await.is_err() {
             self.abandon.send_replace(true);
             if tokio::time::timeout_at(deadline, &mut self.intake).await.is_err() {
                 self.intake.abort();
@@ -206,11 +299,10 @@ impl House {
         }
         self.holds.abort();
         self.stop_relay.send_replace(true);
-        if tokio::time::timeout_at(deadline, &mut self.relay).await.is_err() {
+        if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.relay).await.is_err() {
             // Its rows keep their lease and go out when it ends.
             self.relay.abort();
         }
-        self.consumer.close(deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_millis(500))).await;
         self.in_hand()
     }
 }
@@ -221,13 +313,18 @@ impl House {
 /// Why it cannot start.
 pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
     let examiner = examiner(&config)?;
-    let signer = signer(&config, examiner.anchors())?;
+    let signer = signer(&config, &examiner.site().anchors)?;
     let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let archive = tokio::time::timeout(START, open_archive(&config, &entropy)).await.map_err(|_| StartFault::Config(format!("{} does not answer", config.archive_url.shown())))??;
-    let settings = amqp::settings::Settings::from_config(&config);
-    let broker = amqp::Amqp::new(settings);
-    let world = World { archive: Arc::clone(&archive), consumer: Arc::clone(&broker) as _, publisher: broker as _, signer: Arc::new(signer), clock: Arc::new(SystemClock) };
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+    let archive = open_archive(&config, &entropy).await?;
+    let settings = Arc::new(broker_settings(&config)?);
+    let world = World {
+        archive: Arc::clone(&archive),
+        consumer: Arc::new(AmqpConsumer::new(Arc::clone(&settings))),
+        publisher: Arc::new(AmqpPublisher::new(settings)),
+        signer: Arc::new(signer),
+        clock: Arc::new(SystemClock),
+    };
     let rules = examiner.rules().to_hex();
     let house = House::open(&config, examiner, world).await?;
     let (stop_probe, stop_seen) = watch::channel(false);
@@ -262,16 +359,17 @@ fn readiness(house: &House) -> Box<probe::Readiness> {
 }
 
 /// Opens the archive, patiently: a database that starts beside us may take its time.
-async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, StartFault> {
-    // Bounded by the caller's time limit.
+async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+    let deadline = tokio::time::Instant::now() + START;
+    // Bounded by the deadline: then whoever starts us decides.
     loop {
-        match store::open(config.archive_url.reveal(), &config.instance, Arc::clone(entropy)).await {
+        match store::open(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
             Ok(archive) => return Ok(archive),
-            Err(store::OpenFault::Outage(outage)) => {
+            Err(outage) if tokio::time::Instant::now() >= deadline => return Err(outage),
+            Err(outage) => {
                 telemetry::outage_attempt(&outage);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(store::OpenFault::Schema(text)) => return Err(StartFault::Config(text)),
         }
     }
 }

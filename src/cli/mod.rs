@@ -2,9 +2,8 @@
 
 pub mod audit;
 pub mod codes;
-pub mod demo;
-pub mod doctor;
 pub mod migrate;
+pub mod outcome;
 pub mod report;
 pub mod send;
 pub mod serve;
@@ -40,14 +39,10 @@ struct Arguments {
 enum Command {
     /// Carry messages: consume the inbound queues, archive, answer. Stops on SIGTERM without losing anything.
     Serve(serve::Serve),
-    /// Show the main job: every sample through broker, checks, signature, archive and back. On embedded parts, or on a real RabbitMQ.
-    Demo(demo::Demo),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
     /// Give exactly the gateway's verdict on files, offline.
     Validate(validate::Validate),
-    /// Look at broker, topology, archive, keys and limits; say what is wrong and the command that mends it.
-    Doctor(doctor::Doctor),
     /// Show or declare the queues and exchanges that Arkki needs.
     Topology(topology::Topology),
     /// Bring the archive's tables up to this release.
@@ -66,10 +61,8 @@ pub fn run() -> ExitCode {
     let config = || Config::read(arguments.config.as_deref());
     let report = match arguments.command {
         Command::Serve(command) => with(config(), |c| serve::run(&command, c)),
-        Command::Demo(command) => demo::run(&command, json),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
-        Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),

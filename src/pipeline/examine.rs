@@ -24,8 +24,9 @@ use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
+use crate::ports::archive::StoredDocument;
 use crate::rules::decide::Request;
-use crate::rules::tasks;
+//TASKS use crate::rules::tasks;
 use crate::v3::frame::{self, Frame, FrameHead, FrameSite};
 use crate::xml::prepass::{self, Encoding};
 use crate::xml::schema::Schema;
@@ -70,6 +71,13 @@ pub struct Examiner {
     document_schema: Schema,
     frame_schema: Schema,
     site: Site,
+}
+
+/// Who signs for this gateway: needed to judge its own signatures.
+#[derive(Debug, Clone, Default)]
+pub struct OwnSigner {
+    /// The certificate's `serialNumber`, where it is an OID.
+    pub serial: Option<Oid>,
 }
 
 /// How far `validate` goes.
@@ -254,6 +262,24 @@ impl Examiner {
         }
     }
 
+    /// What is wrong with an archived document: it must parse, bear its id, and every signature in it must verify, ours among them. Empty when all is well.
+    #[must_use]
+    pub fn audit(&self, stored: &StoredDocument, own: &OwnSigner) -> Vec<String> {
+        let Ok(text) = std::str::from_utf8(&stored.octets) else { return vec!["the octets are not UTF-8".to_owned()] };
+        let Ok(document) = tree::parse(text) else { return vec!["the octets are not well-formed".to_owned()] };
+        let mut faults = Vec::new();
+        if document_id(&document).as_deref() != Some(stored.id.as_str()) {
+            faults.push("the octets are of another document".to_owned());
+        }
+        let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serial).cloned().collect();
+        match verify::verify(&document, &self.site.anchors, &SignerRule { senders: &senders, require_professional: false }) {
+            Ok(signatures) if signatures.iter().any(|s| s.kind == verify::Kind::System) => {}
+            Ok(_) => faults.push("no system signature".to_owned()),
+            Err(findings) => faults.extend(findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.code.name()))),
+        }
+        faults
+    }
+
     fn examined(&self, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
         let device = |root: &Oid| InstanceId { root: root.as_str().to_owned(), extension: None };
         let target = look.head.id.clone().map_or_else(|| Target::Unknown(envelope.message_id.clone().filter(|id| is_echoable(id))), Target::Id);
@@ -263,10 +289,10 @@ impl Examiner {
             target,
             answer_to: look.head.sender.clone().unwrap_or_else(|| device(&self.site.receiver)),
             answer_from: look.head.receiver.clone().unwrap_or_else(|| device(&self.site.device)),
-            processing_code: look.head.processing_code.clone().filter(|c| matches!(c.as_str(), "P" | "T" | "D")).unwrap_or_else(|| {
+            processing_code: look.head.processing_code.clone().unwrap_or_else(|| {
                 self.site.environment().processing_codes().first().copied().unwrap_or("T").to_owned()
             }),
-            version_code: look.head.version_code.clone().filter(|v| matches!(v.as_str(), "V3-2005" | "V3-2006")).unwrap_or_else(|| "V3-2005".to_owned()),
+            version_code: look.head.version_code.clone().unwrap_or_else(|| "V3-2005".to_owned()),
             is_acknowledgement: look.acknowledgement,
             service_request: look.service_request,
             purpose: look.purpose,
@@ -285,13 +311,7 @@ impl Examiner {
         let walked = prepass::prepass(octets, Encoding::Utf8Only).inspect_err(|_| look.first_id(octets))?;
         let message = parse(walked.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
-        let frame_faults = if is_document(&message) { Vec::new() } else { self.frame_schema_faults(&message, walked.text) };
-        let opened = match open::open(&message, &self.rules, &self.site.frames) {
-            Ok(opened) => opened,
-            // An unknown root is told by its name, not by what a frame's schema makes of it.
-            Err(findings) => return Err(if frame_faults.is_empty() || is_foreign(&findings) { findings } else { frame_faults }),
-        };
-        match opened {
+        match open::open(&message, &self.rules, &self.site.frames)? {
             Opened::Acknowledgement => {
                 look.acknowledgement = true;
                 Err(vec![Finding::whole(Code::E904)])
@@ -300,26 +320,20 @@ impl Examiner {
                 let document = shared.map_or_else(|| Arc::new(octets.to_vec()), Arc::clone);
                 self.judge_document(&message, walked.text, document, None, stage, look)
             }
-            Opened::Framed(carried) => {
+            Opened::Framed(mut frame) => {
                 look.framed = true;
-                look.service_request.clone_from(&carried.service_request);
-                look.purpose.clone_from(&carried.purpose);
-                if !frame_faults.is_empty() {
-                    return Err(frame_faults);
-                }
-                let inner = Arc::new(carried.document.clone());
-                let walked = prepass::prepass(&inner, Encoding::Utf8Only)?;
+                look.service_request = Some(frame.service_request.code.clone());
+                look.purpose.clone_from(&frame.purpose);
+                stop_at_errors(self.frame_schema.validate(walked.text))?;
+                let octets = Arc::new(std::mem::take(&mut frame.document));
+                let walked = prepass::prepass(&octets, Encoding::Utf8Only)?;
                 let document = parse(walked.text)?;
-                self.judge_document(&document, walked.text, Arc::clone(&inner), Some(&carried), stage, look)
+                self.judge_document(&document, walked.text, Arc::clone(&octets), Some((&message, &frame)), stage, look)
             }
         }
     }
 
-    fn frame_schema_faults(&self, message: &Document<'_>, text: &str) -> Vec<Finding> {
-        if frame::is_frame(message, &self.rules) { self.frame_schema.validate(text) } else { Vec::new() }
-    }
-
-    fn judge_document(&self, document: &Document<'_>, text: &str, octets: Arc<Vec<u8>>, carried: Option<&Frame>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+    fn judge_document(&self, document: &Document<'_>, text: &str, octets: Arc<Vec<u8>>, carried: Option<(&Document<'_>, &Frame)>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
         if octets.len() > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
@@ -336,12 +350,13 @@ impl Examiner {
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let (header, remarks) = header::read(document, &content, &self.rules, &hash)?;
         warnings.extend(remarks);
-        let mut findings = tasks::check(document, &header, &self.rules);
-        if let Some(carried) = carried {
-            findings.extend(frame::agree(carried, document, &header, &self.rules));
+        let mut findings: Vec<Finding> = Vec::new(); //TASKS
+        if let Some((carrier, frame)) = carried {
+            warnings.extend(frame.warnings.iter().cloned());
+            findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
-        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.templates.needs_professional(&header) };
+        let rule = SignerRule { senders: &self.site.signers, require_professional: false /*TASKS*/ };
         verify::verify(document, &self.site.anchors, &rule)?;
         let seal = SealPoint::locate(document)?;
         warnings.truncate(limits::FINDINGS);
@@ -362,8 +377,8 @@ impl Look {
         if self.head.id.is_none()
             && let Some(found) = prepass::first_id(octets)
         {
-            self.head.id = Some(found.id);
-            self.acknowledgement = found.root == "MCCI_IN000002UV01";
+            self.head.id = found.id;
+            self.acknowledgement = found.element == "MCCI_IN000002UV01";
         }
     }
 }
@@ -378,14 +393,6 @@ fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
         let place = crate::domain::finding::Place { line: fault.line, column: fault.column, path: "/".to_owned() };
         vec![Finding::new(Code::E103, place)]
     })
-}
-
-fn is_document(message: &Document<'_>) -> bool {
-    message.root_element().tag_name().name() == "ClinicalDocument"
-}
-
-fn is_foreign(findings: &[Finding]) -> bool {
-    findings.iter().any(|f| matches!(f.code, Code::E201 | Code::E210 | Code::E814))
 }
 
 /// `ClinicalDocument/id/@root`, when it is an OID.

@@ -63,7 +63,7 @@ impl Gate {
             telemetry::outage_attempt(&outage);
             let stopped = tokio::select! {
                 () = tokio::time::sleep(wait) => false,
-                _told = stop.wait_for(|s| *s) => true,
+                () = told(&mut stop) => true,
             };
             if stopped {
                 break Err(Stopping);
@@ -80,4 +80,9 @@ impl Gate {
         }
         outcome
     }
+}
+
+/// Waits until the signal is given, or whoever gives it has gone.
+pub async fn told(signal: &mut watch::Receiver<bool>) {
+    let _gone = signal.wait_for(|given| *given).await.is_err();
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::gate::told;
 use crate::domain::change::HeldMessage;
 use crate::ports::archive::Archive;
 use crate::ports::clock::Clock;
@@ -22,7 +23,7 @@ pub async fn run(archive: Arc<dyn Archive>, clock: Arc<dyn Clock>, due: mpsc::Se
     loop {
         tokio::select! {
             _ = tick.tick() => {}
-            _told = stop.wait_for(|s| *s) => return,
+            () = told(&mut stop) => return,
         }
         match archive.held_due(clock.now(), ROWS).await {
             Ok(held) => {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::effect::{self, Planned, Setting};
 use super::examine::{Examined, Examiner};
-use super::gate::{Gate, Stopping};
+use super::gate::{Gate, Stopping, told};
 use super::lanes::{Lanes, Place};
 use super::pool::{Panicked, Pool};
 use super::relay::RelayHandle;
@@ -147,7 +147,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 }
             },
             Some(held) = due.recv(), if examining.len() < EXAMINING && !*drain.borrow() => released.push_back(held),
-            _told = draining.wait_for(|d| *d), if !*drain.borrow() => {}
+            () = told(&mut draining), if !*drain.borrow() => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
+use super::gate::told;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::ports::archive::Archive;
@@ -112,8 +113,7 @@ impl Relay {
                         Err(outage) => telemetry::outage_attempt(&outage),
                     }
                 }
-                changed = stop.wait_for(|s| *s), if open => {
-                    let _sender_gone = changed;
+                () = told(&mut stop), if open => {
                     // What was handed over is still published; nothing new is looked for.
                     while let Ok(entry) = self.entries.try_recv() {
                         if in_flight.insert(entry.id) {
