@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::digest::Digest;
+use crate::domain::document::Header;
 use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
 use crate::domain::message::Sender;
@@ -117,6 +118,8 @@ pub struct StoredDocument {
     pub archived: Digest,
     /// When it was archived.
     pub at: Moment,
+    /// The header facts kept beside it, for comparison with the octets; `None` when they cannot be read.
+    pub header: Option<Header>,
 }
 
 /// A decision as it lies in the inbox.

@@ -1,1 +1,209 @@
-//! The archive in PostgreSQL and SQLite through sqlx.
+//! The archive in PostgreSQL and SQLite through sqlx. One store for both: what is decided, numbered, chained and checked is written once; the two
+//! differ in how they are connected (`postgres`, `sqlite`), how they take many rows (`line`), and in a few lines of SQL.
+//!
+//! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
+//! * `reader`, `decode`: facts
+//! * `held`, `outbox`: the waiting room and what leaves
+//! * `lines`, `line`, `fault`, `migrate`: the database itself
+
+mod batch;
+mod compose;
+mod decode;
+mod fault;
+mod held;
+mod line;
+mod lines;
+mod look;
+mod migrate;
+mod outbox;
+pub mod postgres;
+mod reader;
+mod rows;
+pub mod sqlite;
+mod transaction;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use self::decode::stored_columns;
+use self::fault::Fault;
+use self::line::Value;
+use self::lines::{Address, Lines, on_spare};
+use crate::domain::change::{Commit, Committed, HeldMessage};
+use crate::domain::digest::Digest;
+use crate::domain::facts::{Facts, Needs};
+use crate::domain::ledger::{Chained, Position};
+use crate::domain::message::Sender;
+use crate::domain::oid::Oid;
+use crate::domain::outage::{Outage, Part};
+use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::time::Moment;
+use crate::ports::archive::{Archive, Counts, StoredDecision, StoredDocument};
+use crate::ports::clock::Entropy;
+
+/// How many callers may wait for the writer, or for facts, before the next one waits to be let in.
+const WAITING: usize = 1024;
+/// Tasks that look up facts, each with its own connection: one looks while another's answer is read.
+const READERS: usize = 2;
+
+/// Opens the archive that a URL names: `postgres://…` or `sqlite:path`. Its tables are brought up to date first. `instance` names this process in leases.
+///
+/// # Errors
+/// When the URL is of neither sort, the database out of reach, or its tables of another version.
+pub async fn open(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+    Ok(Arc::new(Store::start(address(url)?, instance.into(), entropy).await?))
+}
+
+/// Brings the tables up to date and names the migrations that were run; none when nothing was left to do.
+///
+/// # Errors
+/// As [`open`].
+pub async fn migrate(url: &str) -> Result<Vec<String>, Outage> {
+    migrate::run(&address(url)?).await
+}
+
+fn address(url: &str) -> Result<Address, Outage> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => postgres::address(url),
+        Some(("sqlite", rest)) => Ok(sqlite::address(Path::new(rest.strip_prefix("//").unwrap_or(rest)))),
+        _ => Err(Outage::new(Part::Archive, "the database URL begins with neither postgres:// nor sqlite:")),
+    }
+}
+
+/// The archive in either database. Dropping it ends its tasks when what waits has been written.
+pub struct Store {
+    lines: Arc<Lines>,
+    instance: String,
+    writes: mpsc::Sender<writer::Waiting>,
+    reads: mpsc::Sender<reader::Asked>,
+}
+
+impl Store {
+    async fn start(address: Address, instance: String, entropy: Arc<dyn Entropy>) -> Result<Self, Outage> {
+        migrate::run(&address).await?;
+        let lines = Arc::new(Lines::new(address));
+        let (writes, incoming) = mpsc::channel(WAITING);
+        tokio::spawn(writer::Writer::new(Arc::clone(&lines), instance.clone(), entropy, incoming).run());
+        let (reads, asked) = mpsc::channel(WAITING);
+        let asked = Arc::new(Mutex::new(asked));
+        for _ in 0..READERS {
+            tokio::spawn(reader::run(Arc::clone(&lines), Arc::clone(&asked)));
+        }
+        Ok(Self { lines, instance, writes, reads })
+    }
+}
+
+/// The task that answers is gone, which happens only while the process ends.
+fn gone() -> Outage {
+    Outage::new(Part::Archive, "the archive is closing")
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn place(position: Position) -> Value<'static> {
+    Value::Int(Some(i64::try_from(position.0).unwrap_or(i64::MAX)))
+}
+
+#[async_trait]
+impl Archive for Store {
+    async fn facts(&self, needs: Needs) -> Result<Facts, Outage> {
+        let (caller, answer) = oneshot::channel();
+        self.reads.send(reader::Asked { needs, caller }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, Outage> {
+        let (caller, answer) = oneshot::channel();
+        self.writes.send(writer::Waiting { commit, caller }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn held_counts(&self, sender: &Sender) -> Result<(u64, u64), Outage> {
+        on_spare!(&self.lines, |line| held::counts(line, sender.as_str())).map(|(of, all)| (unsigned(of), unsigned(all)))
+    }
+
+    async fn held_due(&self, now: Moment, limit: u32) -> Result<Vec<HeldMessage>, Outage> {
+        on_spare!(&self.lines, |line| held::due(line, now, limit))
+    }
+
+    async fn outbox_lease(&self, now: Moment, limit: u32) -> Result<Vec<OutboxEntry>, Outage> {
+        let _turn = self.lines.turn().await;
+        on_spare!(&self.lines, |line| outbox::lease(line, now, limit, &self.instance))
+    }
+
+    async fn outbox_sent(&self, ids: &[OutboxId]) -> Result<(), Outage> {
+        let _turn = self.lines.turn().await;
+        on_spare!(&self.lines, |line| outbox::sent(line, ids))
+    }
+
+    async fn outbox_unroutable(&self, id: OutboxId, again: Moment) -> Result<(), Outage> {
+        let _turn = self.lines.turn().await;
+        on_spare!(&self.lines, |line| outbox::unroutable(line, id, again))
+    }
+
+    async fn counts(&self) -> Result<Counts, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let head = transaction::head(line).await?;
+            let (_, held) = held::counts(line, "").await?;
+            let (outbox, unroutable) = outbox::counts(line).await?;
+            let [documents, messages, accepted, refused] = head.tallies.map(unsigned);
+            Ok(Counts {
+                documents,
+                messages,
+                accepted,
+                refused,
+                held: unsigned(held),
+                outbox: unsigned(outbox),
+                unroutable: unsigned(unroutable),
+                ledger: unsigned(head.position),
+            })
+        })
+    }
+
+    async fn head(&self) -> Result<Option<(Position, Digest)>, Outage> {
+        let head = on_spare!(&self.lines, |line| transaction::head(line))?;
+        Ok((head.position > 0).then(|| (Position(unsigned(head.position)), head.hash)))
+    }
+
+    async fn ledger_page(&self, after: Position, limit: u32) -> Result<Vec<Chained>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let rows = line.one(decode::LEDGER_PAGE, &[place(after), Value::Int(Some(i64::from(limit)))]).await?;
+            rows.iter().map(decode::chained).collect::<Result<_, Fault>>()
+        })
+    }
+
+    async fn document_at(&self, position: Position) -> Result<Option<StoredDocument>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let rows = line.one(concat!(stored_columns!(), "d.position = $1"), &[place(position)]).await?;
+            rows.first().map(decode::stored_document).transpose()
+        })
+    }
+
+    async fn document(&self, id: &Oid) -> Result<Option<StoredDocument>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let rows = line.one(concat!(stored_columns!(), "d.id = $1"), &[Value::Text(Some(id.as_str()))]).await?;
+            rows.first().map(decode::stored_document).transpose()
+        })
+    }
+
+    async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let rows = line.one("SELECT octets_sha, answer, octets FROM inbox WHERE position = $1", &[place(position)]).await?;
+            let read = |row: &line::Row| {
+                let message = decode::digest(row, 0).unwrap_or(Digest::ZERO);
+                Ok(StoredDecision { message, answer: row.octets(1)?, octets: row.octets(2)? })
+            };
+            rows.first().map(read).transpose()
+        })
+    }
+
+    async fn ping(&self) -> Result<(), Outage> {
+        on_spare!(&self.lines, |line| line.one("SELECT 1", &[])).map(drop)
+    }
+}

@@ -1,0 +1,223 @@
+//! From commits that hold to what is written: positions, the chain, the answers, the messages that leave. Pure but for the ids it draws.
+
+use std::collections::HashMap;
+
+use super::look::{Places, Seen, What};
+use crate::crypto;
+use crate::domain::change::{Archive, Commit, Effect, Refuse};
+use crate::domain::digest::Digest;
+use crate::domain::facts::Standing;
+use crate::domain::ledger::{Chained, Entry, Position};
+use crate::domain::message::{MessageKey, Reply};
+use crate::ports::clock::Entropy;
+
+/// The ledger's end and the tallies kept with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The last position, 0 while the ledger is empty.
+    pub position: i64,
+    /// Its hash.
+    pub hash: Digest,
+    /// Archived documents, inbox rows, accepted ones, refused ones.
+    pub tallies: [i64; 4],
+}
+
+/// What the inbox holds about a message already decided or held.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Prior {
+    /// The last decision's entry.
+    pub position: Option<i64>,
+    /// Digest of the last outcome.
+    pub outcome: Option<Digest>,
+    /// The last decision's code.
+    pub code: Option<String>,
+    /// The stored answer.
+    pub answer: Option<Vec<u8>>,
+    /// Who waits for the decision of a held message.
+    pub replies: Vec<Reply>,
+}
+
+/// What one commit comes to.
+pub(super) struct Effected<'a> {
+    /// The commit.
+    pub commit: &'a Commit,
+    /// The ledger position of the decision in force.
+    pub position: Option<i64>,
+    /// Its new ledger entry.
+    pub chained: Option<Chained>,
+    /// Its inbox row, new or changed.
+    pub inbox: Option<Inbox<'a>>,
+    /// The answer in force, position and all.
+    pub answer: Option<Vec<u8>>,
+    /// Who is answered now, under which AMQP id.
+    pub out: Vec<(String, Reply)>,
+    /// Who will be answered when the hold ends.
+    pub waits: Option<&'a Reply>,
+    /// A hold ends here.
+    pub ends_hold: bool,
+    /// The case made or renewed: revision, closed.
+    pub case: Option<(i64, bool)>,
+    /// The relation made or renewed: revision, old.
+    pub relation: Option<(i64, bool)>,
+    /// Ids brought that somebody waits for: kind and id.
+    pub awaited: Vec<(i64, &'a str)>,
+}
+
+/// An inbox row's changing part.
+#[derive(Debug, Clone)]
+pub(super) struct Inbox<'a> {
+    /// How the message stands.
+    pub standing: Standing,
+    /// Counts the decisions.
+    pub revision: i64,
+    /// Digest of the outcome.
+    pub outcome: Digest,
+    /// The rule set.
+    pub rules: Digest,
+    /// Final under that rule set.
+    pub is_final: bool,
+    /// The refusal's code.
+    pub code: Option<String>,
+    /// Received octets to keep.
+    pub octets: Option<&'a [u8]>,
+}
+
+/// Numbers and chains a batch; `head` moves on.
+pub(super) fn compose<'a>(
+    commits: &[&'a Commit],
+    places: Vec<Places<'a>>,
+    seen: &Seen,
+    priors: &HashMap<&'a MessageKey, Prior>,
+    head: &mut Head,
+    entropy: &dyn Entropy,
+) -> Vec<Effected<'a>> {
+    commits
+        .iter()
+        .zip(places)
+        .map(|(commit, places)| {
+            let now = seen.get(What::Key, places.key);
+            let was = Was { revision: now.map_or(0, |(r, _)| r), standing: now.and_then(|(_, s)| i16::try_from(s).ok()).and_then(Standing::from_number) };
+            let unknown = Prior::default();
+            let prior = priors.get(&commit.key).unwrap_or(&unknown);
+            let mut effected = effect(commit, &was, prior, head);
+            effected.awaited =
+                places.brought.iter().filter(|(place, _, _)| seen.get(What::Awaited, *place).is_some()).map(|(_, kind, id)| (*kind, *id)).collect();
+            if let Effect::Archive(archive) = &commit.effect {
+                let renewed = |place: Option<usize>, what: What, said: Option<bool>| {
+                    place.map(|place| {
+                        let (revision, flag) = seen.get(what, place).unwrap_or((0, 0));
+                        (revision.saturating_add(1), said.unwrap_or(flag != 0))
+                    })
+                };
+                effected.case = renewed(places.case, What::Case, archive.header.case_state.map(|s| s.closed));
+                effected.relation = renewed(places.relation, What::Relation, archive.header.relation_state.map(|s| s.old));
+            }
+            if effected.answer.is_some() {
+                let now = commit.reply.iter().filter(|_| effected.waits.is_none()).cloned();
+                let later = prior.replies.iter().filter(|_| effected.ends_hold).cloned();
+                effected.out = now.chain(later).map(|reply| (amqp_id(entropy), reply)).collect();
+            }
+            tally(head, &was, &effected);
+            effected
+        })
+        .collect()
+}
+
+struct Was {
+    revision: i64,
+    standing: Option<Standing>,
+}
+
+fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> Effected<'a> {
+    let mut done = Effected {
+        commit,
+        position: prior.position,
+        chained: None,
+        inbox: None,
+        answer: None,
+        out: Vec::new(),
+        waits: None,
+        ends_hold: false,
+        case: None,
+        relation: None,
+        awaited: Vec::new(),
+    };
+    let held = was.standing == Some(Standing::Held);
+    let revision = was.revision.saturating_add(1);
+    match &commit.effect {
+        Effect::Archive(archive) => {
+            let Archive { entry, answer, outcome, .. } = &**archive;
+            let position = chain(&mut done, entry, prior.position, head);
+            done.answer = Some(answer.at(position));
+            done.ends_hold = held;
+            done.inbox =
+                Some(Inbox { standing: Standing::Accepted, revision, outcome: *outcome, rules: entry.rules, is_final: true, code: None, octets: None });
+        }
+        Effect::Refuse(refuse) => {
+            let Refuse { entry, answer, outcome, code, is_final, noted, octets } = &**refuse;
+            let standing = if *noted { Standing::Noted } else { Standing::Refused };
+            let same = was.standing == Some(standing) && prior.outcome == Some(*outcome) && (*noted || prior.answer.is_some());
+            if same {
+                done.answer.clone_from(&prior.answer);
+            } else {
+                let position = chain(&mut done, entry, prior.position, head);
+                done.answer = answer.as_ref().map(|draft| draft.at(position));
+                done.ends_hold = held;
+            }
+            let octets = Some(octets.as_slice());
+            done.inbox = Some(Inbox { standing, revision, outcome: *outcome, rules: entry.rules, is_final: *is_final, code: code.clone(), octets });
+        }
+        Effect::Hold(hold) => {
+            done.waits = commit.reply.as_ref();
+            // An earlier answer stays stored with the row; nobody gets it again.
+            done.answer.clone_from(&prior.answer);
+            let code = prior.code.clone();
+            let outcome = prior.outcome.unwrap_or(Digest::ZERO);
+            done.inbox = Some(Inbox { standing: Standing::Held, revision, outcome, rules: hold.rules, is_final: false, code, octets: None });
+        }
+        Effect::Repeat if held => done.waits = commit.reply.as_ref(),
+        Effect::Repeat => done.answer.clone_from(&prior.answer),
+    }
+    done
+}
+
+/// Gives an entry its place behind the head.
+fn chain(done: &mut Effected<'_>, entry: &Entry, supersedes: Option<i64>, head: &mut Head) -> Position {
+    head.position = head.position.saturating_add(1);
+    let position = Position(u64::try_from(head.position).unwrap_or(0));
+    let mut entry = entry.clone();
+    entry.supersedes = supersedes.and_then(|p| u64::try_from(p).ok()).map(Position);
+    let before = head.hash;
+    let hash = crypto::sha256(&entry.octets(&before, position));
+    head.hash = hash;
+    done.position = Some(head.position);
+    done.chained = Some(Chained { position, before, hash, entry });
+    position
+}
+
+fn tally(head: &mut Head, was: &Was, effected: &Effected<'_>) {
+    let [documents, messages, accepted, refused] = &mut head.tallies;
+    if matches!(effected.commit.effect, Effect::Archive(_)) {
+        *documents += 1;
+    }
+    let Some(inbox) = &effected.inbox else { return };
+    let mut count = |standing: Option<Standing>, by: i64| match standing {
+        Some(Standing::Accepted) => *accepted += by,
+        Some(Standing::Refused) => *refused += by,
+        Some(Standing::Noted | Standing::Held) | None => {}
+    };
+    count(was.standing, -1);
+    count(Some(inbox.standing), 1);
+    if was.standing.is_none() {
+        *messages += 1;
+    }
+}
+
+/// A version 4 UUID.
+fn amqp_id(entropy: &dyn Entropy) -> String {
+    let mut octets = entropy.sixteen();
+    octets[6] = octets[6] & 0x0F | 0x40;
+    octets[8] = octets[8] & 0x3F | 0x80;
+    let n = u128::from_be_bytes(octets);
+    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", n >> 96, n >> 80 & 0xFFFF, n >> 64 & 0xFFFF, n >> 48 & 0xFFFF, n & 0xFFFF_FFFF_FFFF)
+}

@@ -1,0 +1,156 @@
+//! Connections: where to, how long to wait, and a few kept for whatever is not batched. A connection that failed is thrown away; the next caller opens another.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::fault::Fault;
+use super::line::Line;
+
+/// How long opening a connection, or waiting for a free one, may take: short, so that an outage is known before senders wonder.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// How long one operation may take in all, its statements' own timeouts included.
+pub(super) const OPERATION: Duration = Duration::from_secs(20);
+/// How long PostgreSQL itself lets one statement run.
+pub(super) const STATEMENT: Duration = Duration::from_secs(15);
+/// How often an operation is tried again when another is in the way.
+pub(super) const BUSY_ATTEMPTS: u32 = 8;
+/// Connections for what is not batched: outbox, holds, audit. More would only wait for the same disk.
+const SPARE: usize = 4;
+
+/// Where the database is.
+#[derive(Clone)]
+pub(super) enum Address {
+    /// A PostgreSQL server.
+    Postgres(Box<PgConnectOptions>),
+    /// A file.
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+impl Address {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When the database cannot be reached in time.
+    pub async fn connect(&self) -> Result<Line, Fault> {
+        let opened = timeout(CONNECT, async {
+            Ok::<_, sqlx::Error>(match self {
+                Self::Postgres(options) => Line::Postgres(Box::new(options.connect().await?)),
+                Self::Sqlite(options) => Line::Sqlite(Box::new(options.connect().await?)),
+            })
+        });
+        match opened.await {
+            // Whatever kept a connection from opening, it keeps everybody's from opening.
+            Ok(result) => result.map_err(|error| match Fault::from(error) {
+                Fault::Busy(detail) | Fault::Down(detail) | Fault::Wrong(detail) => Fault::Down(detail),
+            }),
+            Err(_) => Err(Fault::slow("connecting")),
+        }
+    }
+}
+
+/// A few connections, and SQLite's turn to write.
+pub(super) struct Lines {
+    /// Where to.
+    pub address: Address,
+    idle: Mutex<Vec<Line>>,
+    permits: Semaphore,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Lines {
+    /// Opens nothing yet.
+    pub fn new(address: Address) -> Self {
+        Self { address, idle: Mutex::new(Vec::new()), permits: Semaphore::new(SPARE), turn: tokio::sync::Mutex::new(()) }
+    }
+
+    /// A connection and whether it is fresh; an idle one may have died since it was used.
+    ///
+    /// # Errors
+    /// When none can be had in time.
+    pub async fn take(&self) -> Result<(Line, bool, SemaphorePermit<'_>), Fault> {
+        let permit = match timeout(CONNECT, self.permits.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) | Err(_) => return Err(Fault::slow("waiting for a free connection")),
+        };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(line) => Ok((line, false, permit)),
+            None => Ok((self.address.connect().await?, true, permit)),
+        }
+    }
+
+    /// Takes a healthy connection back.
+    pub fn give(&self, line: Line) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// Forgets every idle connection: one of them was found dead, so the others are as old.
+    pub fn forget(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// SQLite's turn to write, so that writers of one process queue instead of polling the file's lock. PostgreSQL needs none.
+    pub async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        match self.address {
+            Address::Postgres(_) => None,
+            Address::Sqlite(_) => Some(self.turn.lock().await),
+        }
+    }
+}
+
+/// Runs one repeatable operation on a spare connection: again on a fresh one when the connection had died, again after a pause when another was in the way.
+macro_rules! on_spare {
+    ($lines:expr, |$line:ident| $operation:expr) => {{
+        let lines: &$crate::adapters::store::lines::Lines = $lines;
+        let mut attempt = 0_u32;
+        loop {
+            attempt += 1;
+            let (mut taken, fresh, _permit) = lines.take().await.map_err(|fault| fault.outage())?;
+            let $line = &mut taken;
+            let outcome = match tokio::time::timeout($crate::adapters::store::lines::OPERATION, $operation).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err($crate::adapters::store::fault::Fault::slow("an operation")),
+            };
+            match outcome {
+                Ok(value) => {
+                    lines.give(taken);
+                    break Ok(value);
+                }
+                Err($crate::adapters::store::fault::Fault::Down(_)) if !fresh && attempt < $crate::adapters::store::lines::BUSY_ATTEMPTS => lines.forget(),
+                Err($crate::adapters::store::fault::Fault::Busy(_)) if attempt < $crate::adapters::store::lines::BUSY_ATTEMPTS => {
+                    lines.give(taken);
+                    tokio::time::sleep($crate::adapters::store::lines::pause(attempt)).await;
+                }
+                Err(fault) => {
+                    if matches!(fault, $crate::adapters::store::fault::Fault::Wrong(_)) {
+                        lines.give(taken);
+                    }
+                    break Err(fault.outage());
+                }
+            }
+        }
+    }};
+}
+pub(super) use on_spare;
+
+/// The pause before the n-th try again.
+pub(super) fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(5 << attempt.min(6))
+}
+
+/// Closes politely what a clean end closes; a dropped connection is closed too, without a word.
+pub(super) async fn close(line: Line) {
+    let _ = timeout(CONNECT, async {
+        match line {
+            Line::Postgres(line) => line.close().await,
+            Line::Sqlite(line) => line.close().await,
+        }
+    })
+    .await;
+}

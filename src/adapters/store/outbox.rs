@@ -1,0 +1,85 @@
+//! The outbox after the commit: leased to one instance at a time, forgotten when routed and confirmed, kept when nobody took it.
+
+use super::fault::Fault;
+use super::line::{Both, Kind, Line, Value};
+use crate::domain::limits::OUTBOX_LEASE;
+use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::time::Moment;
+
+/// Leases what nobody holds, oldest due first. PostgreSQL passes over rows that another instance is leasing at this moment; SQLite has one writer.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &str) -> Result<Vec<OutboxEntry>, Fault> {
+    macro_rules! lease {
+        ($tail:literal) => {
+            concat!(
+                "UPDATE outbox SET lease_owner = $1, due_at = $2 WHERE id IN (SELECT id FROM outbox WHERE due_at <= $3 ORDER BY due_at, id LIMIT $4",
+                $tail,
+                ") RETURNING id, amqp_id, queue, correlation, content_type, body, attempts"
+            )
+        };
+    }
+    let sql = match line {
+        Line::Postgres(_) => lease!(" FOR UPDATE SKIP LOCKED"),
+        Line::Sqlite(_) => lease!(""),
+    };
+    let until = now.plus(OUTBOX_LEASE).micros();
+    let values = [Value::Text(Some(instance)), Value::Int(Some(until)), Value::Int(Some(now.micros())), Value::Int(Some(i64::from(limit)))];
+    let mut entries = Vec::new();
+    for row in line.one(sql, &values).await? {
+        let words = |octets: Vec<u8>, column| String::from_utf8(octets).map_err(|_| Fault::unreadable(column));
+        entries.push(OutboxEntry {
+            id: OutboxId(row.need_int(0)?),
+            amqp_id: row.need_text(1)?,
+            queue: words(row.need_octets(2)?, 2)?,
+            correlation: row.octets(3)?.map(|octets| words(octets, 3)).transpose()?,
+            content_type: row.need_text(4)?,
+            body: row.need_octets(5)?,
+            attempts: u32::try_from(row.need_int(6)?).unwrap_or(u32::MAX),
+        });
+    }
+    entries.sort_unstable_by_key(|entry| entry.id);
+    Ok(entries)
+}
+
+/// Forgets rows, in their order, so that two instances forgetting the same ones do not wait for each other in a circle.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn sent(line: &mut Line, ids: &[OutboxId]) -> Result<(), Fault> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let sql = Both {
+        postgres: "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE)".to_owned(),
+        sqlite: "DELETE FROM outbox WHERE id = $1".to_owned(),
+    };
+    let rows: Vec<_> = ids.iter().map(|id| vec![Value::Int(Some(id.0))]).collect();
+    match line {
+        Line::Postgres(_) => line.many(&sql, &[Kind::Int], &rows).await.map(drop),
+        Line::Sqlite(_) => {
+            line.begin().await?;
+            let outcome = line.many(&sql, &[Kind::Int], &rows).await;
+            if outcome.is_ok() { line.commit().await } else { line.rollback().await.and(outcome.map(drop)) }
+        }
+    }
+}
+
+/// Keeps a row that nobody took until it may be tried again.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn unroutable(line: &mut Line, id: OutboxId, again: Moment) -> Result<(), Fault> {
+    let values = [Value::Int(Some(id.0)), Value::Int(Some(again.micros()))];
+    line.one("UPDATE outbox SET attempts = attempts + 1, lease_owner = NULL, due_at = $2 WHERE id = $1", &values).await.map(drop)
+}
+
+/// How many wait, and how many of them came back.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn counts(line: &mut Line) -> Result<(i64, i64), Fault> {
+    let rows = line.one("SELECT count(*), count(CASE WHEN attempts > 0 THEN 1 END) FROM outbox", &[]).await?;
+    let row = rows.first().ok_or_else(|| Fault::unreadable(0))?;
+    Ok((row.need_int(0)?, row.need_int(1)?))
+}

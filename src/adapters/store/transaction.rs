@@ -1,0 +1,317 @@
+//! One batch, one transaction: the heavy octets first, in key order; then the head's lock; under it the look, the chain and the rows; then the commit.
+//! Whoever holds the head waits for nothing after it, and octets are taken in key order, so no two batches can wait for each other.
+
+use std::collections::HashMap;
+
+use super::compose::{Effected, Head, Prior, compose};
+use super::fault::Fault;
+use super::line::{Both, Kind, Line, Row, Value};
+use super::look::{Places, Seen, What, frame_keys, look};
+use super::rows::{
+    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
+    document_row, held_row, inbox_row, key_row, text,
+};
+use crate::domain::change::{Commit, Done, Effect};
+use crate::domain::digest::Digest;
+use crate::domain::facts::Standing;
+use crate::domain::ledger::Position;
+use crate::domain::limits::OUTBOX_LEASE;
+use crate::domain::message::{MessageKey, Reply};
+use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::ports::clock::Entropy;
+
+/// What answers are made of.
+pub(super) const CONTENT_TYPE: &str = "application/xml";
+
+/// What a batch came to.
+pub(super) enum Verdict {
+    /// Durable: each commit's own end, in order, and the ids brought that somebody waits for.
+    Done(Vec<(Done, Vec<(i64, String)>)>),
+    /// Nothing was written: these commits, by place, no longer hold.
+    Stale(Vec<usize>),
+}
+
+/// A batch that failed, and whether its end is unknown.
+pub(super) struct Failed {
+    /// Why.
+    pub fault: Fault,
+    /// It failed at the commit itself: it may be durable or not.
+    pub unknown: bool,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self { fault, unknown: false }
+    }
+}
+
+/// Runs one batch.
+///
+/// # Errors
+/// As the database says. The transaction is then still open on this connection, or the connection is gone.
+pub(super) async fn run(line: &mut Line, commits: &[&Commit], instance: &str, entropy: &dyn Entropy) -> Result<Verdict, Failed> {
+    line.begin().await?;
+    let octets = octets_rows(commits);
+    let written = DOCUMENT_OCTETS.insert(line, &octets).await?;
+    let mut head = lock(line).await?;
+    let frames = frame_keys(commits);
+    let (places, seen) = look(line, commits, &frames).await?;
+    let stale: Vec<usize> = places.iter().enumerate().filter(|(_, places)| !seen.holds(places)).map(|(at, _)| at).collect();
+    if !stale.is_empty() {
+        line.rollback().await?;
+        return Ok(Verdict::Stale(stale));
+    }
+    if written.len() != octets.len() {
+        return Err(Fault::Wrong("octets lie in the archive without their document".to_owned()).into());
+    }
+    let priors = priors(line, commits, &places, &seen).await?;
+    let before = head;
+    let effected = compose(commits, places, &seen, &priors, &mut head, entropy);
+    let ids = write(line, &effected, &frames, instance).await?;
+    if head != before {
+        set_head(line, &head).await?;
+    }
+    line.commit().await.map_err(|fault| Failed { fault, unknown: true })?;
+    Ok(Verdict::Done(effected.into_iter().map(|e| done(e, &ids)).collect()))
+}
+
+fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
+    let mut documents: Vec<(&str, &[u8])> = commits
+        .iter()
+        .filter_map(|commit| match &commit.effect {
+            Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice())),
+            Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        })
+        .collect();
+    documents.sort_unstable_by_key(|(id, _)| *id);
+    documents.into_iter().map(|(id, octets)| vec![text(id), Value::Octets(Some(octets))]).collect()
+}
+
+const HEAD: &str = "SELECT position, hash, documents, messages, accepted, refused FROM head WHERE id = 1";
+
+async fn lock(line: &mut Line) -> Result<Head, Fault> {
+    let rows = match line {
+        Line::Postgres(_) => {
+            line.one(concat!("SELECT position, hash, documents, messages, accepted, refused FROM head WHERE id = 1", " FOR UPDATE"), &[]).await?
+        }
+        // The whole file is locked since the transaction began.
+        Line::Sqlite(_) => line.one(HEAD, &[]).await?,
+    };
+    let row = rows.first().ok_or_else(|| Fault::Wrong("the ledger's head is missing".to_owned()))?;
+    read_head(row)
+}
+
+fn read_head(row: &Row) -> Result<Head, Fault> {
+    let hash = Digest::from_slice(&row.need_octets(1)?).ok_or_else(|| Fault::unreadable(1))?;
+    Ok(Head { position: row.need_int(0)?, hash, tallies: [row.need_int(2)?, row.need_int(3)?, row.need_int(4)?, row.need_int(5)?] })
+}
+
+/// The ledger's end and the tallies, without a lock.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn head(line: &mut Line) -> Result<Head, Fault> {
+    let rows = line.one(HEAD, &[]).await?;
+    read_head(rows.first().ok_or_else(|| Fault::Wrong("the ledger's head is missing".to_owned()))?)
+}
+
+async fn set_head(line: &mut Line, head: &Head) -> Result<(), Fault> {
+    let [documents, messages, accepted, refused] = head.tallies.map(|n| Value::Int(Some(n)));
+    let values = [Value::Int(Some(head.position)), digest(&head.hash), documents, messages, accepted, refused];
+    line.one("UPDATE head SET position = $1, hash = $2, documents = $3, messages = $4, accepted = $5, refused = $6 WHERE id = 1", &values).await.map(drop)
+}
+
+const KEY: &[Kind] = &[Kind::Text, Kind::Octets];
+
+fn by_key(head: &str, tail: &str) -> Both {
+    Both {
+        postgres: format!("{head} WHERE (sender, octets_sha) IN (SELECT * FROM UNNEST($1::text[], $2::bytea[])) {tail}"),
+        sqlite: format!("{head} WHERE sender = $1 AND octets_sha = $2 {tail}"),
+    }
+}
+
+/// What the inbox holds about the keys decided before, and who waits for those whose hold ends here: they leave the waiting room with this statement.
+async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a>], seen: &Seen) -> Result<HashMap<&'a MessageKey, Prior>, Fault> {
+    let held = i64::from(Standing::Held.number());
+    let mut known: Vec<&Commit> = commits.iter().copied().filter(|c| c.supersedes.is_some() || matches!(c.effect, Effect::Repeat)).collect();
+    known.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    known.dedup_by(|a, b| a.key == b.key);
+    let ends: Rows<'_> = commits
+        .iter()
+        .zip(places)
+        .filter(|(c, p)| matches!(c.effect, Effect::Archive(_) | Effect::Refuse(_)) && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held))
+        .map(|(c, _)| key_row(c))
+        .collect();
+    let asked: Rows<'_> = known.iter().map(|c| key_row(c)).collect();
+    let mut found: HashMap<(String, Vec<u8>), Prior> = HashMap::new();
+    for row in line.many(&by_key("SELECT sender, octets_sha, position, outcome, code, answer FROM inbox", ""), KEY, &asked).await? {
+        let prior = Prior {
+            position: row.int(2)?,
+            outcome: row.octets(3)?.as_deref().and_then(Digest::from_slice),
+            code: row.text(4)?,
+            answer: row.octets(5)?,
+            replies: Vec::new(),
+        };
+        found.insert((row.need_text(0)?, row.need_octets(1)?), prior);
+    }
+    for row in line.many(&by_key("DELETE FROM held_reply", "RETURNING sender, octets_sha, queue, correlation"), KEY, &ends).await? {
+        let queue = String::from_utf8(row.need_octets(2)?).map_err(|_| Fault::unreadable(2))?;
+        let correlation = String::from_utf8(row.need_octets(3)?).map_err(|_| Fault::unreadable(3))?;
+        let reply = Reply { queue, correlation: Some(correlation).filter(|c| !c.is_empty()) };
+        found.entry((row.need_text(0)?, row.need_octets(1)?)).or_default().replies.push(reply);
+    }
+    line.many(&by_key("DELETE FROM held", ""), KEY, &ends).await?;
+    for prior in found.values_mut() {
+        prior.replies.sort_unstable_by(|a, b| (&a.queue, &a.correlation).cmp(&(&b.queue, &b.correlation)));
+    }
+    Ok(known.into_iter().filter_map(|c| found.remove(&(c.key.sender.as_str().to_owned(), c.key.octets.0.to_vec())).map(|prior| (&c.key, prior))).collect())
+}
+
+/// Writes every row of the batch; gives back the outbox rows' numbers by AMQP id.
+async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Digest>], instance: &str) -> Result<HashMap<String, i64>, Fault> {
+    let (mut new, mut changed): (Rows<'_>, Rows<'_>) = (Vec::new(), Vec::new());
+    for e in effected {
+        if let Some(inbox) = &e.inbox {
+            if inbox.revision == 1 { &mut new } else { &mut changed }.push(inbox_row(e, inbox));
+        }
+    }
+    INBOX_NEW.insert(line, &new).await?;
+    INBOX_CHANGED.insert(line, &changed).await?;
+    let claims = effected.iter().zip(frames).filter_map(|(e, frame)| match &e.commit.effect {
+        Effect::Archive(archive) => archive.frame.as_ref().zip(frame.as_ref()).map(|(id, sha)| {
+            let extension = id.extension.as_deref().unwrap_or_default();
+            vec![digest(sha), text(e.commit.key.sender.as_str()), text(&id.root), text(extension), digest(&e.commit.key.octets)]
+        }),
+        Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+    });
+    FRAME.insert(line, &claims.collect()).await?;
+    DOCUMENT.insert(line, &effected.iter().filter_map(document_row).collect()).await?;
+    CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
+    CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
+    LEDGER.insert(line, &effected.iter().filter_map(ledger_row).collect()).await?;
+    ACCESS_LOG.insert(line, &effected.iter().filter_map(access_row).collect()).await?;
+    let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
+    HELD.insert(line, &holds.collect()).await?;
+    HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
+    let leaving = effected.iter().flat_map(|e| e.out.iter().map(move |(id, reply)| outbox_row(e, id, reply, instance)));
+    let mut ids = HashMap::new();
+    for row in OUTBOX.insert(line, &leaving.collect()).await? {
+        ids.insert(row.need_text(1)?, row.need_int(0)?);
+    }
+    Ok(ids)
+}
+
+/// Two deliveries of one message may wait under the same words: one row, since one statement may not meet the same row twice.
+fn waiting_rows<'a>(effected: &'a [Effected<'a>]) -> Rows<'a> {
+    let mut waiting: Vec<(&Commit, &Reply)> = effected.iter().filter_map(|e| e.waits.map(|reply| (e.commit, reply))).collect();
+    waiting.sort_unstable_by(|(a, ra), (b, rb)| (&a.key, &ra.queue, &ra.correlation).cmp(&(&b.key, &rb.queue, &rb.correlation)));
+    let mut rows: Rows<'a> = Vec::with_capacity(waiting.len());
+    for (commit, reply) in waiting {
+        let mut row = key_row(commit);
+        row.push(Value::Octets(Some(reply.queue.as_bytes())));
+        row.push(Value::Octets(Some(reply.correlation.as_deref().unwrap_or_default().as_bytes())));
+        rows.push(row);
+    }
+    rows
+}
+
+fn relation_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
+    let (Effect::Archive(archive), Some((revision, old))) = (&e.commit.effect, e.relation) else { return None };
+    let header = &archive.header;
+    let id = header.relation_id.as_ref()?;
+    Some(vec![
+        text(id.as_str()),
+        text(header.set_id.as_str()),
+        Value::Flag(Some(old)),
+        digest(&header.client),
+        text(header.controller.as_str()),
+        Value::Int(Some(revision)),
+        text(header.id.as_str()),
+    ])
+}
+
+fn case_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
+    let (Effect::Archive(archive), Some((revision, closed))) = (&e.commit.effect, e.case) else { return None };
+    let header = &archive.header;
+    let id = header.case_id.as_ref()?;
+    Some(vec![
+        text(id.as_str()),
+        text(header.set_id.as_str()),
+        Value::Text(header.relation_id.as_ref().map(|id| id.as_str())),
+        digest(&header.client),
+        text(header.controller.as_str()),
+        Value::Flag(Some(closed)),
+        Value::Text(header.service_task.as_deref()),
+        Value::Int(Some(revision)),
+        text(header.id.as_str()),
+    ])
+}
+
+fn ledger_row<'a>(e: &'a Effected<'_>) -> Option<Vec<Value<'a>>> {
+    let chained = e.chained.as_ref()?;
+    let entry = &chained.entry;
+    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
+    Some(vec![
+        Value::Int(e.position),
+        digest(&chained.before),
+        digest(&chained.hash),
+        Value::Int(Some(i64::from(entry.kind.number()))),
+        Value::Int(Some(entry.at.micros())),
+        text(&entry.sender),
+        digest(&entry.message),
+        Value::Text(entry.document_id.as_deref()),
+        octets(&entry.document),
+        octets(&entry.archived),
+        Value::Text(entry.code.as_deref()),
+        octets(&entry.answer),
+        digest(&entry.rules),
+        Value::Int(entry.supersedes.and_then(|p| i64::try_from(p.0).ok())),
+    ])
+}
+
+fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
+    let Effect::Archive(archive) = &e.commit.effect else { return None };
+    let access = &archive.access;
+    Some(vec![
+        Value::Int(e.position),
+        Value::Int(Some(e.commit.at.micros())),
+        text(&access.actor),
+        text(&access.action),
+        text(archive.header.id.as_str()),
+        text(archive.header.controller.as_str()),
+        Value::Text(access.service_request.as_deref()),
+        Value::Text(access.purpose.as_deref()),
+    ])
+}
+
+fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: &'a str) -> Vec<Value<'a>> {
+    vec![
+        text(id),
+        Value::Octets(Some(reply.queue.as_bytes())),
+        Value::Octets(reply.correlation.as_deref().map(str::as_bytes)),
+        text(CONTENT_TYPE),
+        Value::Octets(e.answer.as_deref()),
+        Value::Int(Some(e.commit.at.micros())),
+        text(instance),
+        Value::Int(Some(e.commit.at.plus(OUTBOX_LEASE).micros())),
+        Value::Int(Some(0)),
+    ]
+}
+
+fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)>) {
+    let body = e.answer.unwrap_or_default();
+    let outbox = e.out.into_iter().filter_map(|(amqp_id, reply)| {
+        ids.get(&amqp_id).map(|id| OutboxEntry {
+            id: OutboxId(*id),
+            amqp_id,
+            queue: reply.queue,
+            correlation: reply.correlation,
+            content_type: CONTENT_TYPE.to_owned(),
+            body: body.clone(),
+            attempts: 0,
+        })
+    });
+    let position = e.position.and_then(|p| u64::try_from(p).ok()).map(Position);
+    let awaited = e.awaited.into_iter().map(|(kind, id)| (kind, id.to_owned())).collect();
+    (Done { position, outbox: outbox.collect(), released: Vec::new() }, awaited)
+}
