@@ -301,9 +301,11 @@ impl<'a> Signers<'a> {
         }
     }
 
-    /// The number is the announced signer's and an author's, where the header names them (documents.md §4.4).
+    /// The number is the announced signer's and an author's, where the header names them (documents.md §4.4). It is a number: the type of a signature is
+    /// not covered by it, and a system's certificate, whose serial is an OID, must not pass for a person's by a change of the label.
     fn is_professional(&self, serial: &str) -> bool {
-        !serial.is_empty() && (self.announced.is_empty() || self.announced.contains(serial)) && (self.authors.is_empty() || self.authors.contains(serial))
+        let is_number = !serial.is_empty() && serial.bytes().all(|b| b.is_ascii_digit());
+        is_number && (self.announced.is_empty() || self.announced.contains(serial)) && (self.authors.is_empty() || self.authors.contains(serial))
     }
 
     /// The OID is the custodian's, lies under its organisation's number, or is a sender's.
