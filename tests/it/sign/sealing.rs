@@ -66,7 +66,7 @@ fn holds(received: &str, signatures: usize) -> String {
 fn written_canonical(text: &str) {
     let document = tree::parse(text).unwrap();
     for name in ["SignedInfo", "signatureTimestamp"] {
-        let node = document.descendants().filter(|n| n.tag_name().name() == name).last().unwrap();
+        let node = document.descendants().rfind(|n| n.tag_name().name() == name).unwrap();
         let mut octets = Vec::new();
         c14n::exclusive(node, &mut |piece| octets.extend_from_slice(piece));
         assert_eq!(String::from_utf8(octets).unwrap(), text[node.range()]);
