@@ -104,7 +104,7 @@ fn prose(random: &mut Random, language: Language, octets: usize) -> String {
     let mut sentences = 0_u32;
     while sentences < 2 || out.len() < octets {
         if sentences > 0 {
-            out.push(if sentences % 5 == 0 { '\n' } else { ' ' });
+            out.push(if sentences.is_multiple_of(5) { '\n' } else { ' ' });
         }
         for (n, words) in [who.as_slice(), does, what, when].into_iter().enumerate() {
             if n > 0 {

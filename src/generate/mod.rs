@@ -6,6 +6,7 @@ pub mod family;
 pub mod fault;
 pub mod frame;
 pub mod hostile;
+pub mod keys;
 pub mod person;
 pub mod random;
 pub mod samples;

@@ -9,7 +9,7 @@ use super::random::Random;
 pub(super) fn render(random: &mut Random, octets: usize) -> Vec<u8> {
     let profile = profile();
     let metadata = METADATA.as_bytes();
-    let fixed = profile.len() + metadata.len() + 1300;
+    let fixed = profile.len() + metadata.len() + 900;
     let page = page(random, octets.saturating_sub(fixed));
     let mut file = File { octets: b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n".to_vec(), offsets: Vec::with_capacity(7) };
     file.object("<< /Type /Catalog /Pages 2 0 R /Metadata 5 0 R /OutputIntents [6 0 R] >>", None);

@@ -86,15 +86,15 @@ pub(super) const SECRET: Term = Term::new(
     "Sekretessbelagd inom socialvården",
 );
 pub(super) const READY: Term =
-    Term::new("3", ("1.2.246.537.5.40154.2008", "eArkisto - Asiakirjan valmistumisen tila"), "Arkistointivalmis", "Klar för arkivering");
+    Term::new("3", ("1.2.246.537.5.40154.2008", "eArkisto - Asiakirjan valmistumisen tila"), "Arkistointivalmis", "Färdig för arkivering");
 pub(super) const REGISTER: Term = Term::new(
     "1",
     ("1.2.246.537.6.1264.201701", "Sosiaalihuolto - Asiakirjan rekisteritunnus"),
     "Sosiaalihuollon asiakasrekisteri",
-    "Socialvårdens klientregister",
+    "Klientregistret inom socialvården",
 );
 pub(super) const FOR_GOOD: Term =
-    Term::new("1", ("1.2.246.537.6.1258.201601", "Sosiaalihuolto - asiakirjan kokonaissäilytysaika"), "Säilytetään pysyvästi", "Bevaras varaktigt");
+    Term::new("1", ("1.2.246.537.6.1258.201601", "Sosiaalihuolto - asiakirjan kokonaissäilytysaika"), "Säilytetään pysyvästi", "Förvaras varaktigt");
 pub(super) const NOT_SPECIAL: Term = Term::new("E", ("1.2.246.537.6.112.2007", "AR/YDIN - Kyllä/EI/Ei tietoa"), "Ei", "Nej");
 pub(super) const PLANNING: Term = Term::new(
     "3",

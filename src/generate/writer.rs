@@ -166,6 +166,7 @@ pub(super) fn escape(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xml::tree;
 
     #[test]
     fn every_style_says_the_same() {
@@ -177,10 +178,10 @@ mod tests {
                 w.close();
                 w.text(Space::Hl7, "after", &[], "a & b");
                 let text = String::from_utf8(w.finish()).unwrap_or_default();
-                let tree = crate::xml::tree::parse(&text).map_err(|f| (f, text.clone()));
+                let tree = tree::parse(&text).map_err(|f| (f, text.clone()));
                 let names: Vec<_> = tree
                     .as_ref()
-                    .map(|t| t.descendants().filter(|n| n.is_element()).map(|n| (n.tag_name().namespace(), n.tag_name().name())).collect())
+                    .map(|t| t.descendants().filter(tree::Node::is_element).map(|n| (n.tag_name().namespace(), n.tag_name().name())).collect())
                     .unwrap_or_default();
                 assert_eq!(names, [(Some(HL7), "Root"), (Some(HL7FI), "outer"), (Some(HL7FI), "inner"), (Some(HL7), "after")], "{text}");
             }

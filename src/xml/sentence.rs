@@ -28,7 +28,7 @@ const LOOKED_AT: usize = 4_096;
 pub fn finding(code: i32, message: &[u8], ordinal: u32) -> Unplaced {
     let head = Head::read(message);
     let (found, on_attribute) = match code {
-        CONTENT => (content(&head, message), false),
+        CONTENT => (content(&head), false),
         NO_DECLARATION => (root(&head), false),
         EMPTY_CONTENT if head.rest.starts_with(b"Element") => (Finding::whole(Code::E202), false),
         EMPTY_CONTENT | TEXT => (head.about_element(Code::E211), false),
@@ -63,8 +63,8 @@ pub fn merge(found: Vec<Unplaced>) -> Vec<Unplaced> {
 }
 
 /// A child that may not stand here, or one that is missing at the end.
-fn content(head: &Head, message: &[u8]) -> Finding {
-    let expected = expected(message);
+fn content(head: &Head<'_>) -> Finding {
+    let expected = expected(head.rest);
     let words: Vec<String> = expected.iter().map(Name::qualified).collect();
     let finding = if head.rest.starts_with(b"Missing child") {
         head.about_element(Code::E204)
@@ -79,18 +79,18 @@ fn content(head: &Head, message: &[u8]) -> Finding {
 }
 
 /// A root element the schema does not have.
-fn root(head: &Head) -> Finding {
+fn root(head: &Head<'_>) -> Finding {
     let known = ["ClinicalDocument", "RCMR_IN200002FI01", "MCCI_IN000002UV01"].contains(&head.element.local.as_str());
     head.about_element(if known && head.element.namespace.as_deref() != Some(HL7) { Code::E210 } else { Code::E201 })
 }
 
-fn missing_attribute(head: &Head, ordinal: u32) -> Unplaced {
+fn missing_attribute(head: &Head<'_>, ordinal: u32) -> Unplaced {
     // "The attribute 'root' is required but missing.": the name is the schema's own.
     let attribute = head.rest.strip_prefix(b"The attribute '").map(Name::read).map(|n| n.local).unwrap_or_default();
     (ordinal, Some(attribute.clone()), head.about_element(Code::E208).with("attribute", attribute))
 }
 
-fn bad_value(head: &Head, code: i32, message: &[u8]) -> Finding {
+fn bad_value(head: &Head<'_>, code: i32, message: &[u8]) -> Finding {
     let mut finding = head.about_element(Code::E209);
     if let Some(attribute) = &head.attribute {
         finding = finding.with("attribute", attribute.clone());
@@ -112,8 +112,11 @@ fn bad_value(head: &Head, code: i32, message: &[u8]) -> Finding {
 }
 
 /// The names in "Expected is ( a )." and "Expected is one of ( a, b )." at the message's end, which the schema alone fills.
-fn expected(message: &[u8]) -> Vec<Name> {
-    let tail = tail(message);
+fn expected(rest: &[u8]) -> Vec<Name> {
+    if !rest.starts_with(b"This element is not expected.") && !rest.starts_with(b"Missing child element(s).") {
+        return Vec::new();
+    }
+    let tail = tail(rest);
     let Some((_, list)) = tail.rsplit_once("Expected is").and_then(|(_, list)| list.split_once("( ")) else { return Vec::new() };
     let list = list.rsplit_once(" )").map_or(list, |(list, _)| list);
     list.split(", ").filter(|name| !name.starts_with('#') && !name.starts_with('.')).take(EXPECTED).map(|name| Name::read(name.as_bytes())).collect()
@@ -176,7 +179,9 @@ impl Name {
             Some((namespace, local)) => (Some(namespace.to_owned()), local),
             None => (None, text.as_str()),
         };
-        let is_name = !local.is_empty() && local.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'));
+        // A name begins with no digit, so an identity code is none.
+        let begins = local.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let is_name = begins && local.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'));
         Self { namespace, local: if is_name { path::short(local) } else { "?".to_owned() } }
     }
 

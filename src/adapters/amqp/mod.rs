@@ -1,6 +1,6 @@
 //! RabbitMQ through lapin: consumer, publisher, topology, doctor, and the client that `arkki send` and the demo use.
 
-pub mod client;
+mod client;
 mod connect;
 mod consumer;
 mod guard;

@@ -39,10 +39,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::new(Code::E815, "frame-without-document", |g| cut(&g.framed(|_| ()), "<text ", "</text>")),
     Fault::new(Code::E815, "mime-without-its-end", |g| swap(&g.framed(|f| f.carrier = Carrier::Mime), "_arkki_testi--", "_other--")),
     Fault::new(Code::E816, "attachment-beside-the-document", |g| {
-        swap(
-            &g.framed(|_| ()),
-            "<text mediaType=\"text/xml\" representation=\"B64\">",
-            "<text mediaType=\"text/xml\"><reference value=\"cid:1\"/></text><text mediaType=\"text/xml\" representation=\"B64\">",
-        )
+        let attachment = "<acceptAckCode code=\"ER\"/>\n  <attachmentText mediaType=\"application/pdf\" representation=\"B64\">JVBERi0xLjQK</attachmentText>";
+        swap(&g.framed(|_| ()), "<acceptAckCode code=\"ER\"/>", attachment)
     }),
 ];

@@ -16,7 +16,7 @@ use super::document::DocumentSpec;
 use super::family::Family;
 use super::frame::FrameSpec;
 use super::signature::{Hand, Hands};
-use super::writer::Style;
+use super::writer::{Layout, Style};
 use crate::domain::code::Code;
 
 /// One way to earn a refusal.
@@ -133,8 +133,10 @@ impl Ground<'_> {
 
     /// A good frame around a good case document, changed by `change`.
     fn framed(&self, change: impl FnOnce(&mut FrameSpec)) -> Vec<u8> {
-        let spec = self.case();
-        let mut frame = self.frame(&spec);
+        // The document on one line, for the sake of its size in base64; the frame with line breaks, for the sake of its reader.
+        let mut spec = self.case();
+        spec.style.layout = Layout::OneLine;
+        let mut frame = FrameSpec { style: Style::default(), ..self.frame(&spec) };
         change(&mut frame);
         frame.render(&spec.render())
     }

@@ -15,13 +15,13 @@ pub(super) const FAULTS: &[Fault] = &[
         let text = String::from_utf8(g.case().render()).ok()?;
         Some(text.replace("hl7fi:localSocialHeader", "hl7fi:localHeader").into_bytes())
     }),
-    Fault::new(Code::E204, "custodian-missing", |g| cut(&g.case().render(), "  <custodian>", "</custodian>\n")),
-    Fault::new(Code::E205, "signature-takes-the-bodys-id", |g| {
-        let signed = g.signed(Hand::Professional)?;
-        let at = signed.windows(4).rposition(|w| w == b"sig.").or_else(|| signed.windows(6).position(|w| w == b" ID=\"s"))?;
-        let start = signed.get(..at)?.iter().rposition(|b| *b == b'"').filter(|s| at - s < 8).map_or(at + 5, |s| s + 1);
-        let end = start + signed.get(start..)?.iter().position(|b| *b == b'"')?;
-        Some([signed.get(..start)?, format!("OID{}", g.fresh()).as_bytes(), signed.get(end..)?].concat())
+    Fault::new(Code::E204, "body-missing", |g| cut(&g.case().render(), "  <component>", "</component>\n")),
+    Fault::new(Code::E205, "signature-with-the-bodys-id", |g| {
+        let signed = String::from_utf8(g.signed(Hand::Professional)?).ok()?;
+        let (head, signatures) = signed.split_once("signatureCollection")?;
+        let (before, id) = signatures.split_once(" ID=\"")?;
+        let (_, after) = id.split_once('"')?;
+        Some(format!("{head}signatureCollection{before} ID=\"OID{}\"{after}", g.fresh()).into_bytes())
     }),
     Fault::new(Code::E207, "unexpected-attribute", |g| g.swapped("<realmCode", "<realmCode bogus=\"1\"")),
     Fault::new(Code::E208, "type-id-without-extension", |g| g.swapped(" extension=\"POCD_HD000040\"", "")),
