@@ -4,11 +4,10 @@ use super::body;
 use super::header;
 use super::template::Form;
 use crate::codes::rule_set::RuleSet;
-use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
 use crate::domain::environment::Environment;
-use crate::domain::finding::{Finding, Place};
+use crate::domain::finding::Finding;
 use crate::xml::tree::{self, Document};
 
 /// A document whose own rules all hold; what needs the archive is decided later.
@@ -45,10 +44,4 @@ pub fn locate(document: &[u8], findings: &mut [Finding], rules: &RuleSet) {
             finding.place = place;
         }
     }
-}
-
-/// A finding about a header element, named by its path alone; [`locate`] gives it its line.
-#[must_use]
-pub fn finding_at(code: Code, path: &str) -> Finding {
-    Finding::new(code, Place { line: 1, column: 1, path: path.to_owned() })
 }

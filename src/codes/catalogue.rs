@@ -313,7 +313,10 @@ mod tests {
         let catalogue = Catalogue::load(&embedded()).unwrap();
         let finding = Finding::whole(Code::E301).with("field", "documentGroup");
         assert_eq!(catalogue.text(&finding, Language::En), "Mandatory data is missing: document group.");
-        assert_eq!(catalogue.text(&finding.clone().with("element", "hl7fi:documentGroup"), Language::Fi), "Pakollinen tieto puuttuu: asiakirjaryhmä (hl7fi:documentGroup).");
+        assert_eq!(
+            catalogue.text(&finding.clone().with("element", "hl7fi:documentGroup"), Language::Fi),
+            "Pakollinen tieto puuttuu: asiakirjaryhmä (hl7fi:documentGroup)."
+        );
         assert_eq!(catalogue.text(&Finding::whole(Code::E305).with("rule", "hetu-check"), Language::Sv), "Personbeteckningen är felaktig (kontrolltecknet).");
     }
 

@@ -1,136 +1,193 @@
-//! The one decision. Pure and total: a request and the facts in; archive, repeat, hold or refuse out, with everything it relied on.
+//! New, repeated, conflict, held, refused: the one decision. Total and pure: the same request, facts and moment always decide the same.
 
-use super::{links, versions};
+use crate::codes::rule_set::RuleSet;
 use crate::domain::ack::InstanceId;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
-use crate::domain::document::{Group, Header};
+use crate::domain::document::Header;
 use crate::domain::facts::{Awaited, Expectation, Facts, Prior, Standing};
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Place};
 use crate::domain::message::MessageKey;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Moment;
 
-/// A document that examine has passed, as far as the decision cares.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The message.
-    pub key: &'a MessageKey,
+use super::{links, versions};
+
+/// An examined message that asks for a document to be stored.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Sender and octets.
+    pub key: MessageKey,
     /// The frame's id, where it has a frame.
-    pub frame: Option<&'a InstanceId>,
-    /// The header facts.
-    pub header: &'a Header,
+    pub frame: Option<InstanceId>,
+    /// The document's header facts.
+    pub header: Header,
     /// SHA-256 of the document as received.
     pub received: Digest,
+    /// Warnings of the examination.
+    pub warnings: Vec<Finding>,
+    /// How it stands with the hold.
+    pub holding: Holding,
     /// The rule set that examined it.
     pub rules: Digest,
-    /// Whether it may (still) wait for what it hangs on.
-    pub may_hold: bool,
-    /// Whether it comes from the hold.
-    pub from_hold: bool,
 }
 
-/// What is to happen.
+/// How a message stands with the hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// It came through the door and may be held when something is missing.
+    Fresh,
+    /// It came through the door and may not be held (holding is off, or its time is up by its own rules).
+    Never,
+    /// It is the held message itself, decided anew; its time is up at this moment.
+    Held(Moment),
+}
+
+/// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Archive it.
+    /// The document is archived, if what was relied on still holds in the commit.
     Archive {
-        /// What the decision relied on.
+        /// What was relied on.
         expects: Vec<Expectation>,
+        /// What the sender is told.
+        warnings: Vec<Finding>,
     },
-    /// The same document is archived already, brought by another message: answered AA with W907, nothing else happens.
+    /// Another message already brought these very octets: answered AA with W907, and nothing is archived. It commits as a decision without a document
+    /// (`Effect::Refuse` with no code, not noted, final, its answer an AA): the key is decided, a repeat gets the same answer, and no document, set, case,
+    /// relation or frame id is claimed by it.
     Already {
-        /// What the decision relied on.
+        /// What was relied on.
         expects: Vec<Expectation>,
+        /// W907 and what else the sender is told.
+        warnings: Vec<Finding>,
     },
-    /// Refuse it.
+    /// Refused.
     Refuse {
         /// Why.
         refusal: Refusal,
-        /// What the decision relied on; empty when nothing in the archive bears on it.
+        /// What was relied on: nothing, for a refusal that the document's own octets deserve.
         expects: Vec<Expectation>,
     },
-    /// Let it wait.
+    /// Held until what it hangs on arrives, or refused when its time is up.
     Hold {
-        /// For what.
-        awaited: Awaited,
-        /// What the decision relied on: the absence of what it waits for.
+        /// What it waits for.
+        awaits: Awaited,
+        /// That it is still not there.
         expects: Vec<Expectation>,
     },
-    /// Decided before: the stored answer goes out again. On a held message: this delivery's address is added to those that will be answered.
+    /// The stored answer goes out again.
     Repeat,
+    /// It is on hold already: the new reply address is added to those that will be answered.
+    RepeatHeld,
 }
 
-/// Decides about a document that examine has passed.
+/// Decides. Findings name paths in the document; `cda::content::locate` gives them lines.
 #[must_use]
-pub fn decide(request: &Request<'_>, facts: &Facts) -> Decision {
-    if repeats(facts.prior.as_ref(), request.rules, request.from_hold) {
-        return Decision::Repeat;
+pub fn decide(request: &Request, facts: &Facts, at: Moment) -> Decision {
+    let is_held = matches!(request.holding, Holding::Held(_));
+    if let Some(decision) = repeat(facts.prior.as_ref(), &request.rules, is_held) {
+        return decision;
     }
-    let header = request.header;
-    if request.frame.is_some() && facts.frame.is_some_and(|octets| octets != request.key.octets) {
-        return refuse(Finding::whole(Code::E706), Vec::new());
+    if facts.frame.is_some_and(|octets| octets != request.key.octets) {
+        let refusal = Refusal::one(finding(Code::E706, "/"));
+        return Decision::Refuse { refusal, expects: Vec::new() };
     }
     if let Some(document) = &facts.document {
-        let expects = vec![Expectation::Document { id: header.id.clone(), present: true }];
-        if document.received == request.received {
-            return Decision::Already { expects };
-        }
-        return refuse(Finding::whole(Code::E701).with("id", header.id.as_str()), expects);
+        return known_document(request, document.received);
     }
-    let mut wants = Wants { expects: vec![Expectation::Document { id: header.id.clone(), present: false }], ..Wants::default() };
-    versions::check(header, facts, &mut wants);
-    links::check(header, facts, &mut wants);
-    wants.decision(request.may_hold)
+    let mut found = Gathered::new();
+    versions::judge(&request.header, facts, &mut found);
+    links::judge(&request.header, facts, &mut found);
+    settle(request, found, at)
 }
 
-/// Decides about a message that examine has refused: the stored answer if it was refused before, finally and by the same rules; else the refusal itself.
+/// A decision that was taken before and stands: an acceptance for ever, a final refusal under the same rules, a hold until it ends (house: same and other).
+/// Worth asking before the message is examined: it needs nothing but the key's facts. `is_held`: this is the held message itself.
 #[must_use]
-pub fn refused(refusal: Refusal, facts: &Facts, from_hold: bool, rules: Digest) -> Decision {
-    if repeats(facts.prior.as_ref(), rules, from_hold) { Decision::Repeat } else { Decision::Refuse { refusal, expects: Vec::new() } }
-}
-
-/// Whether an earlier decision about the same key stands: an acceptance always, a note always, a refusal when it is final and the rules are
-/// the same, a hold unless it is the held message itself that is decided now.
-fn repeats(prior: Option<&Prior>, rules: Digest, from_hold: bool) -> bool {
-    prior.is_some_and(|prior| match prior.standing {
-        Standing::Accepted | Standing::Noted => true,
-        Standing::Refused => prior.is_final && prior.rules == rules,
-        Standing::Held => !from_hold,
-    })
-}
-
-fn refuse(finding: Finding, expects: Vec<Expectation>) -> Decision {
-    Decision::Refuse { refusal: Refusal::one(finding), expects }
-}
-
-/// What the checks gather: faults, what is missing, and what they relied on.
-#[derive(Debug, Default)]
-pub struct Wants {
-    /// Faults that no waiting mends.
-    pub findings: Vec<Finding>,
-    /// What is not there yet, and the finding that says so if it never comes.
-    pub missing: Vec<(Awaited, Finding)>,
-    /// What was relied on.
-    pub expects: Vec<Expectation>,
-}
-
-impl Wants {
-    fn decision(mut self, may_hold: bool) -> Decision {
-        if self.findings.is_empty()
-            && may_hold
-            && let Some((awaited, _)) = self.missing.first()
-        {
-            return Decision::Hold { awaited: awaited.clone(), expects: self.expects };
-        }
-        self.findings.extend(self.missing.into_iter().map(|(_, finding)| finding));
-        match Refusal::unless_clean(self.findings) {
-            Err(refusal) => Decision::Refuse { refusal, expects: self.expects },
-            Ok(_warnings) => Decision::Archive { expects: self.expects },
-        }
+pub fn repeat(prior: Option<&Prior>, rules: &Digest, is_held: bool) -> Option<Decision> {
+    let prior = prior?;
+    match prior.standing {
+        Standing::Accepted | Standing::Noted => Some(Decision::Repeat),
+        Standing::Refused => (prior.is_final && prior.rules == *rules).then_some(Decision::Repeat),
+        Standing::Held => (!is_held).then_some(Decision::RepeatHeld),
     }
 }
 
-/// Whether a document of this group makes the thing it names rather than hanging on it.
-pub(super) const fn makes_relation(group: Group) -> bool {
-    matches!(group, Group::ClientRelation)
+/// Whether a decision taken anew came to what was answered before: then the stored answer goes out, not a new one.
+#[must_use]
+pub fn is_same_outcome(prior: Option<&Prior>, outcome: &Digest) -> bool {
+    prior.is_some_and(|p| p.standing == Standing::Refused && p.outcome == *outcome)
 }
+
+/// What a document's own header breaks, whatever the archive holds: E405, E406, E407, E702, E703, W906. Part of the examination, so that
+/// offline validation gives the same verdict.
+#[must_use]
+pub fn own_rules(header: &Header, rules: &RuleSet) -> Vec<Finding> {
+    let mut out = versions::own(header);
+    out.extend(links::own(header, rules));
+    out
+}
+
+/// What the rules found, before it is weighed.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) findings: Vec<Finding>,
+    /// What is missing: what to wait for, and the refusal when the wait is over.
+    pub(super) missing: Vec<(Awaited, Finding)>,
+    pub(super) expects: Vec<Expectation>,
+}
+
+impl Gathered {
+    const fn new() -> Self {
+        Self { findings: Vec::new(), missing: Vec::new(), expects: Vec::new() }
+    }
+}
+
+/// A finding at a path of the document.
+pub(super) fn finding(code: Code, path: &str) -> Finding {
+    Finding::new(code, Place { line: 1, column: 1, path: path.to_owned() })
+}
+
+fn known_document(request: &Request, archived: Digest) -> Decision {
+    let id = request.header.id.clone();
+    let expects = vec![Expectation::Document { id: id.clone(), present: true }];
+    if archived == request.received {
+        let mut warnings = vec![finding(Code::W907, "/ClinicalDocument/id/@root")];
+        warnings.extend(request.warnings.iter().cloned());
+        return Decision::Already { expects, warnings };
+    }
+    let refusal = Refusal::one(finding(Code::E701, "/ClinicalDocument/id/@root").with("document", id.as_str()));
+    Decision::Refuse { refusal, expects }
+}
+
+/// Faults refuse at once; a thing that is missing is waited for while there is time; else the document is archived.
+fn settle(request: &Request, found: Gathered, at: Moment) -> Decision {
+    let Gathered { mut findings, missing, expects } = found;
+    let is_faulty = findings.iter().any(Finding::is_error);
+    let has_time = match request.holding {
+        Holding::Fresh => true,
+        Holding::Never => false,
+        Holding::Held(until) => at < until,
+    };
+    if let (Some((awaits, _)), false, true) = (missing.first(), is_faulty, has_time) {
+        return Decision::Hold { expects: vec![absence(awaits)], awaits: awaits.clone() };
+    }
+    findings.extend(missing.into_iter().map(|(_, finding)| finding));
+    findings.extend(request.warnings.iter().cloned());
+    match Refusal::unless_clean(findings) {
+        Ok(warnings) => Decision::Archive { expects, warnings },
+        Err(refusal) => Decision::Refuse { refusal, expects: Vec::new() },
+    }
+}
+
+fn absence(awaits: &Awaited) -> Expectation {
+    match awaits {
+        Awaited::Document(id) => Expectation::Document { id: id.clone(), present: false },
+        Awaited::Case(id) => Expectation::Case { id: id.clone(), revision: None },
+        Awaited::Relation(id) => Expectation::Relation { id: id.clone(), revision: None },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,62 +1,76 @@
-//! Versions and replacement (documents.md §3.5): a first version is its own set; a replacement names the newest version of its set and is one higher.
+//! Versions and replacement (documents.md §3.5): a set's versions follow each other without gap or fork, by one client, controller and group.
 
-use super::decide::Wants;
+use super::decide::{Gathered, finding};
 use crate::domain::code::Code;
-use crate::domain::document::{Header, Replaced};
+use crate::domain::document::Header;
 use crate::domain::facts::{Awaited, DocumentFact, Expectation, Facts};
 use crate::domain::finding::Finding;
 
-/// Checks the document's place in its set.
-pub fn check(header: &Header, facts: &Facts, wants: &mut Wants) {
+const SET: &str = "/ClinicalDocument/setId/@root";
+const VERSION: &str = "/ClinicalDocument/versionNumber/@value";
+const PARENT: &str = "/ClinicalDocument/relatedDocument/parentDocument";
+
+/// What the header breaks on its own: a first version has id = setId and replaces nothing; a later one has an id of its own and replaces one.
+pub(super) fn own(header: &Header) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let is_first = header.version == 1;
+    let number = || finding(Code::E703, VERSION).with("version", header.version.to_string());
     match &header.replaces {
-        None => first(header, facts, wants),
-        Some(replaced) => replacement(header, replaced, facts, wants),
+        Some(_) if is_first => out.push(number().with("expected", "≥ 2")),
+        None if !is_first => out.push(number().with("expected", "1")),
+        Some(replaced) => {
+            if replaced.set_id.as_ref().is_some_and(|set| *set != header.set_id) {
+                out.push(finding(Code::E702, &format!("{PARENT}/setId/@root")).with("rule", "set-replaced"));
+            }
+            if let Some(version) = replaced.version.filter(|v| v.checked_add(1) != Some(header.version)) {
+                out.push(number().with("expected", version.saturating_add(1).to_string()));
+            }
+        }
+        None => {}
+    }
+    if is_first && header.id != header.set_id {
+        out.push(finding(Code::E702, SET).with("rule", "set-first"));
+    }
+    if !is_first && header.id == header.set_id {
+        out.push(finding(Code::E702, SET).with("rule", "set-new-id"));
+    }
+    out
+}
+
+/// What it breaks in the archive.
+pub(super) fn judge(header: &Header, facts: &Facts, found: &mut Gathered) {
+    found.expects.push(Expectation::Document { id: header.id.clone(), present: false });
+    found.expects.push(Expectation::Latest { set_id: header.set_id.clone(), version: facts.latest.as_ref().map(|l| l.version) });
+    match (&header.replaces, &facts.replaced) {
+        (None, _) => {
+            // Its id is new, so a set that has versions already is somebody else's.
+            if facts.latest.is_some() {
+                found.findings.push(finding(Code::E702, SET).with("rule", "set-known"));
+            }
+        }
+        (Some(replaced), None) => {
+            let refusal = finding(Code::E704, &format!("{PARENT}/id/@root")).with("document", replaced.id.as_str());
+            found.missing.push((Awaited::Document(replaced.id.clone()), refusal));
+        }
+        (Some(_), Some(replaced)) => follows(header, replaced, facts.latest.as_ref(), &mut found.findings),
     }
 }
 
-fn first(header: &Header, facts: &Facts, wants: &mut Wants) {
-    if header.set_id != header.id {
-        wants.findings.push(Finding::whole(Code::E702).with("expected", header.id.as_str()));
-    }
-    expect_latest(header, facts.latest.as_ref(), wants);
-    let expected = facts.latest.as_ref().map_or(1, |latest| latest.version.saturating_add(1));
-    if header.version != 1 || facts.latest.is_some() {
-        wants.findings.push(Finding::whole(Code::E703).with("expected", expected.to_string()).with("found", header.version.to_string()));
-    }
-}
-
-fn replacement(header: &Header, replaced: &Replaced, facts: &Facts, wants: &mut Wants) {
-    expect_latest(header, facts.latest.as_ref(), wants);
-    let Some(target) = &facts.replaced else {
-        wants.expects.push(Expectation::Document { id: replaced.id.clone(), present: false });
-        let missing = Finding::whole(Code::E704).with("id", replaced.id.as_str());
-        wants.missing.push((Awaited::Document(replaced.id.clone()), missing));
+fn follows(header: &Header, replaced: &DocumentFact, latest: Option<&DocumentFact>, out: &mut Vec<Finding>) {
+    if replaced.set_id != header.set_id {
+        out.push(finding(Code::E702, SET).with("rule", "set-replaced"));
         return;
-    };
-    wants.expects.push(Expectation::Document { id: replaced.id.clone(), present: true });
-    if header.set_id != target.set_id || replaced.set_id.as_ref().is_some_and(|set| *set != target.set_id) {
-        wants.findings.push(Finding::whole(Code::E702).with("expected", target.set_id.as_str()));
-        return;
     }
-    let newest = facts.latest.as_ref().map_or(target.version, |latest| latest.version);
-    if target.version != newest || replaced.version.is_some_and(|version| version != target.version) {
-        let newest_id = facts.latest.as_ref().map_or(target.id.as_str(), |latest| latest.id.as_str());
-        wants.findings.push(Finding::whole(Code::E705).with("id", newest_id).with("expected", newest.to_string()));
+    let latest = latest.unwrap_or(replaced);
+    if replaced.id != latest.id {
+        out.push(finding(Code::E705, &format!("{PARENT}/id/@root")).with("latest", latest.id.as_str()));
+    } else if latest.version.checked_add(1) != Some(header.version) {
+        let expected = latest.version.saturating_add(1).to_string();
+        out.push(finding(Code::E703, VERSION).with("version", header.version.to_string()).with("expected", expected));
     }
-    if header.version != newest.saturating_add(1) {
-        wants.findings.push(Finding::whole(Code::E703).with("expected", newest.saturating_add(1).to_string()).with("found", header.version.to_string()));
+    if replaced.group != header.group {
+        let expected = replaced.group.number().to_string();
+        out.push(finding(Code::E707, "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:documentGroup/@code").with("expected", expected));
     }
-    if header.group != target.group {
-        wants.findings.push(Finding::whole(Code::E707).with("expected", target.group.number().to_string()).with("found", header.group.number().to_string()));
-    }
-    if header.client != target.client {
-        wants.findings.push(Finding::whole(Code::E408).with("of", "document"));
-    }
-    if header.controller != target.controller {
-        wants.findings.push(Finding::whole(Code::E409).with("of", "document"));
-    }
-}
-
-fn expect_latest(header: &Header, latest: Option<&DocumentFact>, wants: &mut Wants) {
-    wants.expects.push(Expectation::Latest { set_id: header.set_id.clone(), version: latest.map(|l| l.version) });
+    super::links::same_owner(header, &replaced.client, &replaced.controller, "in-replaced", out);
 }

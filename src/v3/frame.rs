@@ -45,7 +45,8 @@ impl FrameHead {
     #[must_use]
     pub fn peek(document: &Document<'_>) -> Self {
         let root = document.root_element();
-        let device = |role: &str| tree::child(root, HL7, role).and_then(|r| tree::child(r, HL7, "device")).and_then(|d| tree::child(d, HL7, "id")).and_then(instance);
+        let device =
+            |role: &str| tree::child(root, HL7, role).and_then(|r| tree::child(r, HL7, "device")).and_then(|d| tree::child(d, HL7, "id")).and_then(instance);
         Self {
             id: tree::child(root, HL7, "id").and_then(instance),
             sender: device("sender"),

@@ -79,7 +79,9 @@ pub(crate) fn check(field: &Field, node: Node<'_, '_>, value: &str, environment:
         Kind::Software => {
             for name in ["moderator", "product", "version"] {
                 if node.attribute(name).is_none_or(|v| v.trim().is_empty()) {
-                    out.push(Finding::new(Code::E301, tree::place(node)).with("field", field.key.as_str()).with("element", format!("{}/@{name}", field.path.shown)));
+                    out.push(
+                        Finding::new(Code::E301, tree::place(node)).with("field", field.key.as_str()).with("element", format!("{}/@{name}", field.path.shown)),
+                    );
                 }
             }
         }
@@ -154,7 +156,9 @@ fn code(field: &Field, system: &System, node: Node<'_, '_>, value: &str, out: &m
         None if !system.values.is_empty() => out.push(bad_code(field, node, Code::W901, value)),
         None => {}
         Some(known) => {
-            let other = node.attribute("displayName").is_some_and(|d| !known.names.iter().any(|n| n == d) && !known.names.iter().any(|n| n.to_lowercase() == d.to_lowercase()));
+            let other = node
+                .attribute("displayName")
+                .is_some_and(|d| !known.names.iter().any(|n| n == d) && !known.names.iter().any(|n| n.to_lowercase() == d.to_lowercase()));
             if other {
                 let place = tree::attribute_place(node, "displayName");
                 out.push(Finding::new(Code::W904, place).with("field", field.key.as_str()).with("value", value));
