@@ -103,7 +103,7 @@ async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Out
         progress.inc(1);
         if let Some(outcome) = outcomes.get_mut(index) {
             outcome.took = sent.elapsed();
-            outcome.answer = ack::read(&answer.body);
+            outcome.answer = ack::read(&answer.body).ok();
         }
         if command.show {
             let _closed = std::io::stdout().write_all(&answer.body);

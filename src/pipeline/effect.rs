@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::examine::{Accepted, Examined, Examiner};
-use crate::cda::seal;
+use crate::cda::{content, seal};
 use crate::crypto;
 use crate::domain::ack::{AckDraft, AckType, InstanceId};
 use crate::domain::change::{Access, AnswerDraft, Archive, Commit, Effect, Held, Refuse};
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
-use crate::domain::facts::{Expectation, Hold, Prior, Standing};
+use crate::domain::facts::{Expectation, Hold, Prior};
 use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::message::{Envelope, Reply};
@@ -63,31 +63,37 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         Planned { commit, ending, code }
     };
     Ok(match (decision, &setting.examined.verdict) {
-        (Decision::Repeat, _) => {
-            let held = setting.prior.is_some_and(|p| p.standing == Standing::Held);
-            planned(Effect::Repeat, &[], if held { Ending::Held } else { Ending::Repeated }, None)
-        }
+        (Decision::Repeat, _) => planned(Effect::Repeat, &[], Ending::Repeated, None),
+        (Decision::RepeatHeld, _) => planned(Effect::Repeat, &[], Ending::Held, None),
         (Decision::Refuse { refusal, expects }, _) => {
             let noted = setting.examined.is_acknowledgement;
             let ending = if noted { Ending::Noted } else { Ending::Refused };
             planned(Effect::Refuse(Box::new(refuse(&setting, refusal, noted))), expects, ending, (!noted).then(|| refusal.code()))
         }
-        (Decision::Hold { awaited, expects }, _) => {
-            let hold = Hold { awaits: awaited.clone(), until: setting.until };
+        (Decision::Hold { awaits, expects }, _) => {
+            let hold = Hold { awaits: awaits.clone(), until: setting.until };
             planned(Effect::Hold(Box::new(Held { hold, envelope: setting.envelope.clone(), rules: setting.examined.rules })), expects, Ending::Held, None)
         }
-        (Decision::Already { expects }, Ok(accepted)) => planned(Effect::Refuse(Box::new(already(&setting, accepted))), expects, Ending::Accepted, None),
-        (Decision::Archive { expects }, Ok(accepted)) => planned(Effect::Archive(Box::new(archive(&setting, accepted)?)), expects, Ending::Accepted, None),
+        (Decision::Already { expects, warnings }, Ok(accepted)) => {
+            planned(Effect::Refuse(Box::new(already(&setting, accepted, warnings))), expects, Ending::Accepted, None)
+        }
+        (Decision::Archive { expects, warnings }, Ok(accepted)) => {
+            planned(Effect::Archive(Box::new(archive(&setting, accepted, warnings)?)), expects, Ending::Accepted, None)
+        }
         // `decide` gives these two only for a document that examine has passed.
-        (Decision::Already { .. } | Decision::Archive { .. }, Err(refusal)) => planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code())),
+        (Decision::Already { .. } | Decision::Archive { .. }, Err(refusal)) => {
+            planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))
+        }
     })
 }
 
-fn archive(setting: &Setting<'_>, accepted: &Accepted) -> Result<Archive, Outage> {
+fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Result<Archive, Outage> {
     let signer = setting.signer;
     let sealed = seal::seal(&accepted.document, &accepted.seal, signer.certificate(), setting.at, |octets| signer.sign(octets))?;
     let archived = crypto::sha256(&sealed.octets);
-    let answer = answer(setting, AckType::Accept, accepted.warnings.clone());
+    let warnings = located(setting, accepted, warnings);
+    let outcome = ack::outcome_digest(AckType::Accept, &warnings);
+    let answer = answer(setting, AckType::Accept, warnings);
     let entry = Entry {
         document_id: Some(accepted.header.id.as_str().to_owned()),
         document: Some(accepted.received),
@@ -109,15 +115,14 @@ fn archive(setting: &Setting<'_>, accepted: &Accepted) -> Result<Archive, Outage
             service_request: setting.examined.service_request.clone(),
             purpose: setting.examined.purpose.clone(),
         },
-        outcome: ack::outcome_digest(&accepted.warnings),
+        outcome,
         answer,
     })
 }
 
-fn already(setting: &Setting<'_>, accepted: &Accepted) -> Refuse {
-    let mut findings = accepted.warnings.clone();
-    findings.push(Finding::whole(Code::W907).with("id", accepted.header.id.as_str()));
-    let outcome = ack::outcome_digest(&findings);
+fn already(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Refuse {
+    let findings = located(setting, accepted, warnings);
+    let outcome = ack::outcome_digest(AckType::Accept, &findings);
     let answer = answer(setting, AckType::Accept, findings);
     let entry = Entry {
         document_id: Some(accepted.header.id.as_str().to_owned()),
@@ -129,7 +134,11 @@ fn already(setting: &Setting<'_>, accepted: &Accepted) -> Refuse {
 
 fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
     let findings: Vec<Finding> = refusal.findings().cloned().collect();
-    let outcome = ack::outcome_digest(&findings);
+    let findings = match &setting.examined.verdict {
+        Ok(accepted) => located(setting, accepted, &findings),
+        Err(_) => findings,
+    };
+    let outcome = ack::outcome_digest(refusal.ack_type(), &findings);
     // Whoever sends an acknowledgement is owed none (no answer to an answer). Everyone else's answer is drafted even without an
     // address: if the same message comes again with one, it gets this answer.
     let answer = (!noted).then(|| answer(setting, refusal.ack_type(), findings));
@@ -139,6 +148,15 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         ..entry(setting, kind, Some(refusal.code()), answer.as_ref())
     };
     Refuse { code: Some(refusal.code().as_str().to_owned()), is_final: refusal.is_final() || noted, noted, octets: Arc::clone(&setting.envelope.octets), entry, answer, outcome }
+}
+
+/// Findings of the decision name paths; here they get the lines and columns of the document.
+fn located(setting: &Setting<'_>, accepted: &Accepted, findings: &[Finding]) -> Vec<Finding> {
+    let mut findings = findings.to_vec();
+    if !findings.is_empty() {
+        content::locate(&accepted.document, &mut findings, setting.examiner.rule_set());
+    }
+    findings
 }
 
 fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Option<&AnswerDraft>) -> Entry {
@@ -160,7 +178,7 @@ fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Opt
 
 fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
     let (examined, site) = (setting.examined, setting.examiner.site());
-    let outcome = ack::outcome_digest(&findings);
+    let outcome = ack::outcome_digest(ack_type, &findings);
     let draft = AckDraft {
         ack_type,
         target: examined.target.clone(),

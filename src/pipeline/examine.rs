@@ -7,7 +7,7 @@ use super::lanes::Touches;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{self, SignerRule};
-use crate::cda::{body, header};
+use crate::cda::content;
 use crate::codes::catalogue::Catalogue;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
@@ -25,8 +25,7 @@ use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
 use crate::ports::archive::StoredDocument;
-use crate::rules::decide::Request;
-//TASKS use crate::rules::tasks;
+use crate::rules::decide::{self, Holding, Request};
 use crate::v3::frame::{self, Frame, FrameHead, FrameSite};
 use crate::xml::prepass::{self, Encoding};
 use crate::xml::schema::Schema;
@@ -135,8 +134,16 @@ pub struct Accepted {
 impl Accepted {
     /// The request that `decide` takes.
     #[must_use]
-    pub fn request<'a>(&'a self, examined: &'a Examined, may_hold: bool, from_hold: bool) -> Request<'a> {
-        Request { key: &examined.key, frame: examined.frame.as_ref(), header: &self.header, received: self.received, rules: examined.rules, may_hold, from_hold }
+    pub fn request(&self, examined: &Examined, holding: Holding) -> Request {
+        Request {
+            key: examined.key.clone(),
+            frame: examined.frame.clone(),
+            header: self.header.clone(),
+            received: self.received,
+            warnings: self.warnings.clone(),
+            holding,
+            rules: examined.rules,
+        }
     }
 }
 
@@ -178,6 +185,12 @@ impl Examiner {
     pub fn new(files: &Files, rules: RuleSet, site: Site) -> Result<Self, String> {
         let compile = |entry: &str| Schema::compile(files, entry).map_err(|e| e.to_string());
         Ok(Self { rules, document_schema: compile("xsd/kanta-social.xsd")?, frame_schema: compile("xsd/mr-frame.xsd")?, site })
+    }
+
+    /// All rules that are data.
+    #[must_use]
+    pub const fn rule_set(&self) -> &RuleSet {
+        &self.rules
     }
 
     /// The rule set's hash.
@@ -342,21 +355,17 @@ impl Examiner {
         if stage == Stage::Schema {
             return Ok(None);
         }
-        warnings.extend(stop_at_errors(self.rules.templates.check(document, self.site.environment()))?);
-        let Some(group) = self.rules.templates.group(document) else {
-            return Err(vec![Finding::whole(Code::E302).with("element", "hl7fi:documentGroup")]);
-        };
-        let content = body::read(document, &self.rules, group)?;
-        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
-        let (header, remarks) = header::read(document, &content, &self.rules, &hash)?;
-        warnings.extend(remarks);
-        let mut findings: Vec<Finding> = Vec::new(); //TASKS
+        let read = content::read(document, &self.rules, self.site.environment(), &|client| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO))?;
+        warnings.extend(read.warnings);
+        let header = read.header;
+        let mut findings = decide::own_rules(&header, &self.rules);
+        content::locate(&octets, &mut findings, &self.rules);
         if let Some((carrier, frame)) = carried {
             warnings.extend(frame.warnings.iter().cloned());
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
-        let rule = SignerRule { senders: &self.site.signers, require_professional: false /*TASKS*/ };
+        let rule = SignerRule { senders: &self.site.signers, require_professional: false };
         verify::verify(document, &self.site.anchors, &rule)?;
         let seal = SealPoint::locate(document)?;
         warnings.truncate(limits::FINDINGS);

@@ -28,7 +28,7 @@ use crate::ports::archive::Archive;
 use crate::ports::broker::{Delivery, Settle, Settlement};
 use crate::ports::clock::Clock;
 use crate::ports::signer::Signer;
-use crate::rules::decide::{self, Decision};
+use crate::rules::decide::{self, Decision, Holding};
 use crate::telemetry::{self, Ending};
 
 /// How many messages may be examined at once: enough to keep the pool busy while earlier ones commit.
@@ -263,15 +263,15 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
         return Ok(Step::Known);
     }
     let mut decision = match &examined.verdict {
-        Err(refusal) => decide::refused(refusal.clone(), &facts, held.is_some(), examined.rules),
-        Ok(accepted) => decide::decide(&accepted.request(examined, held.is_none_or(|h| at < h.until), held.is_some()), &facts),
+        Err(refusal) => decide::repeat(facts.prior.as_ref(), &examined.rules, held.is_some()).unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
+        Ok(accepted) => decide::decide(&accepted.request(examined, held.map_or(Holding::Fresh, |h| Holding::Held(h.until))), &facts, at),
     };
-    if let Decision::Hold { awaited, .. } = &decision
+    if let Decision::Hold { awaits, .. } = &decision
         && held.is_none()
     {
         let (of_sender, in_all) = parts.gate.through(|| parts.archive.held_counts(&examined.key.sender)).await?;
         if of_sender >= parts.held.0 || in_all >= parts.held.1 {
-            let full = Finding::whole(Code::E902).with("id", awaited.id().as_str());
+            let full = Finding::whole(Code::E902).with("id", awaits.id().as_str());
             decision = Decision::Refuse { refusal: Refusal::one(full), expects: Vec::new() };
         }
     }
