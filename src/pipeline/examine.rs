@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::lanes::Touches;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
-use crate::cda::verify::{self, SignerRule};
+use crate::cda::verify::{self, Layout, SignerRule};
 use crate::cda::content;
 use crate::codes::catalogue::Catalogue;
 use crate::codes::rule_set::RuleSet;
@@ -366,8 +366,9 @@ impl Examiner {
         }
         warnings.extend(stop_at_errors(findings)?);
         let rule = SignerRule { senders: &self.site.signers, require_professional: false };
-        verify::verify(document, &self.site.anchors, &rule)?;
-        let seal = SealPoint::locate(document)?;
+        let layout = Layout::of(document);
+        layout.verify(&self.site.anchors, &rule)?;
+        let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
         let received = crypto::sha256(&octets);
         Ok(Some(Accepted { header, warnings, document: octets, received, seal }))
