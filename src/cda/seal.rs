@@ -17,7 +17,7 @@ use crate::domain::time::Moment;
 use crate::xml::dsig::{self, Survey};
 use crate::xml::tree::{self, DSIG, Document, HL7, HL7FI, Node};
 
-use super::verify::{KIND_SYSTEM, Kind, Parts, fault};
+use super::verify::{KIND_SYSTEM, Kind, Layout, fault};
 
 /// Where and what to sign in one document: found while its tree is at hand, used when the document is accepted. Borrows nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,20 @@ impl SealPoint {
     /// What keeps a signature from being made without mending octets: E503 when the body's ID is not `OID` and the document's id; E601 when header, body or collection
     /// is missing, empty (`<signatureCollection/>`) or full, or namespaces cannot be canonicalised by every tool; E610 when parts or the body's ID are there twice.
     pub fn locate(document: &Document<'_>) -> Result<Self, Vec<Finding>> {
-        let mut findings = Vec::new();
-        let survey = Survey::of(document);
-        let parts = Parts::of(document, &mut findings);
-        if let Some(element) = survey.strange_namespaces {
+        Self::in_layout(&Layout::of(document))
+    }
+
+    /// As [`Self::locate`], where the layout is known already.
+    ///
+    /// # Errors
+    /// As [`Self::locate`].
+    pub fn in_layout(layout: &Layout<'_, '_>) -> Result<Self, Vec<Finding>> {
+        let mut findings = layout.doubles.clone();
+        if let Some(element) = layout.survey.strange_namespaces {
             findings.push(fault(Code::E601, element, "namespace"));
         }
-        let body_id = parts.body.and_then(|body| body_id(parts.root, body, &survey, &mut findings));
-        let place = match (parts.header, parts.collection) {
+        let body_id = layout.body.and_then(|body| body_id(layout.root, body, &layout.survey, &mut findings));
+        let place = match (layout.header, layout.collection) {
             (_, Some(collection)) => {
                 if collection.children().filter(Node::is_element).count() >= limits::SIGNATURES {
                     findings.push(fault(Code::E601, collection, "too-many").with("limit", (limits::SIGNATURES - 1).to_string()));
@@ -68,21 +74,21 @@ impl SealPoint {
             }
             (Some(header), None) => end_tag(header, "empty-header", &mut findings),
             (None, None) => {
-                findings.push(fault(Code::E601, parts.root, "no-header"));
+                findings.push(fault(Code::E601, layout.root, "no-header"));
                 None
             }
         };
-        if parts.body.is_none() {
-            findings.push(fault(Code::E601, parts.root, "no-body"));
+        if layout.body.is_none() {
+            findings.push(fault(Code::E601, layout.root, "no-body"));
         }
-        match (body_id, place, parts.body) {
+        match (body_id, place, layout.body) {
             (Some(body_id), Some(offset), Some(body)) if findings.is_empty() => Ok(Self {
                 offset,
-                length: document.input_text().len(),
-                collection_missing: parts.collection.is_none(),
+                length: layout.root.document().input_text().len(),
+                collection_missing: layout.collection.is_none(),
                 body_id,
-                body_digest: dsig::digest_of(body),
-                number: free_number(&survey),
+                body_digest: layout.body_digest(body),
+                number: free_number(&layout.survey),
             }),
             _ => Err(findings),
         }

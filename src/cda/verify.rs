@@ -1,6 +1,7 @@
 //! The signatures a document came with: each must verify, sign this document's body and its own timestamp, and be made by someone who may (documents.md §4, Q13, Q14).
 //! Nothing here trusts what an ID seems to mean: the signed elements are found by their place in the document, and the references must name exactly those.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -76,58 +77,35 @@ pub struct SignerRule<'r> {
 /// Everything found, in document order, at most [`limits::FINDINGS`]: E601 shape, E602 digest, E603 value, E604 chain, E605 validity, E606 key usage, E607 signer,
 /// E608 missing, E609 algorithm, E610 references.
 pub fn verify(document: &Document<'_>, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> Result<Vec<SignatureFact>, Vec<Finding>> {
-    let survey = Survey::of(document);
-    let mut findings = Vec::new();
-    let parts = Parts::of(document, &mut findings);
-    if let Some(element) = survey.strange_namespaces
-        && !survey.signatures.is_empty()
-    {
-        findings.push(fault(Code::E601, element, "namespace"));
-    }
-    let blocks: Vec<_> = parts.collection.into_iter().flat_map(|c| c.children().filter(Node::is_element)).collect();
-    if blocks.len() > limits::SIGNATURES {
-        findings.push(fault(Code::E601, parts.root, "too-many").with("limit", limits::SIGNATURES.to_string()));
-        return Err(findings);
-    }
-    misplaced(&survey, parts.collection, &mut findings);
-    let mut facts = Vec::new();
-    if findings.is_empty() {
-        let body = parts.body.map(|body| (body, dsig::digest_of(body)));
-        let check = Check { survey: &survey, body, anchors, rule, signers: Signers::of(parts.root) };
-        for block in blocks {
-            match check.block(block) {
-                Ok(fact) => facts.push(fact),
-                Err(faults) => findings.extend(faults),
-            }
-        }
-    }
-    if rule.require_professional && findings.is_empty() && !facts.iter().any(|f| f.kind == Kind::Professional) {
-        findings.push(fault(Code::E608, parts.header.unwrap_or(parts.root), "professional"));
-    }
-    findings.truncate(limits::FINDINGS);
-    if findings.is_empty() { Ok(facts) } else { Err(findings) }
+    Layout::of(document).verify(anchors, rule)
 }
 
-/// The elements that signing knows by their place.
-pub(super) struct Parts<'a, 'i> {
-    pub root: Node<'a, 'i>,
+/// What signing needs to know of one document: the elements it finds by their place, and what IDs mean. Made once for verifying and sealing.
+pub struct Layout<'a, 'i> {
+    pub(super) survey: Survey<'a, 'i>,
+    pub(super) root: Node<'a, 'i>,
     /// `hl7fi:localSocialHeader`.
-    pub header: Option<Node<'a, 'i>>,
+    pub(super) header: Option<Node<'a, 'i>>,
     /// `hl7fi:signatureCollection` in it.
-    pub collection: Option<Node<'a, 'i>>,
+    pub(super) collection: Option<Node<'a, 'i>>,
     /// `component/nonXMLBody`.
-    pub body: Option<Node<'a, 'i>>,
+    pub(super) body: Option<Node<'a, 'i>>,
+    /// What is there twice.
+    pub(super) doubles: Vec<Finding>,
+    digest: OnceCell<Digest>,
 }
 
-impl<'a, 'i: 'a> Parts<'a, 'i> {
-    /// Finds them; more than one of any is E610, for then two readers may mean two things.
-    pub fn of(document: &'a Document<'i>, findings: &mut Vec<Finding>) -> Self {
+impl<'a, 'i: 'a> Layout<'a, 'i> {
+    /// Looks through the document once. More than one of any part is E610, for then two readers may mean two things.
+    #[must_use]
+    pub fn of(document: &'a Document<'i>) -> Self {
         let root = document.root_element();
+        let mut doubles = Vec::new();
         let mut only = |parent: Option<Node<'a, 'i>>, namespace: &str, name: &str| {
             let mut found = parent.into_iter().flat_map(|p| tree::children(p, namespace, name));
             let first = found.next();
             if let Some(second) = found.next() {
-                findings.push(fault(Code::E610, second, "second-element"));
+                doubles.push(fault(Code::E610, second, "second-element"));
             }
             first
         };
@@ -135,7 +113,46 @@ impl<'a, 'i: 'a> Parts<'a, 'i> {
         let body = only(component, HL7, "nonXMLBody");
         let header = only(Some(root), HL7FI, "localSocialHeader");
         let collection = only(header, HL7FI, "signatureCollection");
-        Self { root, header, collection, body }
+        Self { survey: Survey::of(document), root, header, collection, body, doubles, digest: OnceCell::new() }
+    }
+
+    /// SHA-256 of the body's canonical form; computed when it is first asked for.
+    pub(super) fn body_digest(&self, body: Node<'a, 'i>) -> Digest {
+        *self.digest.get_or_init(|| dsig::digest_of(body))
+    }
+
+    /// As [`verify`].
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn verify(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> Result<Vec<SignatureFact>, Vec<Finding>> {
+        let mut findings = self.doubles.clone();
+        if let Some(element) = self.survey.strange_namespaces
+            && !self.survey.signatures.is_empty()
+        {
+            findings.push(fault(Code::E601, element, "namespace"));
+        }
+        let blocks: Vec<_> = self.collection.into_iter().flat_map(|c| c.children().filter(Node::is_element)).collect();
+        if blocks.len() > limits::SIGNATURES {
+            findings.push(fault(Code::E601, self.root, "too-many").with("limit", limits::SIGNATURES.to_string()));
+            return Err(findings);
+        }
+        misplaced(&self.survey, self.collection, &mut findings);
+        let mut facts = Vec::new();
+        if findings.is_empty() {
+            let check = Check { layout: self, anchors, rule, signers: Signers::of(self.root) };
+            for block in blocks {
+                match check.block(block) {
+                    Ok(fact) => facts.push(fact),
+                    Err(faults) => findings.extend(faults),
+                }
+            }
+        }
+        if rule.require_professional && findings.is_empty() && !facts.iter().any(|f| f.kind == Kind::Professional) {
+            findings.push(fault(Code::E608, self.header.unwrap_or(self.root), "professional"));
+        }
+        findings.truncate(limits::FINDINGS);
+        if findings.is_empty() { Ok(facts) } else { Err(findings) }
     }
 }
 
@@ -152,8 +169,7 @@ fn misplaced(survey: &Survey<'_, '_>, collection: Option<Node<'_, '_>>, findings
 
 /// One document's checks.
 struct Check<'c, 'a, 'i> {
-    survey: &'c Survey<'a, 'i>,
-    body: Option<(Node<'a, 'i>, Digest)>,
+    layout: &'c Layout<'a, 'i>,
     anchors: &'c TrustAnchors,
     rule: &'c SignerRule<'c>,
     signers: Signers<'a>,
@@ -202,16 +218,16 @@ impl<'a, 'i: 'a> Check<'_, 'a, 'i> {
 
     /// One reference names the body, the other this signature's timestamp, and both digests are right.
     fn references(&self, read: &dsig::Signature<'a, 'i>, timestamp: Node<'a, 'i>, findings: &mut Vec<Finding>) {
-        let Some((body, body_digest)) = self.body else {
+        let Some(body) = self.layout.body else {
             findings.push(fault(Code::E610, read.signed_info, "no-body"));
             return;
         };
         let (mut saw_body, mut saw_timestamp) = (false, false);
         for reference in &read.references {
-            let (target, digest) = if self.survey.means(reference.id, body) && !saw_body {
+            let (target, digest) = if self.layout.survey.means(reference.id, body) && !saw_body {
                 saw_body = true;
-                ("nonXMLBody", body_digest)
-            } else if self.survey.means(reference.id, timestamp) && !saw_timestamp {
+                ("nonXMLBody", self.layout.body_digest(body))
+            } else if self.layout.survey.means(reference.id, timestamp) && !saw_timestamp {
                 saw_timestamp = true;
                 ("hl7fi:signatureTimestamp", dsig::digest_of(timestamp))
             } else {
@@ -301,9 +317,11 @@ impl<'a> Signers<'a> {
         }
     }
 
-    /// The number is the announced signer's and an author's, where the header names them (documents.md §4.4).
+    /// The number is the announced signer's and an author's, where the header names them (documents.md §4.4). It is a number: the type of a signature is
+    /// not covered by it, and a system's certificate, whose serial is an OID, must not pass for a person's by a change of the label.
     fn is_professional(&self, serial: &str) -> bool {
-        !serial.is_empty() && (self.announced.is_empty() || self.announced.contains(serial)) && (self.authors.is_empty() || self.authors.contains(serial))
+        let is_number = !serial.is_empty() && serial.bytes().all(|b| b.is_ascii_digit());
+        is_number && (self.announced.is_empty() || self.announced.contains(serial)) && (self.authors.is_empty() || self.authors.contains(serial))
     }
 
     /// The OID is the custodian's, lies under its organisation's number, or is a sender's.

@@ -25,6 +25,8 @@ pub const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
 /// The most namespace declarations in scope of one element. Real documents have under ten; every lookup walks through them.
 const NAMESPACES: usize = 64;
+/// How many namespaces are remembered as plain; real documents have about four.
+const KNOWN: usize = 8;
 
 /// A `ds:Signature` of the profile's shape. Nothing in it is believed yet.
 pub struct Signature<'a, 'i> {
@@ -210,6 +212,18 @@ impl<'a, 'i: 'a> Survey<'a, 'i> {
     #[must_use]
     pub fn of(document: &'a Document<'i>) -> Self {
         let mut survey = Self { ids: HashMap::new(), signatures: Vec::new(), strange_namespaces: None };
+        // The tree keeps each namespace once, so that the few of a real document are known by their address.
+        let mut known: Vec<&str> = Vec::with_capacity(KNOWN);
+        let mut is_plain = |uri: &'a str| {
+            if known.iter().any(|seen| std::ptr::eq(*seen, uri)) {
+                return true;
+            }
+            let plain = is_plain_uri(uri);
+            if plain && known.len() < KNOWN {
+                known.push(uri);
+            }
+            plain
+        };
         for element in document.descendants().filter(Node::is_element) {
             // A document that defines `xml:id` or `id` beside `ID` means different things to different tools: all count, so that a double is noticed.
             for attribute in element.attributes().filter(|a| a.name().eq_ignore_ascii_case("id")) {
@@ -218,7 +232,7 @@ impl<'a, 'i: 'a> Survey<'a, 'i> {
             if is_dsig(element, "Signature") {
                 survey.signatures.push(element);
             }
-            if survey.strange_namespaces.is_none() && (element.namespaces().len() > NAMESPACES || element.namespaces().any(|ns| !is_plain_uri(ns.uri()))) {
+            if survey.strange_namespaces.is_none() && (element.namespaces().len() > NAMESPACES || element.namespaces().any(|ns| !is_plain(ns.uri()))) {
                 survey.strange_namespaces = Some(element);
             }
         }

@@ -2,9 +2,12 @@
 
 pub mod c14n;
 pub mod dsig;
+pub mod first_id;
 pub mod path;
 pub mod prepass;
+pub mod scan;
 pub mod schema;
+pub mod scope;
 pub mod sentence;
 pub mod tree;
 pub mod write;

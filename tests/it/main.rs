@@ -3,6 +3,7 @@
 
 mod amqp;
 mod cda;
+mod deploy;
 mod faults;
 mod generate;
 mod kit;

@@ -1,1 +1,61 @@
-//! ...
+//! One suite for both archives: every function of `store::suite` and `store::crowd` runs on PostgreSQL and on SQLite.
+
+mod crowd;
+mod damage;
+mod hold;
+mod make;
+mod outage;
+mod place;
+mod speed;
+mod suite;
+
+macro_rules! on_both {
+    ($($subject:ident: $($name:ident),* $(,)?;)*) => {
+        mod postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$subject::$name(super::place::Place::postgres().await).await;
+                }
+            )*)*
+        }
+        mod sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$subject::$name(super::place::Place::sqlite()).await;
+                }
+            )*)*
+        }
+    };
+}
+
+on_both! {
+    suite:
+        a_document_becomes_durable_with_all_that_belongs_to_it,
+        a_header_comes_back_as_it_was,
+        a_repeat_gets_the_stored_octets_under_its_own_words,
+        one_key_one_id_one_version_one_frame,
+        what_was_relied_on_must_still_hold,
+        cases_and_relations_count_their_revisions,
+        the_same_refusal_again_sends_the_same_octets,
+        another_refusal_supersedes_the_first,
+        a_note_is_kept_and_never_answered,
+        hostile_words_are_kept_as_they_came,
+        the_outbox_leases_forgets_and_keeps,
+        migrations_run_once_and_strangers_are_refused;
+    hold:
+        a_held_message_is_released_by_what_it_waits_for,
+        everybody_who_waited_is_answered_once,
+        a_hold_that_is_too_late_is_stale,
+        a_hold_whose_time_is_up_is_due_and_refused,
+        a_refused_message_may_be_held_and_then_accepted;
+    damage:
+        an_intact_archive_has_no_faults,
+        every_damage_is_found_at_its_place;
+    crowd:
+        many_at_once_make_one_chain,
+        calls_take_effect_in_their_order,
+        a_batch_survives_its_stale_members,
+        two_instances_make_one_effect_per_key;
+}

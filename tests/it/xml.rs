@@ -1,1 +1,6 @@
-//! ...
+//! XML: the pre-pass, the schemas, and the verdicts of independent tools on both.
+
+mod differential;
+mod prepass;
+mod schema;
+mod shared;

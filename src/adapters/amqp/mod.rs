@@ -1,5 +1,6 @@
 //! RabbitMQ through lapin: consumer, publisher, topology, doctor, and the client that `arkki send` and the demo use.
 
+mod client;
 mod connect;
 mod consumer;
 mod guard;
@@ -7,7 +8,9 @@ mod in_hand;
 mod lane;
 mod publisher;
 mod settings;
+pub mod topology;
 
+pub use client::{AmqpClient, Answer, Answers};
 pub use consumer::AmqpConsumer;
-pub use publisher::AmqpPublisher;
+pub use publisher::{AmqpPublisher, Outgoing};
 pub use settings::{AmqpSettings, InboundQueue, Secret};

@@ -8,15 +8,14 @@ use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
+use lapin::types::{ShortString, ShortStringError};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::connect::{Backoff, asked, connect, lost, outage, words};
@@ -32,17 +31,46 @@ const QUEUED: usize = 1024;
 /// Persistent: written to disk before it is confirmed.
 const PERSISTENT: u8 = 2;
 
+/// A message of the client's own: what `arkki send` and the demo put into an inbound queue.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    /// The queue, reached through the default exchange.
+    pub queue: String,
+    /// The AMQP `message_id`; a test may leave it out.
+    pub message_id: Option<String>,
+    /// The AMQP `correlation_id`.
+    pub correlation_id: Option<String>,
+    /// Where the answer is wished.
+    pub reply_to: Option<String>,
+    /// The AMQP `content_type`.
+    pub content_type: Option<String>,
+    /// The connection's own user; the broker refuses any other and closes the channel.
+    pub user_id: Option<String>,
+    /// The octets.
+    pub body: Arc<Vec<u8>>,
+}
+
+/// What is published.
+pub(super) enum Letter {
+    Answer(Arc<OutboxEntry>),
+    Own(Outgoing),
+}
+
 /// Publishes through the default exchange of one RabbitMQ. Made inside a runtime; connects by itself and again when it must.
 ///
 /// While there is no connection every call fails at once: the caller waits and tries again.
 pub struct AmqpPublisher {
     requests: mpsc::Sender<Request>,
-    up: Arc<AtomicBool>,
+    up: watch::Receiver<Up>,
+    start_timeout: Duration,
     task: JoinHandle<()>,
 }
 
+/// Whether the connection stands, else what was last seen to be wrong.
+type Up = Result<(), Outage>;
+
 struct Request {
-    entry: Arc<OutboxEntry>,
+    letter: Letter,
     answer: oneshot::Sender<Result<Published, Outage>>,
 }
 
@@ -51,15 +79,33 @@ impl AmqpPublisher {
     #[must_use]
     pub fn new(settings: Arc<AmqpSettings>) -> Self {
         let (requests, inbox) = mpsc::channel(QUEUED);
-        let up = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(supervise(settings, inbox, Arc::clone(&up)));
-        Self { requests, up, task }
+        let (standing, up) = watch::channel(Err(outage("not connected yet")));
+        let start_timeout = settings.start_timeout;
+        let task = tokio::spawn(supervise(settings, inbox, standing));
+        Self { requests, up, start_timeout, task }
+    }
+
+    pub(super) async fn put(&self, letter: Letter) -> Result<Published, Outage> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || outage("the publisher has stopped");
+        self.requests.send(Request { letter, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 
     /// Whether the connection stands.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Acquire)
+        self.up.borrow().is_ok()
+    }
+
+    /// Waits for the first connection.
+    ///
+    /// # Errors
+    /// What was last seen to be wrong, when it does not stand in the configured time.
+    pub async fn await_up(&self) -> Result<(), Outage> {
+        let mut up = self.up.clone();
+        let waited = tokio::time::timeout(self.start_timeout, up.wait_for(Result::is_ok)).await.is_ok_and(|stands| stands.is_ok());
+        if waited { Ok(()) } else { self.up.borrow().clone() }
     }
 }
 
@@ -72,28 +118,25 @@ impl Drop for AmqpPublisher {
 #[async_trait]
 impl Publisher for AmqpPublisher {
     async fn publish(&self, entry: Arc<OutboxEntry>) -> Result<Published, Outage> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || outage("the publisher has stopped");
-        self.requests.send(Request { entry, answer }).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.put(Letter::Answer(entry)).await
     }
 }
 
 /// Connects and publishes; on any failure answers everybody, drops all and begins again after a pause. Ends when the publisher is dropped.
-async fn supervise(settings: Arc<AmqpSettings>, mut inbox: mpsc::Receiver<Request>, up: Arc<AtomicBool>) {
+async fn supervise(settings: Arc<AmqpSettings>, mut inbox: mpsc::Receiver<Request>, up: watch::Sender<Up>) {
     let mut backoff = Backoff::new(settings.backoff);
     loop {
         let since = Instant::now();
         let trouble = match turning_away(&mut inbox, open(&settings)).await {
             Some(Ok((connection, channel))) => {
-                up.store(true, Ordering::Release);
+                up.send_modify(|now| *now = Ok(()));
                 let mut desk = Desk { settings: &settings, channel, flying: VecDeque::new(), returned: HashMap::new() };
                 let ended = tokio::select! {
                     ended = desk.serve(&mut inbox) => ended,
                     trouble = lost(&connection) => Some(outage(trouble)),
                 };
-                up.store(false, Ordering::Release);
                 if let Some(trouble) = &ended {
+                    up.send_modify(|now| *now = Err(trouble.clone()));
                     desk.fail_all(trouble);
                 }
                 if connection.status().connected() {
@@ -104,9 +147,8 @@ async fn supervise(settings: Arc<AmqpSettings>, mut inbox: mpsc::Receiver<Reques
             Some(Err(outage)) => Some(outage),
             None => None,
         };
-        if trouble.is_none() {
-            return;
-        }
+        let Some(trouble) = trouble else { return };
+        up.send_modify(|now| *now = Err(trouble));
         if since.elapsed() > settings.backoff.1 {
             backoff.reset();
         }
@@ -191,13 +233,12 @@ impl Desk<'_> {
 
     /// Sends one off. A name that AMQP cannot carry is this entry's trouble alone.
     async fn publish(&mut self, request: Request) -> Result<(), Outage> {
-        let entry = &request.entry;
-        let (Ok(queue), Ok(properties)) = (ShortString::try_new(entry.queue.as_str()), properties(entry)) else {
+        let Ok((queue, properties)) = request.letter.address() else {
             let _ = request.answer.send(Err(outage("a property of the answer is longer than AMQP can carry")));
             return Ok(());
         };
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        match asked(self.channel.basic_publish("".into(), queue, options, &entry.body, properties)).await {
+        match asked(self.channel.basic_publish("".into(), queue, options, request.letter.body(), properties)).await {
             Ok(confirm) => {
                 self.flying.push_back(Flight { request, since: Instant::now(), state: State::Waiting(confirm) });
                 Ok(())
@@ -226,7 +267,7 @@ impl Desk<'_> {
                     Err(error) => (State::Failed(words(&error)), None),
                 };
                 flight.state = state;
-                if let Some(id) = returned.and_then(|r| r.delivery.properties.message_id().clone()) {
+                if let Some(id) = returned.map(|r| r.delivery.properties.message_id().clone().unwrap_or_default()) {
                     *self.returned.entry(id).or_default() += 1;
                 }
             }
@@ -248,9 +289,9 @@ impl Desk<'_> {
                     continue;
                 }
                 State::Acked if self.returned.is_empty() => Ok(Published::Routed),
-                State::Acked => Ok(if came_back(&mut self.returned, &flight.request.entry.amqp_id) { Published::Unroutable } else { Published::Routed }),
+                State::Acked => Ok(if came_back(&mut self.returned, flight.request.letter.id()) { Published::Unroutable } else { Published::Routed }),
                 State::Nacked => {
-                    came_back(&mut self.returned, &flight.request.entry.amqp_id);
+                    came_back(&mut self.returned, flight.request.letter.id());
                     Err(outage("the broker did not take the answer (nack)"))
                 }
                 State::Failed(ref what) => {
@@ -280,16 +321,45 @@ fn came_back(returned: &mut HashMap<ShortString, u32>, id: &str) -> bool {
     true
 }
 
-/// What goes beside the octets: the entry's ids and content type, nothing of the document.
-fn properties(entry: &OutboxEntry) -> Result<BasicProperties, lapin::types::ShortStringError> {
-    let properties = BasicProperties::default()
-        .with_message_id(ShortString::try_new(entry.amqp_id.as_str())?)
-        .with_content_type(ShortString::try_new(entry.content_type.as_str())?)
-        .with_delivery_mode(PERSISTENT);
-    Ok(match &entry.correlation {
-        Some(correlation) => properties.with_correlation_id(ShortString::try_new(correlation.as_str())?),
-        None => properties,
-    })
+impl Letter {
+    fn id(&self) -> &str {
+        match self {
+            Self::Answer(entry) => &entry.amqp_id,
+            Self::Own(own) => own.message_id.as_deref().unwrap_or_default(),
+        }
+    }
+
+    fn body(&self) -> &[u8] {
+        match self {
+            Self::Answer(entry) => &entry.body,
+            Self::Own(own) => &own.body,
+        }
+    }
+
+    /// The queue, and what goes beside the octets: ids, addresses and the content type, nothing of the document, no header.
+    fn address(&self) -> Result<(ShortString, BasicProperties), ShortStringError> {
+        let (queue, named) = match self {
+            Self::Answer(e) => (&e.queue, [Some(&e.amqp_id), e.correlation.as_ref(), Some(&e.content_type), None, None]),
+            Self::Own(o) => {
+                let own = [&o.message_id, &o.correlation_id, &o.content_type, &o.reply_to, &o.user_id];
+                (&o.queue, own.map(Option::as_ref))
+            }
+        };
+        let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+        let set = [
+            BasicProperties::with_message_id,
+            BasicProperties::with_correlation_id,
+            BasicProperties::with_content_type,
+            BasicProperties::with_reply_to,
+            BasicProperties::with_user_id,
+        ];
+        for (set, value) in set.into_iter().zip(named) {
+            if let Some(value) = value {
+                properties = set(properties, ShortString::try_new(value.as_str())?);
+            }
+        }
+        Ok((ShortString::try_new(queue.as_str())?, properties))
+    }
 }
 
 async fn until(at: Option<Instant>) {

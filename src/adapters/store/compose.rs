@@ -172,8 +172,10 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             // An earlier answer stays stored with the row; nobody gets it again.
             done.answer.clone_from(&prior.answer);
             let code = prior.code.clone();
+            // An earlier refusal keeps its octets while it is on hold: the audit wants them.
+            let kept = prior.position.map(|_| hold.envelope.octets.as_slice());
             let outcome = prior.outcome.unwrap_or(Digest::ZERO);
-            done.inbox = Some(Inbox { standing: Standing::Held, revision, outcome, rules: hold.rules, is_final: false, code, octets: None });
+            done.inbox = Some(Inbox { standing: Standing::Held, revision, outcome, rules: hold.rules, is_final: false, code, octets: kept });
         }
         Effect::Repeat if held => done.waits = commit.reply.as_ref(),
         Effect::Repeat => done.answer.clone_from(&prior.answer),

@@ -74,9 +74,8 @@ impl Lines {
     /// # Errors
     /// When none can be had in time.
     pub async fn take(&self) -> Result<(Line, bool, SemaphorePermit<'_>), Fault> {
-        let permit = match timeout(CONNECT, self.permits.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(Fault::slow("waiting for a free connection")),
+        let Ok(Ok(permit)) = timeout(CONNECT, self.permits.acquire()).await else {
+            return Err(Fault::slow("waiting for a free connection"));
         };
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {

@@ -12,6 +12,7 @@ use super::lines::{Lines, OPERATION};
 use super::look::frame_key;
 use crate::domain::digest::Digest;
 use crate::domain::facts::{DocumentNeeds, Facts, Needs};
+use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 
 /// How many requests share one query.
@@ -85,7 +86,7 @@ async fn look(line: &mut Line, asked: &[Asked]) -> Result<Vec<Facts>, Fault> {
 
 fn row<'a>(needs: &'a Needs, frame: Option<&'a Digest>, n: i64) -> Vec<Value<'a>> {
     let document = needs.document.as_ref();
-    let id = |of: fn(&DocumentNeeds) -> Option<&crate::domain::oid::Oid>| Value::Text(document.and_then(of).map(|id| id.as_str()));
+    let id = |of: fn(&DocumentNeeds) -> Option<&Oid>| Value::Text(document.and_then(of).map(Oid::as_str));
     vec![
         Value::Int(Some(n)),
         Value::Text(Some(needs.key.sender.as_str())),

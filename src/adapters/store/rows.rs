@@ -6,6 +6,8 @@ use super::line::{Both, Kind, Line, Row, Value};
 use crate::domain::change::{Commit, Effect, Held};
 use crate::domain::digest::Digest;
 use crate::domain::document::{Date, Header};
+use crate::domain::oid::Oid;
+use crate::domain::time::Moment;
 
 /// Rows of one table, one value a column.
 pub(super) type Rows<'a> = Vec<Vec<Value<'a>>>;
@@ -263,22 +265,22 @@ fn header_values(header: &Header) -> Vec<Value<'_>> {
         text(header.set_id.as_str()),
         Value::Int(Some(i64::from(header.version))),
         Value::Text(replaces.map(|r| r.id.as_str())),
-        Value::Text(replaces.and_then(|r| r.set_id.as_ref()).map(|id| id.as_str())),
+        Value::Text(replaces.and_then(|r| r.set_id.as_ref()).map(Oid::as_str)),
         Value::Int(replaces.and_then(|r| r.version).map(i64::from)),
         Value::Int(Some(i64::from(header.group.number()))),
         digest(&header.client),
         text(header.controller.as_str()),
-        Value::Text(header.organiser.as_ref().map(|id| id.as_str())),
+        Value::Text(header.organiser.as_ref().map(Oid::as_str)),
         Value::Text(header.service_task.as_deref()),
         Value::Text(task.map(|(system, _)| system.as_str())),
         Value::Text(task.map(|(_, code)| code.as_str())),
-        Value::Text(header.case_id.as_ref().map(|id| id.as_str())),
-        Value::Text(header.relation_id.as_ref().map(|id| id.as_str())),
+        Value::Text(header.case_id.as_ref().map(Oid::as_str)),
+        Value::Text(header.relation_id.as_ref().map(Oid::as_str)),
         Value::Text(header.general_type.as_deref()),
         Value::Text(header.specific_type.as_deref()),
         Value::Int(Some(header.authored.micros())),
         Value::Int(Some(date_number(header.authored_date))),
-        Value::Int(header.created.map(|m| m.micros())),
+        Value::Int(header.created.map(Moment::micros)),
         text(&header.language),
         Value::Flag(header.case_state.map(|s| s.closed)),
         Value::Flag(header.relation_state.map(|s| s.old)),

@@ -17,6 +17,7 @@ use crate::domain::facts::Standing;
 use crate::domain::ledger::Position;
 use crate::domain::limits::OUTBOX_LEASE;
 use crate::domain::message::{MessageKey, Reply};
+use crate::domain::oid::Oid;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::ports::clock::Entropy;
 
@@ -91,9 +92,7 @@ const HEAD: &str = "SELECT position, hash, documents, messages, accepted, refuse
 
 async fn lock(line: &mut Line) -> Result<Head, Fault> {
     let rows = match line {
-        Line::Postgres(_) => {
-            line.one(concat!("SELECT position, hash, documents, messages, accepted, refused FROM head WHERE id = 1", " FOR UPDATE"), &[]).await?
-        }
+        Line::Postgres(_) => line.one("SELECT position, hash, documents, messages, accepted, refused FROM head WHERE id = 1 FOR UPDATE", &[]).await?,
         // The whole file is locked since the transaction began.
         Line::Sqlite(_) => line.one(HEAD, &[]).await?,
     };
@@ -237,7 +236,7 @@ fn case_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
     Some(vec![
         text(id.as_str()),
         text(header.set_id.as_str()),
-        Value::Text(header.relation_id.as_ref().map(|id| id.as_str())),
+        Value::Text(header.relation_id.as_ref().map(Oid::as_str)),
         digest(&header.client),
         text(header.controller.as_str()),
         Value::Flag(Some(closed)),

@@ -140,10 +140,10 @@ impl Writer {
 
     /// Ends an open transaction without effect; a connection that cannot is thrown away.
     async fn abandon(&mut self) {
-        if let Some(mut line) = self.line.take() {
-            if matches!(timeout(OPERATION, line.rollback()).await, Ok(Ok(()))) {
-                self.line = Some(line);
-            }
+        if let Some(mut line) = self.line.take()
+            && matches!(timeout(OPERATION, line.rollback()).await, Ok(Ok(())))
+        {
+            self.line = Some(line);
         }
     }
 

@@ -232,7 +232,7 @@ impl Drop for Rabbit {
 }
 
 impl Vhost {
-    /// A user of this virtual host who may do all in it. Users are the node's: choose a name of the test's own, or take [`Vhost::user_named`]'s.
+    /// A user of this virtual host who may do all in it. Users are the node's: put the virtual host's name into theirs. Returns the user's address.
     pub fn user(&self, name: &str, password: &str) -> String {
         let body = format!("{{\"password\":\"{password}\",\"tags\":\"\"}}");
         let (status, answer) = self.api("PUT", &format!("/api/users/{name}"), Some(&body));

@@ -118,10 +118,10 @@ fn timestamps_of_real_documents_digest_as_recomputed() {
 }
 
 /// A small deterministic source of chance: a failing seed can be run again.
-struct Chance(u64);
+pub(super) struct Chance(pub u64);
 
 impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }

@@ -1,0 +1,87 @@
+//! Which namespace a prefix means, element by element.
+
+use super::scan::{Attribute, Fault};
+use crate::domain::code::Code;
+use crate::domain::limits;
+
+/// The most namespace declarations in force at once: documents have five; a search through thousands for each of a million elements would take minutes.
+const DECLARATIONS: usize = limits::ATTRIBUTES;
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
+const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
+/// The declarations in force, innermost last.
+#[derive(Debug, Default)]
+pub struct Scope<'a> {
+    bindings: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Scope<'a> {
+    /// How many declarations are in force: what [`Self::leave`] goes back to.
+    pub fn mark(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Takes in the declarations of one element.
+    pub fn enter(&mut self, attributes: &[Attribute<'a>]) -> Result<(), Fault> {
+        for attribute in attributes {
+            let prefix = match attribute.name.split_once(':') {
+                Some(("xmlns", prefix)) => prefix,
+                None if attribute.name == "xmlns" => "",
+                _ => continue,
+            };
+            let uri = attribute.value;
+            let reserved = prefix == "xmlns" || (prefix == "xml") != (uri == XML) || uri == XMLNS;
+            if reserved || (uri.is_empty() && !prefix.is_empty()) {
+                return Err(Fault::new(attribute.at, "a namespace declaration that is not allowed"));
+            }
+            if uri.contains('&') {
+                return Err(Fault::new(attribute.at, "a reference in a namespace name"));
+            }
+            if self.bindings.len() == DECLARATIONS {
+                return Err(Fault { at: attribute.at, code: Code::E110, rule: "too many namespace declarations" });
+            }
+            self.bindings.push((prefix, uri));
+        }
+        Ok(())
+    }
+
+    /// Forgets the declarations made since `mark`.
+    pub fn leave(&mut self, mark: usize) {
+        self.bindings.truncate(mark);
+    }
+
+    /// The namespace of an element's name; `Err` when its prefix is not declared.
+    pub fn of(&self, name: &str) -> Result<Option<&'a str>, ()> {
+        let prefix = name.split_once(':').map_or("", |(prefix, _)| prefix);
+        if prefix == "xml" {
+            return Ok(Some(XML));
+        }
+        match self.bindings.iter().rev().find(|(bound, _)| *bound == prefix) {
+            Some((_, "")) => Ok(None),
+            Some((_, uri)) => Ok(Some(uri)),
+            None if prefix.is_empty() => Ok(None),
+            None => Err(()),
+        }
+    }
+
+    /// Refuses undeclared prefixes and attributes that are there twice, by their names or by what their prefixes mean.
+    pub fn check(&self, attributes: &[Attribute<'a>]) -> Result<(), Fault> {
+        if attributes.len() < 2 && attributes.iter().all(|a| !a.name.contains(':')) {
+            return Ok(());
+        }
+        let mut names = Vec::with_capacity(attributes.len());
+        for attribute in attributes {
+            let (namespace, local) = match attribute.name.split_once(':') {
+                None => (None, attribute.name),
+                Some(("xmlns", prefix)) => (Some(XMLNS), prefix),
+                Some((_, local)) => (self.of(attribute.name).map_err(|()| Fault::new(attribute.at, "a prefix that is not declared"))?, local),
+            };
+            names.push((local, namespace, attribute.at));
+        }
+        names.sort_unstable();
+        match names.windows(2).find(|pair| matches!(pair, [(a, x, _), (b, y, _)] if a == b && x == y)) {
+            Some([_, (_, _, at)]) => Err(Fault::new(*at, "an attribute that is there twice")),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The database goes away and comes back; one commit is at fault and the others are not.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arkki::adapters::clock::SystemEntropy;
+use arkki::adapters::store;
+use arkki::domain::outage::Part;
+use futures_util::future::join_all;
+
+use super::make::*;
+use super::place::Place;
+use crate::kit;
+
+/// Nobody waits longer than this to learn of an outage.
+const PROMPT: Duration = Duration::from_secs(8);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_is_an_outage_at_once_and_back_it_works() {
+    let server = kit::postgres::own_server();
+    let database = server.database().await;
+    let archive_ = store::open(&database.url, "one", Arc::new(SystemEntropy::open().unwrap())).await.unwrap();
+    let mut n = 0;
+    for crash in [false, true] {
+        n += 100;
+        done(archive_.commit(archive(header(n))).await.unwrap());
+        archive_.facts(needs(b"", None)).await.unwrap();
+        archive_.counts().await.unwrap();
+        tokio::task::block_in_place(|| if crash { server.kill9() } else { server.stop() });
+        let begun = Instant::now();
+        let commits = join_all((1..=200).map(|i| archive_.commit(archive(header(n + 1000 + i))))).await;
+        assert!(commits.iter().all(|end| end.as_ref().is_err_and(|outage| outage.part == Part::Archive)));
+        assert!(archive_.facts(needs(b"", None)).await.is_err());
+        assert!(archive_.counts().await.is_err());
+        assert!(archive_.outbox_lease(at(0), 1).await.is_err());
+        assert!(archive_.ping().await.is_err());
+        assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+        tokio::task::block_in_place(|| server.start());
+        archive_.ping().await.unwrap();
+        archive_.facts(needs(b"", None)).await.unwrap();
+        done(archive_.commit(archive(header(n + 1))).await.unwrap());
+        done(archive_.commit(repeat(&key(&message(&header(n))), "again")).await.unwrap());
+    }
+    assert_eq!(archive_.counts().await.unwrap().documents, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_cut_between_batches_cost_nobody_anything() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    done(archive_.commit(archive(header(1))).await.unwrap());
+    archive_.counts().await.unwrap();
+    archive_.facts(needs(b"", None)).await.unwrap();
+    place.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").await;
+    done(archive_.commit(archive(header(2))).await.unwrap());
+    archive_.facts(needs(b"", None)).await.unwrap();
+    assert_eq!(archive_.counts().await.unwrap().documents, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_the_database_refuses_fails_alone() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    let commits = (1..=50).map(|n| {
+        let mut head = header(n);
+        if n == 17 || n == 42 {
+            // PostgreSQL's text takes no NUL; no XML attribute can hold one, so this stands for whatever we did not foresee.
+            head.service_task = Some("270399-987X\0".to_owned());
+        }
+        archive_.commit(archive(head))
+    });
+    let ends = join_all(commits).await;
+    let failed: Vec<usize> = ends.iter().zip(1..).filter(|(end, _)| end.is_err()).map(|(_, n)| n).collect();
+    assert_eq!(failed, [17, 42]);
+    for end in ends.iter().filter_map(|end| end.as_ref().err()) {
+        assert!(!end.to_string().contains("270399"), "{end}");
+    }
+    assert_eq!(archive_.counts().await.unwrap().documents, 48);
+    done(archive_.commit(archive(header(17))).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_an_outage() {
+    let entropy = || Arc::new(SystemEntropy::open().unwrap());
+    for url in ["mysql://x", "postgres:", "", "postgres://nobody@127.0.0.1:1/none", "sqlite:/no/such/folder/archive.db"] {
+        let begun = Instant::now();
+        let outcome = store::open(url, "one", entropy()).await;
+        assert!(outcome.is_err(), "{url}");
+        assert!(begun.elapsed() < PROMPT);
+    }
+}

@@ -1,0 +1,51 @@
+//! How many commits a second PostgreSQL takes with documents of 30 KB: printed, never asserted.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+
+use super::make::*;
+use super::place::Place;
+
+const CALLERS: u32 = 100;
+const EACH: u32 = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_a_second() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    let text: String = (0_u32..3000).map(|n| format!("<p>{:06x}</p>", n.wrapping_mul(2_654_435_761) >> 8)).collect();
+    let text = Arc::new(text);
+    let (begun, cpu) = (Instant::now(), cpu_seconds());
+    let callers = (0..CALLERS).map(|caller| {
+        let (archive_, text) = (Arc::clone(&archive_), Arc::clone(&text));
+        tokio::spawn(async move {
+            for i in 0..EACH {
+                let head = header(1 + caller * EACH + i);
+                let sent = [message(&head), text[..30_000].as_bytes().to_vec()].concat();
+                archive_.facts(needs(&sent, Some(&head))).await.unwrap();
+                let end = done(archive_.commit(archive_message(head, sent)).await.unwrap());
+                archive_.outbox_sent(&end.outbox.iter().map(|row| row.id).collect::<Vec<_>>()).await.unwrap();
+            }
+        })
+    });
+    for end in join_all(callers).await {
+        end.unwrap();
+    }
+    let (elapsed, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let count = f64::from(CALLERS * EACH);
+    println!(
+        "{:.0} commits/s of 30 KB, {:.3} ms CPU each in this process (building the test's commits and hashing them among it)",
+        count / elapsed,
+        1000.0 * cpu / count
+    );
+}
+
+/// CPU time of this process so far; other tests running beside are counted too.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: f64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum();
+    ticks / 100.0
+}
