@@ -1,1 +1,409 @@
-//! Composition root.
+//! Composition root: configuration in, running gateway out. The only file that names adapters together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
+use crate::adapters::clock::{SystemClock, SystemEntropy};
+use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::store;
+use crate::codes::rule_set::RuleSet;
+use crate::codes::source::{self, Files};
+use crate::config::checked::{Config, ConfigFault, read_octets};
+use crate::crypto::certificate::Certificate;
+use crate::crypto::trust::TrustAnchors;
+use crate::domain::environment::Environment;
+use crate::domain::oid::Oid;
+use crate::domain::outage::Outage;
+use crate::pipeline::examine::{Examiner, OwnSigner, Site};
+use crate::pipeline::door::{Pattern, Rules, SenderRules};
+use crate::pipeline::gate::Gate;
+use crate::pipeline::intake::{self, Parts};
+use crate::pipeline::pool::Pool;
+use crate::pipeline::relay::Relay;
+use crate::pipeline::holds;
+use crate::ports::archive::Archive;
+use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::clock::{Clock, Entropy};
+use crate::ports::signer::Signer;
+use crate::telemetry;
+use crate::v3::frame::FrameSite;
+use crate::web::probe;
+
+/// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
+const HAND: usize = 64;
+/// How long the start waits for database and broker before it gives up and leaves the next try to whoever starts us.
+const START: Duration = Duration::from_secs(60);
+/// How often the archive is asked what stands where, for metrics.
+const COUNTING: Duration = Duration::from_secs(5);
+
+/// Why the gateway cannot start.
+#[derive(Debug)]
+pub enum StartFault {
+    /// The configuration, a key, a certificate or a rule file is wrong.
+    Config(String),
+    /// A part of the world does not answer.
+    Outage(Outage),
+}
+
+impl std::fmt::Display for StartFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Config(text) => f.write_str(text),
+            Self::Outage(outage) => write!(f, "{outage}"),
+        }
+    }
+}
+
+impl From<ConfigFault> for StartFault {
+    fn from(fault: ConfigFault) -> Self {
+        Self::Config(fault.0)
+    }
+}
+
+impl From<Outage> for StartFault {
+    fn from(outage: Outage) -> Self {
+        Self::Outage(outage)
+    }
+}
+
+/// The rule files: the binary's own, or the site's folder.
+///
+/// # Errors
+/// What cannot be read.
+pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
+    match folder {
+        None => Ok(source::rules_of(&source::embedded())),
+        Some(folder) => crate::config::folder::read(folder),
+    }
+}
+
+/// Trust anchors and intermediates from their files.
+///
+/// # Errors
+/// Which file is wrong, and why.
+pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
+    let read = |paths: &[PathBuf]| -> Result<Vec<u8>, ConfigFault> {
+        let mut all = Vec::new();
+        for path in paths {
+            all.extend(read_octets(path)?);
+            all.push(b'\n');
+        }
+        Ok(all)
+    };
+    TrustAnchors::from_pem(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| {
+        let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
+        ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
+    })
+}
+
+/// What a message is examined with.
+///
+/// # Errors
+/// What is wrong with rules, schemas, anchors or the site key.
+pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
+    let site_key = read_octets(&config.site_key_file)?;
+    if site_key.len() < 32 {
+        return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
+    }
+    examiner_with(config, site_key)
+}
+
+/// As [`examiner`], with a site key of the caller's.
+///
+/// # Errors
+/// What is wrong with rules, schemas or anchors.
+pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
+    let files = rule_files(config.rules_folder.as_deref())?;
+    let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let mut signers = Vec::new();
+    for text in &config.signers {
+        signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);
+    }
+    let site = Site {
+        frames: FrameSite { environment: config.environment, receivers: config.receivers.clone() },
+        octets: (config.message_octets, config.document_octets),
+        anchors: trust(config)?,
+        site_key,
+        signers,
+        language: config.language,
+        code_system: config.code_system.clone(),
+        id_root: config.id_root.clone(),
+        device: config.device.clone(),
+        receiver: config.receiver.clone(),
+    };
+    let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
+    match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
+        Some(queue) => Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", ")))),
+        None => Ok(examiner),
+    }
+}
+
+/// Who may send and where answers may go.
+///
+/// # Errors
+/// A reply pattern that is none.
+pub fn door(config: &Config) -> Result<Rules, ConfigFault> {
+    let closed = config.inbound.iter().map(|q| q.queue.clone()).chain([config.dead_letter_queue.clone(), config.notice_queue.clone()]);
+    let mut rules = Rules::new(config.allow_anonymous, closed).with_default_route(config.default_route.clone());
+    for (name, route) in &config.senders {
+        let parse = |text: &String| Pattern::parse(text).ok_or_else(|| ConfigFault(format!("[senders.{name}] replies: {text:?} is not a pattern")));
+        let replies = if route.replies.is_empty() { None } else { Some(route.replies.iter().map(parse).collect::<Result<_, _>>()?) };
+        rules = rules.with_sender(name.clone(), SenderRules { replies, route: route.route.clone() });
+    }
+    Ok(rules)
+}
+
+/// What the broker adapter is told.
+///
+/// # Errors
+/// A reply pattern that is none.
+pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
+    let inbound = config.inbound.iter().map(|q| InboundQueue {
+        name: q.name.clone(),
+        queue: q.queue.clone(),
+        prefetch: q.prefetch,
+        profile: q.profile.clone(),
+        sender: q.sender.clone(),
+    });
+    Ok(AmqpSettings {
+        connection_name: format!("arkki {}", config.instance),
+        heartbeat: Duration::from_secs(u64::from(config.heartbeat_seconds)),
+        management_url: config.management_url.as_ref().map(|u| Secret::new(u.reveal())),
+        inbound: inbound.collect(),
+        dead_letter_exchange: config.dead_letter_exchange.clone(),
+        dead_letter_queue: config.dead_letter_queue.clone(),
+        delivery_limit: config.delivery_limit,
+        notice_queues: vec![config.notice_queue.clone()],
+        confirm_timeout: config.confirm_timeout,
+        start_timeout: START,
+        ..AmqpSettings::new(Secret::new(config.broker_url.reveal()), Arc::new(door(config)?))
+    })
+}
+
+/// The signing key, refused in production when it is Arkki's own test key.
+///
+/// # Errors
+/// What is wrong with key, certificate or their use here.
+pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
+    let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
+    if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
+        return Err(ConfigFault("environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued".into()));
+    }
+    Ok(signer)
+}
+
+/// Who signs for this gateway, from the certificate alone: an audit needs no key.
+///
+/// # Errors
+/// What is wrong with the certificate.
+pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
+    let certificate = Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
+    Ok(OwnSigner { serial: certificate.serial().and_then(|s| Oid::parse(s).ok()) })
+}
+
+/// What a running gateway is made of; the demo makes the same from embedded parts.
+pub struct World {
+    /// The archive.
+    pub archive: Arc<dyn Archive>,
+    /// The road in.
+    pub consumer: Arc<dyn Consumer>,
+    /// The road out.
+    pub publisher: Arc<dyn Publisher>,
+    /// The key.
+    pub signer: Arc<dyn Signer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A running gateway.
+pub struct House {
+    parts: Arc<Parts>,
+    consumer: Arc<dyn Consumer>,
+    archive: Arc<dyn Archive>,
+    intake: tokio::task::JoinHandle<()>,
+    holds: tokio::task::JoinHandle<()>,
+    relay: tokio::task::JoinHandle<()>,
+    drain: watch::Sender<bool>,
+    abandon: watch::Sender<bool>,
+    stop_relay: watch::Sender<bool>,
+}
+
+impl House {
+    /// Opens the house: every task runs, messages are taken.
+    ///
+    /// # Errors
+    /// An outage when the broker does not answer.
+    pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
+        let World { archive, consumer, publisher, signer, clock } = world;
+        let (drain, drain_seen) = watch::channel(false);
+        let (abandon, abandon_seen) = watch::channel(false);
+        let (stop_relay, stop_relay_seen) = watch::channel(false);
+        let (relay, relay_handle) = Relay::new(Arc::clone(&archive), publisher, Arc::clone(&clock));
+        let parts = Arc::new(Parts {
+            archive: Arc::clone(&archive),
+            examiner: Arc::new(examiner),
+            signer,
+            clock: Arc::clone(&clock),
+            pool: Pool::start(config.threads)?,
+            relay: relay_handle,
+            gate: Gate::new(Arc::clone(&consumer), abandon_seen),
+            hold: config.hold,
+            held: (config.held_per_sender, config.held_in_all),
+            in_hand: AtomicUsize::new(0),
+        });
+        let (deliver, deliveries) = mpsc::channel(HAND);
+        let (release, due) = mpsc::channel(HAND);
+        consumer.start(deliver).await?;
+        Ok(Self {
+            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
+            holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
+            relay: tokio::spawn(relay.run(stop_relay_seen)),
+            parts,
+            consumer,
+            archive,
+            drain,
+            abandon,
+            stop_relay,
+        })
+    }
+
+    /// How many answers were routed and confirmed.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.parts.relay.answered()
+    }
+
+    /// Deliveries in hand.
+    #[must_use]
+    pub fn in_hand(&self) -> usize {
+        self.parts.in_hand.load(Ordering::Acquire)
+    }
+
+    /// Takes nothing more, settles what is in hand, sends what must leave, and closes; at most `within`. Gives how many deliveries went back.
+    pub async fn close(mut self, within: Duration) -> usize {
+        let deadline = tokio::time::Instant::now() + within;
+        // The consumer ends when everything it handed over is settled; an outage ends the wait a little before the deadline, and what is
+        // left goes back to the broker.
+        self.consumer.close(within * 4 / 5).await;
+        self.drain.send_replace(true);
+        if tokio::time::timeout_at(deadline - within / 10, &mut self.intake).await.is_err() {
+            self.abandon.send_replace(true);
+            if tokio::time::timeout_at(deadline, &mut self.intake).await.is_err() {
+                self.intake.abort();
+            }
+        }
+        self.holds.abort();
+        self.stop_relay.send_replace(true);
+        if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.relay).await.is_err() {
+            // Its rows keep their lease and go out when it ends.
+            self.relay.abort();
+        }
+        self.in_hand()
+    }
+}
+
+/// Runs the gateway until SIGTERM, SIGINT, or `until_answered` answers. Gives the number of answers.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
+    let examiner = examiner(&config)?;
+    let signer = signer(&config, &examiner.site().anchors)?;
+    let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+    let archive = open_archive(&config, &entropy).await?;
+    let settings = Arc::new(broker_settings(&config)?);
+    let world = World {
+        archive: Arc::clone(&archive),
+        consumer: Arc::new(AmqpConsumer::new(Arc::clone(&settings))),
+        publisher: Arc::new(AmqpPublisher::new(settings)),
+        signer: Arc::new(signer),
+        clock: Arc::new(SystemClock),
+    };
+    let rules = examiner.rules().to_hex();
+    let house = House::open(&config, examiner, world).await?;
+    let (stop_probe, stop_seen) = watch::channel(false);
+    if let Some(address) = config.listen {
+        let listener = probe::listen(address).await?;
+        tokio::spawn(probe::serve(listener, metrics, readiness(&house), stop_seen));
+    }
+    let counting = tokio::spawn(count(Arc::clone(&house.archive)));
+    telemetry::ready(&config.instance, &rules);
+    let reason = until_told(&house, until_answered).await;
+    telemetry::stopping(reason);
+    let answered = house.answered();
+    let left = house.close(config.stop).await;
+    counting.abort();
+    stop_probe.send_replace(true);
+    telemetry::stopped(left);
+    Ok(answered)
+}
+
+fn readiness(house: &House) -> Box<probe::Readiness> {
+    let (parts, consumer) = (Arc::clone(&house.parts), Arc::clone(&house.consumer));
+    Box::new(move || {
+        let mut missing = Vec::new();
+        if !consumer.is_up() {
+            missing.push("broker");
+        }
+        if !parts.gate.is_open() {
+            missing.push("archive or key");
+        }
+        missing
+    })
+}
+
+/// Opens the archive, patiently: a database that starts beside us may take its time.
+async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+    let deadline = tokio::time::Instant::now() + START;
+    // Bounded by the deadline: then whoever starts us decides.
+    loop {
+        match store::open(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
+            Ok(archive) => return Ok(archive),
+            Err(outage) if tokio::time::Instant::now() >= deadline => return Err(outage),
+            Err(outage) => {
+                telemetry::outage_attempt(&outage);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn count(archive: Arc<dyn Archive>) {
+    let mut tick = tokio::time::interval(COUNTING);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Ends with the gateway, which aborts it.
+    loop {
+        tick.tick().await;
+        if let Ok(counts) = archive.counts().await {
+            telemetry::counts(&counts);
+        }
+    }
+}
+
+async fn until_told(house: &House, until_answered: Option<u64>) -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return "no signal handlers: the machine gives none";
+    };
+    let answered = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        // Ends with the count; the signals end it otherwise.
+        loop {
+            tick.tick().await;
+            if until_answered.is_some_and(|n| house.answered() >= n) && house.in_hand() == 0 {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+        () = answered => "all answered",
+    }
+}

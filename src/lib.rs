@@ -29,3 +29,4 @@ pub mod adapters;
 
 pub mod app;
 pub mod cli;
+pub mod web;

@@ -1,1 +1,215 @@
-//! The body: base64, XHTML, PDF/A, JSON.
+//! The body: base64, XHTML, PDF/A, JSON, and whether header and JSON say the same (documents.md §1.2, §7.5).
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::structured::{self, Structured};
+use super::template::{Form, Known, Reader};
+use crate::codes::rule_set::RuleSet;
+use crate::domain::code::Code;
+use crate::domain::document::Group;
+use crate::domain::finding::Finding;
+use crate::domain::limits::{DEPTH, DOCUMENT_OCTETS};
+use crate::xml::tree::{self, Document, HL7, HL7FI, Node};
+
+/// XHTML's namespace.
+const XHTML: &str = "http://www.w3.org/1999/xhtml";
+
+/// Strict base64 whose padding may be missing: both occur in the wild (documents.md §1.2).
+pub(crate) const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(false));
+
+/// A body that was read and is well formed of its kind.
+#[derive(Debug)]
+pub struct Body {
+    /// How it is made.
+    pub form: Form,
+    /// The display form's octets: XHTML or PDF.
+    pub display: Vec<u8>,
+    /// What the structured form says of case and relation, where it has one.
+    pub structured: Option<Structured>,
+}
+
+/// Reads the body of a document whose template passed.
+///
+/// # Errors
+/// Everything that is wrong with it, E501–E507; warnings come only with a good body and stand in the second place.
+pub fn read(document: &Document<'_>, rules: &RuleSet, group: Group) -> Result<Body, Vec<Finding>> {
+    let reader = rules.templates.reader(document);
+    let parts = Parts::find(document)?;
+    let mut out = Vec::new();
+    let id = reader.value(Known::Id).unwrap_or(Cow::Borrowed(""));
+    if parts.body.attribute("ID").and_then(|v| v.strip_prefix("OID")) != Some(id.as_ref()) {
+        out.push(Finding::new(Code::E503, tree::attribute_place(parts.body, "ID")));
+    }
+    let form = form(&parts, &reader, rules, group, &mut out);
+    let display = decode(parts.text, "text", &mut out);
+    let json = parts.json.and_then(|node| decode(node, "hl7fi:json", &mut out).map(|octets| (node, octets)));
+    match (form, &display) {
+        (Some(Form::Pdf), Some(octets)) if !octets.starts_with(b"%PDF-") => out.push(Finding::new(Code::E506, tree::place(parts.text))),
+        (Some(Form::Structured | Form::Xhtml), Some(octets)) => xhtml(parts.text, octets, &mut out),
+        _ => {}
+    }
+    let structured = json.and_then(|(node, octets)| match structured::read(&octets, group) {
+        Ok(structured) => Some(structured),
+        Err(fault) => {
+            let place = tree::place(node);
+            out.push(Finding::new(Code::E504, place).with("line", fault.line.to_string()).with("column", fault.column.to_string()));
+            None
+        }
+    });
+    match (form, display) {
+        (Some(form), Some(display)) if out.is_empty() => Ok(Body { form, display, structured }),
+        _ => Err(out),
+    }
+}
+
+/// The three elements that make a body.
+struct Parts<'a, 'i> {
+    body: Node<'a, 'i>,
+    text: Node<'a, 'i>,
+    json: Option<Node<'a, 'i>>,
+}
+
+impl<'a, 'i> Parts<'a, 'i> {
+    fn find(document: &'a Document<'i>) -> Result<Self, Vec<Finding>> {
+        let root = document.root_element();
+        let component = tree::child(root, HL7, "component");
+        let rule = |node, rule: &str| vec![Finding::new(Code::E502, tree::place(node)).with("rule", rule)];
+        let Some(body) = component.and_then(|c| tree::child(c, HL7, "nonXMLBody")) else {
+            return Err(rule(component.unwrap_or(root), "body-structured"));
+        };
+        let mut texts = tree::children(body, HL7, "text");
+        let mut jsons = tree::children(body, HL7FI, "json");
+        let Some(text) = texts.next() else { return Err(rule(body, "body-none")) };
+        let json = jsons.next();
+        match texts.next().or_else(|| jsons.next()) {
+            Some(second) => Err(rule(second, "body-many")),
+            None => Ok(Self { body, text, json }),
+        }
+    }
+}
+
+/// The form that mediaType, fileFormat and json together say; `None` after a finding.
+fn form(parts: &Parts<'_, '_>, reader: &Reader<'_, '_, '_>, rules: &RuleSet, group: Group, out: &mut Vec<Finding>) -> Option<Form> {
+    let text = parts.text;
+    let finding = |name: &str, rule: &str| Finding::new(Code::E502, tree::attribute_place(text, name)).with("rule", rule);
+    if text.attribute("representation") != Some("B64") {
+        out.push(finding("representation", "body-representation"));
+    }
+    let media_type = text.attribute("mediaType").or_else(|| parts.body.attribute("mediaType"));
+    let has_json = parts.json.is_some();
+    let form = match media_type {
+        Some("application/pdf") => Form::Pdf,
+        Some("application/xhtml+xml") if has_json => Form::Structured,
+        Some("application/xhtml+xml") => Form::Xhtml,
+        _ => {
+            out.push(finding("mediaType", "body-mediatype"));
+            return None;
+        }
+    };
+    let means = if form == Form::Pdf { "pdf" } else { "xhtml" };
+    let system = rules.systems.get("fileFormat");
+    let says = reader.value(Known::FileFormat).and_then(|code| system.and_then(|s| s.means(&code)));
+    if says.is_some_and(|s| s != means) {
+        out.push(finding("mediaType", "body-fileformat"));
+    }
+    let forms = rules.templates.forms(group);
+    let rule = match form {
+        Form::Pdf if has_json => Some("body-json-forbidden"),
+        _ if forms.contains(&form) => None,
+        Form::Pdf => Some("body-pdf"),
+        Form::Structured => Some("body-json-forbidden"),
+        Form::Xhtml if forms.contains(&Form::Structured) => Some("body-json-missing"),
+        Form::Xhtml => Some("body-xhtml"),
+    };
+    match rule {
+        Some(rule) => {
+            out.push(Finding::new(Code::E502, tree::place(parts.json.unwrap_or(text))).with("rule", rule));
+            None
+        }
+        None => Some(form),
+    }
+}
+
+/// Strict base64 out of an element's text; white space is lawful anywhere between the digits.
+fn decode(node: Node<'_, '_>, name: &str, out: &mut Vec<Finding>) -> Option<Vec<u8>> {
+    let decoded = base64_of(node);
+    match decoded {
+        Some(octets) if octets.len() <= DOCUMENT_OCTETS => Some(octets),
+        Some(_) => {
+            out.push(Finding::new(Code::E105, tree::place(node)).with("limit", DOCUMENT_OCTETS.to_string()));
+            None
+        }
+        None => {
+            out.push(Finding::new(Code::E501, tree::place(node)).with("element", name));
+            None
+        }
+    }
+}
+
+/// The octets that an element's text is base64 of; `None` when it is none, is empty, or other elements stand in it.
+pub(crate) fn base64_of(node: Node<'_, '_>) -> Option<Vec<u8>> {
+    if node.children().any(|n| n.is_element()) {
+        return None;
+    }
+    let mut digits = Vec::new();
+    for text in node.children().filter(Node::is_text).filter_map(|n| n.text()) {
+        digits.extend(text.bytes().filter(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')));
+    }
+    let octets = BASE64.decode(&digits).ok()?;
+    if octets.is_empty() { None } else { Some(octets) }
+}
+
+/// Well-formed XHTML without a DTD, its root in the right namespace and no deeper than a document may be.
+fn xhtml(node: Node<'_, '_>, octets: &[u8], out: &mut Vec<Finding>) {
+    let finding = || Finding::new(Code::E507, tree::place(node));
+    let Ok(text) = std::str::from_utf8(octets) else {
+        out.push(finding());
+        return;
+    };
+    match tree::parse(text) {
+        Err(fault) => out.push(finding().with("line", fault.line.to_string()).with("column", fault.column.to_string())),
+        Ok(display) => {
+            let root = display.root_element();
+            if root.tag_name().namespace() != Some(XHTML) || is_deeper_than(root, DEPTH) {
+                out.push(finding());
+            }
+        }
+    }
+}
+
+/// Walks in document order, so that depth costs no stack.
+fn is_deeper_than(root: Node<'_, '_>, limit: usize) -> bool {
+    let mut depth = 0_usize;
+    let mut here = root;
+    loop {
+        if let Some(child) = here.first_element_child() {
+            depth += 1;
+            if depth > limit {
+                return true;
+            }
+            here = child;
+            continue;
+        }
+        loop {
+            if here == root {
+                return false;
+            }
+            if let Some(next) = here.next_sibling_element() {
+                here = next;
+                break;
+            }
+            match here.parent() {
+                Some(parent) => {
+                    here = parent;
+                    depth = depth.saturating_sub(1);
+                }
+                None => return false,
+            }
+        }
+    }
+}

@@ -1,1 +1,84 @@
-//! Floor 4: the command line, a command a file.
+//! Floor 4: the command line, a command a file. Each returns a report value; exit codes are 0 well, 1 unwell, 2 could not look.
+
+pub mod audit;
+pub mod codes;
+pub mod migrate;
+pub mod outcome;
+pub mod report;
+pub mod send;
+pub mod serve;
+pub mod topology;
+pub mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::checked::Config;
+use report::Report;
+
+/// The gateway between integration engines and an archive that must be trusted for good.
+///
+/// HL7 CDA R2 documents come in from RabbitMQ, are checked, signed and archived; acknowledgements leave on reply queues.
+/// Try `arkki demo` first: it needs neither broker nor database.
+#[derive(Parser)]
+#[command(name = "arkki", version, max_term_width = 110, after_help = "Exit codes: 0 well, 1 unwell, 2 could not look.")]
+struct Arguments {
+    /// The configuration file; every option and its default stands in config/arkki.toml.
+    #[arg(long, short, global = true, env = "ARKKI_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One JSON value on standard output instead of lines for people.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Carry messages: consume the inbound queues, archive, answer. Stops on SIGTERM without losing anything.
+    Serve(serve::Serve),
+    /// Publish files to the inbound queue, wait for the acknowledgements and show them.
+    Send(send::Send),
+    /// Give exactly the gateway's verdict on files, offline.
+    Validate(validate::Validate),
+    /// Show or declare the queues and exchanges that Arkki needs.
+    Topology(topology::Topology),
+    /// Bring the archive's tables up to this release.
+    Migrate(migrate::Migrate),
+    /// List the refusal codes, or explain one.
+    Codes(codes::Codes),
+    /// Verify every document's hashes and signatures and the whole ledger.
+    Audit(audit::Audit),
+}
+
+/// Parses the arguments and runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let config = || Config::read(arguments.config.as_deref());
+    let report = match arguments.command {
+        Command::Serve(command) => with(config(), |c| serve::run(&command, c)),
+        Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
+        Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
+        Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
+        Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
+        Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),
+        Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
+    };
+    report.print(json)
+}
+
+fn with(config: Result<Config, crate::config::checked::ConfigFault>, run: impl FnOnce(Config) -> Report) -> Report {
+    config.map_or_else(Report::blind, run)
+}
+
+/// A runtime for one command.
+///
+/// # Errors
+/// A report that says why there is none.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Report> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Report::blind(format!("no runtime: {e}")))
+}

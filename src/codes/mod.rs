@@ -1,5 +1,9 @@
 //! Floor 1: rules that are data: the catalogue of sentences, interactions, service requests, code systems; and the hash that names a rule set.
 
 pub mod catalogue;
+pub mod fault;
 pub mod rule_set;
+pub mod service;
 pub mod source;
+pub mod system;
+pub mod tasks;

@@ -1,1 +1,112 @@
-//! All rules that are data, loaded and checked together.
+//! All rules that are data, loaded and checked together, under the hash that every verdict names.
+
+use super::catalogue::Catalogue;
+use super::fault::RulesFault;
+use super::service::Services;
+use super::source::{Files, rules_of};
+use super::system::Systems;
+use super::tasks::ServiceTasks;
+use crate::cda::template::Templates;
+use crate::crypto::sha256_parts;
+use crate::domain::digest::Digest;
+
+/// The rules of one Arkki: what they say, and their hash.
+pub struct RuleSet {
+    /// Sentences.
+    pub catalogue: Catalogue,
+    /// Code systems.
+    pub systems: Systems,
+    /// Interactions and service requests.
+    pub services: Services,
+    /// Original service tasks and their pairs.
+    pub tasks: ServiceTasks,
+    /// Metadata templates.
+    pub templates: Templates,
+    hash: Digest,
+}
+
+impl RuleSet {
+    /// Loads everything and checks it as one: what one file names, another must have.
+    ///
+    /// # Errors
+    /// The first fault, by file and line.
+    pub fn load(files: &Files) -> Result<Self, RulesFault> {
+        let systems = Systems::load(files)?;
+        Ok(Self {
+            catalogue: Catalogue::load(files)?,
+            services: Services::load(files)?,
+            tasks: ServiceTasks::load(files)?,
+            templates: Templates::load(files, &systems)?,
+            systems,
+            hash: hash_of(files),
+        })
+    }
+
+    /// SHA-256 over the names and octets of every rule file, sorted by name, each with its length.
+    #[must_use]
+    pub const fn hash(&self) -> Digest {
+        self.hash
+    }
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RuleSet({})", self.hash)
+    }
+}
+
+fn hash_of(files: &Files) -> Digest {
+    let rules = rules_of(files);
+    let lengths: Vec<[u8; 16]> = rules
+        .iter()
+        .map(|(name, octets)| {
+            let mut both = [0; 16];
+            both[..8].copy_from_slice(&(name.len() as u64).to_be_bytes());
+            both[8..].copy_from_slice(&(octets.len() as u64).to_be_bytes());
+            both
+        })
+        .collect();
+    let parts: Vec<&[u8]> = rules.iter().zip(&lengths).flat_map(|((name, octets), length)| [length.as_slice(), name.as_bytes(), octets.as_slice()]).collect();
+    sha256_parts(&parts)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::codes::source::embedded;
+
+    #[test]
+    fn the_hash_names_names_and_octets_and_nothing_else() {
+        let files = embedded();
+        let hash = RuleSet::load(&files).unwrap().hash();
+        let mut other = files.clone();
+        other.insert("config/arkki.toml".to_owned(), b"x".to_vec());
+        assert_eq!(hash_of(&other), hash, "configuration is no rule");
+        other.insert("codes/zz.toml".to_owned(), Vec::new());
+        assert_ne!(hash_of(&other), hash);
+        let mut changed = files;
+        changed.get_mut("codes/words.toml").unwrap().push(b'\n');
+        assert_ne!(hash_of(&changed), hash);
+    }
+
+    #[test]
+    fn each_fault_names_its_file() {
+        for (name, old, new) in [
+            ("codes/systems/social.toml", "complete = true\n", "complete = 1\n"),
+            ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
+            ("codes/interactions.toml", "\"store\"", "\"shop\""),
+            ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
+            ("templates/shared.toml", "type = \"time\"", "type = \"moment\""),
+            ("templates/5-client.toml", "[need]\nid", "[need]\nidd"),
+        ] {
+            let mut files = embedded();
+            let text = String::from_utf8(files[name].clone()).unwrap();
+            assert!(text.contains(old), "{name}");
+            files.insert(name.to_owned(), text.replacen(old, new, 1).into_bytes());
+            let fault = RuleSet::load(&files).unwrap_err();
+            assert_eq!(fault.file, name, "{fault}");
+            assert!(fault.line > 0, "{fault}");
+        }
+    }
+}

@@ -13,9 +13,9 @@ use super::certificate::{CERTIFICATE_OCTETS, Certificate, moment};
 use crate::domain::digest::Digest;
 use crate::domain::time::Moment;
 
-/// How many verified certificates are remembered: a region has some thousand professionals, one entry is about 6 KB. A full memory is emptied, not sorted:
-/// to fill it takes as many certificates of trusted authorities.
-const REMEMBERED: usize = 4096;
+/// How many verified certificates are remembered: the professionals who sign on one day at one gateway, about 10 KB each. A full memory is emptied, not sorted:
+/// to fill it takes as many certificates of trusted authorities, and what is forgotten costs half a millisecond.
+const REMEMBERED: usize = 1024;
 /// How many intermediate certificates may stand between a signer and an anchor.
 const INTERMEDIATES: i32 = 4;
 

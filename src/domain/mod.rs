@@ -6,6 +6,7 @@ pub mod change;
 pub mod code;
 pub mod digest;
 pub mod document;
+pub mod environment;
 pub mod facts;
 pub mod finding;
 pub mod language;

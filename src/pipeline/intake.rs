@@ -1,1 +1,374 @@
-//! The one road in.
+//! The one road in: queue, replay, demo and hold all come through here. A message is examined on the pool, takes its place in its
+//! client's lane, is decided on fresh facts, sealed, committed, and only then settled; its answer goes to the relay.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{mpsc, watch};
+
+use super::effect::{self, Planned, Setting};
+use super::examine::{Examined, Examiner};
+use super::gate::{Gate, Stopping, told};
+use super::lanes::{Lanes, Place};
+use super::pool::{Panicked, Pool};
+use super::relay::RelayHandle;
+use crate::domain::change::{Committed, HeldMessage};
+use crate::domain::code::Code;
+use crate::domain::facts::{DocumentNeeds, Facts, Needs};
+use crate::domain::finding::Finding;
+use crate::domain::limits;
+use crate::domain::message::{Envelope, MessageKey};
+use crate::domain::refusal::Refusal;
+use crate::ports::archive::Archive;
+use crate::ports::broker::{Delivery, Settle, Settlement};
+use crate::ports::clock::Clock;
+use crate::ports::signer::Signer;
+use crate::rules::decide::{self, Decision, Holding};
+use crate::telemetry::{self, Ending};
+
+/// How many messages may be examined at once: enough to keep the pool busy while earlier ones commit.
+const EXAMINING: usize = 512;
+/// How long to wait before a message whose facts keep changing is decided again.
+const STALE_WAIT: Duration = Duration::from_millis(50);
+/// How many defective messages are counted at once; the oldest is forgotten first.
+const DEFECTS: usize = 10_000;
+
+/// Everything a message meets on its way.
+pub struct Parts {
+    /// The archive.
+    pub archive: Arc<dyn Archive>,
+    /// The rules, compiled.
+    pub examiner: Arc<Examiner>,
+    /// The key of the system signature.
+    pub signer: Arc<dyn Signer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The pool.
+    pub pool: Pool,
+    /// The road out.
+    pub relay: RelayHandle,
+    /// The gate before the world.
+    pub gate: Gate,
+    /// How long a message is held.
+    pub hold: Duration,
+    /// How many of one sender, and in all, may be on hold.
+    pub held: (u64, u64),
+    /// Deliveries in hand, for metrics and the stop.
+    pub in_hand: AtomicUsize,
+}
+
+/// A message on the road: from a delivery, or from the hold.
+struct Job {
+    envelope: Envelope,
+    held: Option<HeldMessage>,
+    settle: Option<Box<dyn Settle>>,
+    began: Instant,
+}
+
+/// A job whose octets have been looked at.
+struct Ready {
+    job: Job,
+    examined: Arc<Examined>,
+}
+
+/// Carries messages until `drain` is set and nothing is in hand, or the deliveries end.
+pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mut due: mpsc::Receiver<HeldMessage>, drain: watch::Receiver<bool>) {
+    let mut examining = FuturesOrdered::new();
+    let mut working = FuturesUnordered::new();
+    let mut lanes: Lanes<Ready> = Lanes::default();
+    let mut defects = Defects::default();
+    let mut on_road: HashSet<MessageKey> = HashSet::new();
+    let mut released: VecDeque<HeldMessage> = VecDeque::new();
+    let mut draining = drain.clone();
+    let mut open = true;
+    loop {
+        while let Some(held) = released.pop_front() {
+            if examining.len() < EXAMINING && on_road.insert(held.key.clone()) {
+                telemetry::hold_released(&held);
+                examining.push_back(examine(Arc::clone(&parts), Job::held(held)));
+            }
+        }
+        if (!open || (*drain.borrow() && deliveries.is_empty())) && examining.is_empty() && working.is_empty() {
+            return;
+        }
+        tokio::select! {
+            Some(finished) = working.next(), if !working.is_empty() => {
+                let finished: Finished = finished;
+                if let Some(key) = &finished.held {
+                    on_road.remove(key);
+                }
+                if let Some(again) = finished.again {
+                    // A panic while deciding: counted, and tried again until the count is full.
+                    let key = again.examined.key.clone();
+                    let ready = defects.met(again, &key, &parts);
+                    working.push(work(Arc::clone(&parts), ready, finished.place));
+                    continue;
+                }
+                released.extend(finished.released);
+                if let Some(place) = finished.place {
+                    for (place, ready) in lanes.leave(&place) {
+                        working.push(work(Arc::clone(&parts), ready, Some(place)));
+                    }
+                }
+            }
+            Some((job, outcome)) = examining.next(), if !examining.is_empty() => {
+                let job: Job = job;
+                match outcome {
+                    Ok(examined) => {
+                        let ready = Ready { job, examined: Arc::new(examined) };
+                        match ready.examined.lane() {
+                            None => working.push(work(Arc::clone(&parts), ready, None)),
+                            Some((client, touches)) => if let Some((place, ready)) = lanes.enter(client, touches, ready) {
+                                working.push(work(Arc::clone(&parts), ready, Some(place)));
+                            },
+                        }
+                    }
+                    Err(Panicked) => {
+                        let key = parts.examiner.key(&job.envelope);
+                        if defects.count(&key) >= limits::PANICS {
+                            let examined = parts.examiner.defect(&job.envelope);
+                            working.push(work(Arc::clone(&parts), Ready { job, examined: Arc::new(examined) }, None));
+                        } else {
+                            examining.push_front(examine(Arc::clone(&parts), job));
+                        }
+                    }
+                }
+            }
+            delivery = deliveries.recv(), if open && examining.len() < EXAMINING => match delivery {
+                None => open = false,
+                Some(delivery) => {
+                    parts.in_hand.fetch_add(1, Ordering::AcqRel);
+                    examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery)));
+                }
+            },
+            Some(held) = due.recv(), if examining.len() < EXAMINING && !*drain.borrow() => released.push_back(held),
+            () = told(&mut draining), if !*drain.borrow() => {}
+        }
+    }
+}
+
+impl Job {
+    fn delivered(delivery: Delivery) -> Self {
+        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began: Instant::now() }
+    }
+
+    fn held(held: HeldMessage) -> Self {
+        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now() }
+    }
+}
+
+async fn examine(parts: Arc<Parts>, job: Job) -> (Job, Result<Examined, Panicked>) {
+    let examiner = Arc::clone(&parts.examiner);
+    let envelope = job.envelope.clone();
+    let from_hold = job.held.is_some();
+    let outcome = parts.pool.run(move || examiner.examine(&envelope, from_hold)).await;
+    (job, outcome)
+}
+
+/// How a message left the road.
+struct Finished {
+    place: Option<Place>,
+    released: Vec<HeldMessage>,
+    held: Option<MessageKey>,
+    again: Option<Ready>,
+}
+
+async fn work(parts: Arc<Parts>, mut ready: Ready, mut place: Option<Place>) -> Finished {
+    let held = ready.job.held.as_ref().map(|h| h.key.clone());
+    let carried = AssertUnwindSafe(carry(&parts, &mut ready, &mut place)).catch_unwind().await;
+    if let Some(place) = &mut place {
+        // Whatever happened, the next of this client must not wait for us.
+        drop(place.next.take());
+    }
+    match carried {
+        Ok(Carried::Away(released)) => {
+            if ready.job.settle.is_none() && held.is_none() {
+                parts.in_hand.fetch_sub(1, Ordering::AcqRel);
+            }
+            Finished { place, released, held, again: None }
+        }
+        Ok(Carried::Abandoned) => {
+            parts.in_hand.fetch_sub(usize::from(held.is_none()), Ordering::AcqRel);
+            Finished { place, released: Vec::new(), held, again: None }
+        }
+        Ok(Carried::Panicked) | Err(_) => Finished { place, released: Vec::new(), held: None, again: Some(ready) },
+    }
+}
+
+enum Carried {
+    Away(Vec<HeldMessage>),
+    Abandoned,
+    Panicked,
+}
+
+async fn carry(parts: &Parts, ready: &mut Ready, place: &mut Option<Place>) -> Carried {
+    let mut attempts = 0_usize;
+    loop {
+        match decide_and_commit(parts, ready, place).await {
+            Ok(Step::Done(ending, code, done)) => {
+                let key = &ready.examined.key;
+                telemetry::message_decided(key, ending, code, done.position, ready.job.began.elapsed());
+                parts.relay.send(done.outbox);
+                if let Some(settle) = ready.job.settle.take() {
+                    settle.settle(if ending == Ending::Quarantined { Settlement::DeadLetter } else { Settlement::Done });
+                }
+                return Carried::Away(done.released);
+            }
+            Ok(Step::Known) => {
+                telemetry::message_known(&ready.examined.key);
+                if let Some(settle) = ready.job.settle.take() {
+                    settle.settle(Settlement::Done);
+                }
+                return Carried::Away(Vec::new());
+            }
+            Ok(Step::Stale) => {
+                attempts += 1;
+                telemetry::decision_stale(&ready.examined.key);
+                if attempts.is_multiple_of(limits::STALE_ATTEMPTS) {
+                    tokio::time::sleep(STALE_WAIT).await;
+                }
+            }
+            Ok(Step::Panicked) => return Carried::Panicked,
+            Err(Stopping) => return Carried::Abandoned,
+        }
+    }
+}
+
+enum Step {
+    Done(Ending, Option<Code>, crate::domain::change::Done),
+    /// A held message that another instance has decided meanwhile.
+    Known,
+    Stale,
+    Panicked,
+}
+
+async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Place>) -> Result<Step, Stopping> {
+    let examined = &ready.examined;
+    let needs = || Needs {
+        key: examined.key.clone(),
+        frame: examined.frame_id(),
+        document: examined.header().map(DocumentNeeds::of),
+    };
+    let facts: Facts = parts.gate.through(|| parts.archive.facts(needs())).await?;
+    let at = parts.clock.now();
+    let held = ready.job.held.as_ref();
+    if let Some(held) = held
+        && facts.prior.as_ref().is_none_or(|p| p.revision != held.revision || p.standing != crate::domain::facts::Standing::Held)
+    {
+        return Ok(Step::Known);
+    }
+    let mut decision = match &examined.verdict {
+        Err(refusal) => decide::repeat(facts.prior.as_ref(), &examined.rules, held.is_some()).unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
+        Ok(accepted) => decide::decide(&accepted.request(examined, held.map_or(Holding::Fresh, |h| Holding::Held(h.until))), &facts, at),
+    };
+    if let Decision::Hold { awaits, .. } = &decision
+        && held.is_none()
+    {
+        let (of_sender, in_all) = parts.gate.through(|| parts.archive.held_counts(&examined.key.sender)).await?;
+        if of_sender >= parts.held.0 || in_all >= parts.held.1 {
+            let full = Finding::whole(Code::E902).with("id", awaits.id().as_str());
+            decision = Decision::Refuse { refusal: Refusal::one(full), expects: Vec::new() };
+        }
+    }
+    let examiner = Arc::clone(&parts.examiner);
+    let signer = Arc::clone(&parts.signer);
+    let reply = ready.job.envelope.reply.clone().filter(|_| held.is_none());
+    let quarantine = ready.job.envelope.reply.is_none() && held.is_none();
+    let until = at.plus(parts.hold);
+    let envelope = ready.job.envelope.clone();
+    let plan = {
+        let (examined, prior) = (Arc::clone(examined), facts.prior.clone());
+        // A key out of reach is an outage like any other: wait, and sign again.
+        let make = move || {
+            let setting = Setting { examiner: &examiner, signer: signer.as_ref(), envelope: &envelope, examined: &examined, prior: prior.as_ref(), reply: reply.clone(), at, until };
+            effect::plan(setting, &decision)
+        };
+        let make = Arc::new(make);
+        parts.gate.through(|| {
+            let make = Arc::clone(&make);
+            let run = parts.pool.run(move || make());
+            async move {
+                match run.await {
+                    Ok(Ok(plan)) => Ok(Ok(plan)),
+                    Ok(Err(outage)) => Err(outage),
+                    Err(Panicked) => Ok(Err(Panicked)),
+                }
+            }
+        })
+        .await?
+    };
+    let Ok(Planned { commit, ending, code }) = plan else { return Ok(Step::Panicked) };
+    let ending = if quarantine && matches!(ending, Ending::Refused | Ending::Repeated) { Ending::Quarantined } else { ending };
+    if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
+        // A dropped sender means the one before has gone: our turn all the same.
+        let _passed = turn.await;
+    }
+    let mut commit = Some(commit);
+    let outcome = parts
+        .gate
+        .through(|| {
+            let commit = commit.take();
+            let next = place.as_mut().and_then(|p| p.next.take());
+            async move {
+                match commit {
+                    // Handed in once; after an outage the outcome is unknown, so the facts are asked again.
+                    None => Ok(Committed::Stale),
+                    Some(commit) => {
+                        let mut handed_in = std::pin::pin!(parts.archive.commit(commit));
+                        let first = futures_util::poll!(handed_in.as_mut());
+                        if let Some(next) = next {
+                            let _gone = next.send(());
+                        }
+                        match first {
+                            std::task::Poll::Ready(outcome) => outcome,
+                            std::task::Poll::Pending => handed_in.await,
+                        }
+                    }
+                }
+            }
+        })
+        .await?;
+    Ok(match outcome {
+        Committed::Done(done) => Step::Done(ending, code, done),
+        Committed::Stale => Step::Stale,
+    })
+}
+
+/// Panics counted by message, in memory: after a restart the count begins anew, and what kills the process is the delivery limit's business.
+#[derive(Default)]
+struct Defects {
+    counts: HashMap<MessageKey, u32>,
+    order: VecDeque<MessageKey>,
+}
+
+impl Defects {
+    fn count(&mut self, key: &MessageKey) -> u32 {
+        if !self.counts.contains_key(key) {
+            self.order.push_back(key.clone());
+            if self.order.len() > DEFECTS
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.counts.remove(&oldest);
+            }
+        }
+        let count = self.counts.entry(key.clone()).or_insert(0);
+        *count += 1;
+        telemetry::defect(key, *count);
+        *count
+    }
+
+    /// The job again, or the same message refused as a defect when the count is full.
+    fn met(&mut self, ready: Ready, key: &MessageKey, parts: &Parts) -> Ready {
+        if self.count(key) < limits::PANICS {
+            return ready;
+        }
+        let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
+        Ready { job: ready.job, examined }
+    }
+}
+

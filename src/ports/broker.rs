@@ -29,7 +29,7 @@ pub enum Settlement {
 }
 
 /// Settles one delivery, once. Never fails: when the connection is gone the broker hands the message over again, and the archive knows it.
-pub trait Settle: Send {
+pub trait Settle: Send + Sync {
     /// Settles.
     fn settle(self: Box<Self>, how: Settlement);
 }

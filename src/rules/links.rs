@@ -1,1 +1,122 @@
-//! Links: document, case, client relation.
+//! Links: document, case, client relation (documents.md §3.3, §3.4; messaging.md §9.2). Rule names in brackets are those of documents.md.
+
+use super::decide::{Gathered, finding};
+use crate::codes::rule_set::RuleSet;
+use crate::codes::tasks::PairVerdict;
+use crate::domain::code::Code;
+use crate::domain::digest::Digest;
+use crate::domain::document::{Group, Header};
+use crate::domain::facts::{Awaited, Expectation, Facts};
+use crate::domain::finding::Finding;
+use crate::domain::oid::Oid;
+
+const CASE: &str = "/ClinicalDocument/componentOf/encompassingEncounter/id/@root";
+const RELATION: &str = "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:encompassingClientRelationship/@root";
+const GROUP: &str = "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:documentGroup/@code";
+const ORIGINAL: &str = "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:originalFunctionCode/@code";
+const SET: &str = "/ClinicalDocument/setId/@root";
+
+/// What the header breaks on its own: the original service task (R36–R39) and the old relation that is never updated (R21).
+pub(super) fn own(header: &Header, rules: &RuleSet) -> Vec<Finding> {
+    let mut out = Vec::new();
+    if header.relation_state.is_some_and(|r| r.old) && header.version > 1 {
+        out.push(finding(Code::E405, "/ClinicalDocument/versionNumber/@value"));
+    }
+    match &header.original_task {
+        None if rules.tasks.is_mandatory(header.group, header.authored_date) => {
+            out.push(finding(Code::E406, "/ClinicalDocument/hl7fi:localSocialHeader"));
+        }
+        None => {}
+        Some((system, original)) => {
+            // A code is shown in words only where it looks like one.
+            let is_code = original.len() <= 8 && original.bytes().all(|b| b.is_ascii_alphanumeric());
+            let named = |code| if is_code { finding(code, ORIGINAL).with("original", original.as_str()) } else { finding(code, ORIGINAL) };
+            match rules.tasks.judge(system, original, header.service_task.as_deref()) {
+                PairVerdict::Allowed => {}
+                PairVerdict::Unknown => out.push(named(Code::W906)),
+                PairVerdict::Forbidden { allowed } => out.push(named(Code::E407).with("allowed", allowed)),
+            }
+        }
+    }
+    out
+}
+
+/// What it breaks in the archive, by group.
+pub(super) fn judge(header: &Header, facts: &Facts, found: &mut Gathered) {
+    match header.group {
+        Group::ClientRelation => own_relation(header, facts, found),
+        Group::Case => case_document(header, facts, found),
+        Group::PhaseOne | Group::Old | Group::Client => client_document(header, facts, found),
+        Group::Permission | Group::Denial => {}
+    }
+}
+
+/// The document that makes or updates a relation.
+fn own_relation(header: &Header, facts: &Facts, found: &mut Gathered) {
+    let Some(id) = &header.relation_id else { return };
+    found.expects.push(Expectation::Relation { id: id.clone(), revision: facts.relation.as_ref().map(|r| r.revision) });
+    let Some(relation) = &facts.relation else { return };
+    if relation.set_id != header.set_id {
+        found.findings.push(finding(Code::E702, SET).with("rule", "set-relation"));
+    } else if relation.old {
+        found.findings.push(finding(Code::E405, "/ClinicalDocument/versionNumber/@value"));
+    }
+    same_owner(header, &relation.client, &relation.controller, "in-relation", &mut found.findings);
+}
+
+/// The document that makes or updates a case: under a relation of the same client and controller (R24); closed, if that relation is old.
+fn case_document(header: &Header, facts: &Facts, found: &mut Gathered) {
+    if let Some(id) = &header.case_id {
+        found.expects.push(Expectation::Case { id: id.clone(), revision: facts.case.as_ref().map(|c| c.revision) });
+    }
+    if let Some(case) = &facts.case {
+        if case.set_id != header.set_id {
+            found.findings.push(finding(Code::E702, SET).with("rule", "set-case"));
+        }
+        same_owner(header, &case.client, &case.controller, "in-case", &mut found.findings);
+    }
+    let Some(id) = &header.relation_id else { return };
+    match &facts.relation {
+        None => found.missing.push((Awaited::Relation(id.clone()), finding(Code::E402, RELATION).with("relation", id.as_str()))),
+        Some(relation) => {
+            found.expects.push(Expectation::Relation { id: id.clone(), revision: Some(relation.revision) });
+            same_owner(header, &relation.client, &relation.controller, "in-relation", &mut found.findings);
+            if relation.old && !header.case_state.is_some_and(|c| c.closed) {
+                found.findings.push(finding(Code::E403, CASE).with("case", header.case_id.as_ref().map_or("", Oid::as_str)));
+            }
+        }
+    }
+}
+
+/// A document in a case (R15): the same client and controller; old ones in a closed case (R25); under an old relation only old ones (R20).
+fn client_document(header: &Header, facts: &Facts, found: &mut Gathered) {
+    let Some(id) = &header.case_id else { return };
+    let Some(case) = &facts.case else {
+        found.missing.push((Awaited::Case(id.clone()), finding(Code::E401, CASE).with("case", id.as_str())));
+        return;
+    };
+    found.expects.push(Expectation::Case { id: id.clone(), revision: Some(case.revision) });
+    same_owner(header, &case.client, &case.controller, "in-case", &mut found.findings);
+    let is_old = header.group == Group::Old;
+    if is_old && !case.closed {
+        found.findings.push(finding(Code::E403, CASE).with("case", id.as_str()));
+    }
+    if !is_old && case.relation_old {
+        found.findings.push(finding(Code::E404, GROUP));
+    }
+    // A relation named beside the case must be the case's own (documents.md Q10).
+    if let Some(relation) = header.relation_id.as_ref().filter(|r| case.relation_id.as_ref() != Some(*r)) {
+        found.findings.push(finding(Code::E402, RELATION).with("relation", relation.as_str()));
+    }
+}
+
+/// E408 and E409: a link never crosses from one client or controller to another.
+pub(super) fn same_owner(header: &Header, client: &Digest, controller: &Oid, rule: &str, out: &mut Vec<Finding>) {
+    if header.client != *client {
+        out.push(finding(Code::E408, "/ClinicalDocument/recordTarget/patientRole/id").with("rule", rule));
+    }
+    if header.controller != *controller {
+        let path = "/ClinicalDocument/custodian/assignedCustodian/representedCustodianOrganization/id/@root";
+        out.push(finding(Code::E409, path).with("rule", rule));
+    }
+}

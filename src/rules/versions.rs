@@ -1,1 +1,76 @@
-//! Versions and replacement.
+//! Versions and replacement (documents.md §3.5): a set's versions follow each other without gap or fork, by one client, controller and group.
+
+use super::decide::{Gathered, finding};
+use crate::domain::code::Code;
+use crate::domain::document::Header;
+use crate::domain::facts::{Awaited, DocumentFact, Expectation, Facts};
+use crate::domain::finding::Finding;
+
+const SET: &str = "/ClinicalDocument/setId/@root";
+const VERSION: &str = "/ClinicalDocument/versionNumber/@value";
+const PARENT: &str = "/ClinicalDocument/relatedDocument/parentDocument";
+
+/// What the header breaks on its own: a first version has id = setId and replaces nothing; a later one has an id of its own and replaces one.
+pub(super) fn own(header: &Header) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let is_first = header.version == 1;
+    let number = || finding(Code::E703, VERSION).with("version", header.version.to_string());
+    match &header.replaces {
+        Some(_) if is_first => out.push(number().with("expected", "≥ 2")),
+        None if !is_first => out.push(number().with("expected", "1")),
+        Some(replaced) => {
+            if replaced.set_id.as_ref().is_some_and(|set| *set != header.set_id) {
+                out.push(finding(Code::E702, &format!("{PARENT}/setId/@root")).with("rule", "set-replaced"));
+            }
+            if let Some(version) = replaced.version.filter(|v| v.checked_add(1) != Some(header.version)) {
+                out.push(number().with("expected", version.saturating_add(1).to_string()));
+            }
+        }
+        None => {}
+    }
+    if is_first && header.id != header.set_id {
+        out.push(finding(Code::E702, SET).with("rule", "set-first"));
+    }
+    if !is_first && header.id == header.set_id {
+        out.push(finding(Code::E702, SET).with("rule", "set-new-id"));
+    }
+    out
+}
+
+/// What it breaks in the archive.
+pub(super) fn judge(header: &Header, facts: &Facts, found: &mut Gathered) {
+    found.expects.push(Expectation::Document { id: header.id.clone(), present: false });
+    found.expects.push(Expectation::Latest { set_id: header.set_id.clone(), version: facts.latest.as_ref().map(|l| l.version) });
+    match (&header.replaces, &facts.replaced) {
+        (None, _) => {
+            // Its id is new, so a set that has versions already is somebody else's.
+            if facts.latest.is_some() {
+                found.findings.push(finding(Code::E702, SET).with("rule", "set-known"));
+            }
+        }
+        (Some(replaced), None) => {
+            let refusal = finding(Code::E704, &format!("{PARENT}/id/@root")).with("document", replaced.id.as_str());
+            found.missing.push((Awaited::Document(replaced.id.clone()), refusal));
+        }
+        (Some(_), Some(replaced)) => follows(header, replaced, facts.latest.as_ref(), &mut found.findings),
+    }
+}
+
+fn follows(header: &Header, replaced: &DocumentFact, latest: Option<&DocumentFact>, out: &mut Vec<Finding>) {
+    if replaced.set_id != header.set_id {
+        out.push(finding(Code::E702, SET).with("rule", "set-replaced"));
+        return;
+    }
+    let latest = latest.unwrap_or(replaced);
+    if replaced.id != latest.id {
+        out.push(finding(Code::E705, &format!("{PARENT}/id/@root")).with("latest", latest.id.as_str()));
+    } else if latest.version.checked_add(1) != Some(header.version) {
+        let expected = latest.version.saturating_add(1).to_string();
+        out.push(finding(Code::E703, VERSION).with("version", header.version.to_string()).with("expected", expected));
+    }
+    if replaced.group != header.group {
+        let expected = replaced.group.number().to_string();
+        out.push(finding(Code::E707, "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:documentGroup/@code").with("expected", expected));
+    }
+    super::links::same_owner(header, &replaced.client, &replaced.controller, "in-replaced", out);
+}

@@ -2,3 +2,4 @@
 
 pub mod ack;
 pub mod frame;
+mod payload;

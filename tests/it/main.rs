@@ -7,6 +7,7 @@ mod deploy;
 mod faults;
 mod generate;
 mod kit;
+mod road;
 mod sign;
 mod store;
 mod tidy;

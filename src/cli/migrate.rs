@@ -1,0 +1,28 @@
+//! `arkki migrate`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::report::{Health, Report};
+use crate::adapters::store;
+use crate::config::checked::Config;
+
+/// What `migrate` takes.
+#[derive(Args)]
+pub struct Migrate {}
+
+/// Brings the archive's tables up to this release. Safe to repeat, and to run beside a gateway of the release before.
+#[must_use]
+pub fn run(_command: &Migrate, config: &Config) -> Report {
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(report) => return report,
+    };
+    match runtime.block_on(store::migrate(config.archive_url.reveal())) {
+        Err(outage) => Report::blind(format!("{}: {outage}", config.archive_url.shown())),
+        Ok(done) => {
+            let text = if done.is_empty() { "the archive's tables are up to date\n".to_owned() } else { done.iter().map(|name| format!("ran {name}\n")).collect() };
+            Report::new(Health::Well, text, json!({ "ran": done }))
+        }
+    }
+}

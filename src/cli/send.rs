@@ -1,0 +1,146 @@
+//! `arkki send`: publish files, wait for the acknowledgements, show them.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::outcome::{self, Outcome};
+use super::report::{Health, Report};
+use super::validate::read_message;
+use crate::adapters::amqp::{AmqpClient, Outgoing, Secret};
+use crate::adapters::clock::SystemEntropy;
+use crate::config::checked::Config;
+use crate::domain::outage::Outage;
+use crate::ports::broker::Published;
+use crate::ports::clock::Entropy as _;
+use crate::v3::ack;
+
+/// How many messages may be on their way without an answer: more would only fill the reply queue.
+const WINDOW: usize = 200;
+
+/// What `send` takes.
+#[derive(Args)]
+pub struct Send {
+    /// Fail unless every answer is this: accepted, refused, or a code such as E305.
+    #[arg(long, value_name = "OUTCOME")]
+    expect: Option<String>,
+    /// The inbound queue; the first of the configuration when left out.
+    #[arg(long, value_name = "QUEUE")]
+    queue: Option<String>,
+    /// Where the answers go; it is declared if it is missing. Default arkki.reply.<user>.send
+    #[arg(long, value_name = "QUEUE")]
+    reply: Option<String>,
+    /// Seconds to wait for an answer after the last one that came. A message that hangs on a missing case is held first.
+    #[arg(long, default_value_t = 90, value_name = "SECONDS")]
+    timeout: u64,
+    /// Show the acknowledgements themselves.
+    #[arg(long)]
+    show: bool,
+    /// Messages: bare documents or frames.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Sends, waits and shows.
+#[must_use]
+pub fn run(command: &Send, config: &Config, json: bool) -> Report {
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(report) => return report,
+    };
+    match runtime.block_on(send(command, config, json)) {
+        Ok(report) => report,
+        Err(outage) => Report::blind(format!("{}: {outage}", config.broker_url.shown())),
+    }
+}
+
+async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Outage> {
+    let client = AmqpClient::connect(&Secret::new(config.broker_url.reveal()), "arkki send").await?;
+    let user = client.user();
+    let reply = command.reply.clone().unwrap_or_else(|| format!("arkki.reply.{user}.send"));
+    client.declare_reply_queue(&reply).await?;
+    let queue = command.queue.clone().or_else(|| config.inbound.first().map(|q| q.queue.clone())).unwrap_or_default();
+    let messages = match read_all(&command.files) {
+        Ok(messages) => messages,
+        Err(report) => return Ok(report),
+    };
+    let run = run_id()?;
+    let progress = bar(messages.len(), json);
+    let mut answers = client.answers(&reply).await?;
+    let mut waiting: HashMap<String, (usize, Instant)> = HashMap::new();
+    let mut outcomes: Vec<Outcome> = command.files.iter().map(|f| Outcome { name: f.display().to_string(), answer: None, took: Duration::ZERO }).collect();
+    let mut next = 0;
+    let patience = Duration::from_secs(command.timeout);
+    // Ends when every message has its answer or the patience is up.
+    while next < messages.len() || !waiting.is_empty() {
+        if next < messages.len() && waiting.len() < WINDOW {
+            let id = format!("{run}-{next}");
+            let outgoing = Outgoing {
+                queue: queue.clone(),
+                message_id: Some(id.clone()),
+                correlation_id: None,
+                reply_to: Some(reply.clone()),
+                content_type: Some("application/xml".into()),
+                user_id: Some(user.clone()),
+                body: Arc::new(messages[next].clone()),
+            };
+            waiting.insert(id, (next, Instant::now()));
+            if client.send(outgoing).await? == Published::Unroutable {
+                return Ok(Report::blind(format!("there is no queue {queue}: run `arkki topology apply`")));
+            }
+            next += 1;
+            continue;
+        }
+        let Some(answer) = answers.next(patience).await? else { break };
+        // Answers of an earlier run may lie in the same queue: they belong to nobody here.
+        let Some((index, sent)) = answer.correlation_id.as_ref().and_then(|id| waiting.remove(id)) else { continue };
+        progress.inc(1);
+        if let Some(outcome) = outcomes.get_mut(index) {
+            outcome.took = sent.elapsed();
+            outcome.answer = ack::read(&answer.body).ok();
+        }
+        if command.show {
+            let _closed = std::io::stdout().write_all(&answer.body);
+        }
+    }
+    progress.finish_and_clear();
+    client.close().await;
+    Ok(report(command, &outcomes))
+}
+
+fn report(command: &Send, outcomes: &[Outcome]) -> Report {
+    let unanswered = outcomes.iter().filter(|o| o.answer.is_none()).count();
+    let unexpected: Vec<&Outcome> = command.expect.iter().flat_map(|expected| outcomes.iter().filter(move |o| !o.is(expected))).collect();
+    let mut text = format!("{}\n{}\n", outcome::table(outcomes), outcome::counts(outcomes));
+    if let Some(expected) = &command.expect
+        && !unexpected.is_empty()
+    {
+        text.push_str(&format!("{} of {} are not {expected}\n", unexpected.len(), outcomes.len()));
+    }
+    let health = if unanswered == 0 && unexpected.is_empty() { Health::Well } else { Health::Unwell };
+    let list: Vec<Value> = outcomes.iter().map(Outcome::json).collect();
+    Report::new(health, text, json!({ "messages": list, "unanswered": unanswered, "unexpected": unexpected.len() }))
+}
+
+fn read_all(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Report> {
+    files.iter().map(|f| read_message(Path::new(f)).map_err(|e| Report::blind(format!("{}: {e}", f.display())))).collect()
+}
+
+/// A name for this run, so that answers of another are not mistaken for ours.
+fn run_id() -> Result<String, Outage> {
+    Ok(SystemEntropy::open()?.sixteen().iter().take(6).map(|b| format!("{b:02x}")).collect())
+}
+
+pub(super) fn bar(count: usize, quiet: bool) -> ProgressBar {
+    if quiet || count < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count as u64).with_style(style)
+}

@@ -1,0 +1,128 @@
+//! `arkki validate`: exactly the gateway's verdict, offline. The same function, the same rules, the same trust anchors.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::codes::language;
+use super::report::{Health, Report};
+use crate::app;
+use crate::config::checked::{Config, ConfigFault};
+use crate::domain::finding::Finding;
+use crate::domain::language::Language;
+use crate::domain::limits;
+use crate::pipeline::examine::{Examiner, Stage};
+
+/// What `validate` takes.
+#[derive(Args)]
+pub struct Validate {
+    /// What a bare document is checked as.
+    #[arg(long, default_value = "kanta-social")]
+    profile: String,
+    /// How far to check.
+    #[arg(long, value_enum, default_value = "all")]
+    stage: StageName,
+    /// A PEM file of trust anchors, beside the configuration's; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    trust: Vec<PathBuf>,
+    /// Language of the sentences: fi, sv or en.
+    #[arg(long, default_value = "en", value_parser = language)]
+    language: Language,
+    /// Documents, or frames with a document in them.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StageName {
+    /// Encoding, well-formedness and XML Schema.
+    Schema,
+    /// Everything that needs no archive: schema, template, body, header, signatures.
+    All,
+}
+
+/// What an offline verdict leaves open; printed once.
+const NOT_CHECKED: &str = "not checked without an archive: that case and client relation exist and fit, versions, and whether the ids are taken";
+
+/// Validates every file.
+#[must_use]
+pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
+    let examiner = match open(command, config) {
+        Ok(examiner) => examiner,
+        Err(fault) => return Report::blind(fault),
+    };
+    let stage = match command.stage {
+        StageName::Schema => Stage::Schema,
+        StageName::All => Stage::All,
+    };
+    if !examiner.knows(&command.profile) {
+        return Report::blind(format!("--profile {}: no such profile; there are {}", command.profile, examiner.profiles().join(", ")));
+    }
+    let mut health = Health::Well;
+    for path in &command.files {
+        match read_message(path) {
+            Ok(octets) => {
+                let findings = examiner.validate(&octets, stage);
+                let refused = findings.iter().any(Finding::is_error);
+                health = health.max(if refused { Health::Unwell } else { Health::Well });
+                print(&examiner, command.language, path, &findings, refused, json);
+            }
+            Err(why) => {
+                health = Health::Blind;
+                let _closed = writeln!(std::io::stderr(), "{}: {why}", path.display());
+            }
+        }
+    }
+    if !json && stage == Stage::All {
+        let _closed = writeln!(std::io::stdout(), "\n{NOT_CHECKED}");
+    }
+    Report::new(health, String::new(), Value::Null)
+}
+
+/// An examiner for a configuration, or for none: then the binary's rules and the anchors given.
+fn open(command: &Validate, config: Option<&Path>) -> Result<Examiner, ConfigFault> {
+    let config = match config {
+        Some(path) => Config::read(Some(path))?,
+        None => Config { trust: Vec::new(), ..Config::read(None)? },
+    };
+    let config = Config { trust: config.trust.iter().chain(&command.trust).cloned().collect(), ..config };
+    // The site key makes column values, never verdicts: any key gives the same ones.
+    app::examiner_with(&config, vec![0; 32])
+}
+
+/// Reads one file; one above the message limit is read just far enough to be refused for its size.
+pub(super) fn read_message(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut octets = Vec::new();
+    std::fs::File::open(path)?.take(limits::MESSAGE_OCTETS as u64 + 1).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+fn print(examiner: &Examiner, language: Language, path: &Path, findings: &[Finding], refused: bool, json: bool) {
+    let verdict = if refused { "refused" } else { "accepted" };
+    let mut out = std::io::stdout().lock();
+    if json {
+        let list: Vec<Value> = findings
+            .iter()
+            .map(|f| {
+                json!({
+                    "code": f.code.as_str(),
+                    "severity": f.code.severity().as_str(),
+                    "line": f.place.line,
+                    "column": f.place.column,
+                    "path": f.place.path,
+                    "text": examiner.sentence(f, language),
+                })
+            })
+            .collect();
+        let _closed = writeln!(out, "{}", json!({ "file": path.to_string_lossy(), "verdict": verdict, "rules": examiner.rules().to_hex(), "findings": list }));
+        return;
+    }
+    let _closed = writeln!(out, "{verdict:<9} {}", path.display());
+    for f in findings {
+        let _closed = writeln!(out, "          {} {}:{} {}\n               {}", f.code.as_str(), f.place.line, f.place.column, f.place.path, examiner.sentence(f, language));
+    }
+}
+

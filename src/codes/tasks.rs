@@ -1,0 +1,111 @@
+//! The original service task of old client documents and the pairs it may form (`codes/service_tasks.toml`; OLD §5.2).
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fault::{RuleFile, RulesFault};
+use super::source::Files;
+use crate::domain::document::{Date, Group};
+use crate::domain::time::real_date;
+
+const FILE: &str = "codes/service_tasks.toml";
+
+/// The table of pairs.
+#[derive(Debug)]
+pub struct ServiceTasks {
+    mandatory_before: Date,
+    groups: Vec<Group>,
+    editions: Vec<(String, String)>,
+    pairs: Vec<Pair>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    edition: String,
+    original: String,
+    tasks: Vec<String>,
+}
+
+/// What the table says of an original task and a 2016 task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PairVerdict {
+    /// An allowed pair.
+    Allowed,
+    /// The original task is known, and this 2016 task is not among those it may go with.
+    Forbidden {
+        /// The 2016 tasks it may go with: `23, 24, 26`.
+        allowed: String,
+    },
+    /// The classification or the code is not in the table.
+    Unknown,
+}
+
+impl ServiceTasks {
+    /// Reads and checks the table.
+    ///
+    /// # Errors
+    /// Names file and line.
+    pub fn load(files: &Files) -> Result<Self, RulesFault> {
+        let file = RuleFile::open(files, FILE)?;
+        let raw: RawFile = file.read()?;
+        let mandatory_before = date(raw.mandatory_before.get_ref()).ok_or_else(|| file.fault_at(&raw.mandatory_before, "not a date YYYY-MM-DD"))?;
+        let groups: Option<Vec<Group>> = raw.groups.get_ref().iter().map(|n| Group::from_number(*n)).collect();
+        let groups = groups.ok_or_else(|| file.fault_at(&raw.groups, "an unknown document group"))?;
+        for pair in &raw.pair {
+            if pair.source.is_empty() || pair.tasks.is_empty() || !raw.edition.iter().any(|e| e.name == *pair.edition.get_ref()) {
+                return Err(file.fault_at(&pair.edition, "an unknown edition, no tasks, or no source"));
+            }
+        }
+        let editions = raw.edition.into_iter().map(|e| (e.name, e.base)).collect();
+        let pairs = raw.pair.into_iter().map(|p| Pair { edition: p.edition.into_inner(), original: p.original, tasks: p.tasks }).collect();
+        Ok(Self { mandatory_before, groups, editions, pairs })
+    }
+
+    /// Whether a document of this group drawn up on this date must name its original task (R37).
+    #[must_use]
+    pub fn is_mandatory(&self, group: Group, authored: Date) -> bool {
+        self.groups.contains(&group) && authored < self.mandatory_before
+    }
+
+    /// Judges a pair (R39).
+    #[must_use]
+    pub fn judge(&self, system: &str, original: &str, task: Option<&str>) -> PairVerdict {
+        let under = |base: &str| system.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let Some((edition, _)) = self.editions.iter().find(|(_, base)| under(base)) else { return PairVerdict::Unknown };
+        match self.pairs.iter().find(|p| p.edition == *edition && p.original == original) {
+            None => PairVerdict::Unknown,
+            Some(pair) if task.is_some_and(|t| pair.tasks.iter().any(|a| a == t)) => PairVerdict::Allowed,
+            Some(pair) => PairVerdict::Forbidden { allowed: pair.tasks.join(", ") },
+        }
+    }
+}
+
+fn date(text: &str) -> Option<Date> {
+    let mut parts = text.split('-').map(|p| p.parse::<i64>().ok());
+    let date = real_date(parts.next()??, parts.next()??, parts.next()??)?;
+    parts.next().is_none().then_some(date)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    mandatory_before: Spanned<String>,
+    groups: Spanned<Vec<u8>>,
+    edition: Vec<RawEdition>,
+    pair: Vec<RawPair>,
+}
+
+#[derive(Deserialize)]
+struct RawEdition {
+    name: String,
+    base: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPair {
+    edition: Spanned<String>,
+    original: String,
+    tasks: Vec<String>,
+    source: String,
+}

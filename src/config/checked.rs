@@ -1,0 +1,325 @@
+//! The configuration as the house uses it: read, checked and complete, secrets in place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::raw::Raw;
+use crate::domain::environment::Environment;
+use crate::domain::language::Language;
+use crate::domain::oid::Oid;
+
+/// What is wrong with the configuration, for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFault(pub String);
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigFault {}
+
+/// An address with its password in it: shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// Keeps an address.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The address, for the adapter that dials it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The address without user and password: for people and logs.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (self.0.split_once("://"), self.0.rfind('@')) {
+            (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", self.0.get(at + 1..).unwrap_or("")),
+            _ => self.0.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// The checked configuration.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)] // each option is explained in config/arkki.toml
+pub struct Config {
+    pub environment: Environment,
+    pub instance: String,
+    pub broker_url: SecretUrl,
+    pub management_url: Option<SecretUrl>,
+    pub heartbeat_seconds: u16,
+    pub confirm_timeout: Duration,
+    pub dead_letter_exchange: String,
+    pub dead_letter_queue: String,
+    pub notice_queue: String,
+    pub delivery_limit: u32,
+    pub inbound: Vec<Inbound>,
+    pub default_route: Option<String>,
+    pub allow_anonymous: bool,
+    pub senders: BTreeMap<String, SenderRoute>,
+    pub archive_url: SecretUrl,
+    pub site_key_file: PathBuf,
+    pub key_file: PathBuf,
+    pub certificate_file: PathBuf,
+    pub trust: Vec<PathBuf>,
+    pub intermediates: Vec<PathBuf>,
+    pub signers: Vec<String>,
+    pub language: Language,
+    pub device: Oid,
+    pub receiver: Oid,
+    pub id_root: Oid,
+    pub code_system: Oid,
+    pub receivers: Vec<String>,
+    pub rules_folder: Option<PathBuf>,
+    pub message_octets: usize,
+    pub document_octets: usize,
+    pub hold: Duration,
+    pub held_per_sender: u64,
+    pub held_in_all: u64,
+    pub stop: Duration,
+    pub threads: usize,
+    pub listen: Option<SocketAddr>,
+    pub log_json: bool,
+    pub log_level: String,
+}
+
+/// One inbound queue.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Inbound {
+    pub name: String,
+    pub queue: String,
+    pub prefetch: u16,
+    pub profile: String,
+    pub sender: Option<String>,
+}
+
+/// Where a sender's answers may go.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct SenderRoute {
+    pub replies: Vec<String>,
+    pub route: Option<String>,
+}
+
+/// The largest secret or configuration file read, in octets: a wrong path must not fill the memory.
+const FILE_OCTETS: u64 = 1024 * 1024;
+
+impl Config {
+    /// Reads and checks a configuration file; without one, the defaults and the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong, for the person who wrote it.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigFault> {
+        let raw = match path {
+            None => Raw::default(),
+            Some(path) => {
+                let text = read_text(path)?;
+                toml::from_str(&text).map_err(|e| ConfigFault(format!("{}: {e}", path.display())))?
+            }
+        };
+        Self::check(raw, &|name| std::env::var(name).ok())
+    }
+
+    /// Checks a raw configuration. `environment` gives environment variables.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(raw: Raw, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFault> {
+        let environment = match raw.environment.as_str() {
+            "test" => Environment::Test,
+            "production" => Environment::Production,
+            other => return Err(ConfigFault(format!("environment = {other:?}: say \"test\" or \"production\""))),
+        };
+        if environment == Environment::Production && raw.reply.allow_anonymous {
+            return Err(ConfigFault("[reply] allow_anonymous = true is for demo and tests; in production every sender is known by its AMQP user".into()));
+        }
+        if raw.inbound.is_empty() {
+            return Err(ConfigFault("no [inbound.NAME]: Arkki would have no queue to read".into()));
+        }
+        let oid = |text: &str, option: &str| Oid::parse(text).map_err(|_| ConfigFault(format!("{option} = {text:?} is not an OID")));
+        let inbound = raw
+            .inbound
+            .into_iter()
+            .map(|(name, q)| {
+                if q.prefetch == 0 {
+                    return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
+                }
+                Ok(Inbound { queue: named(q.queue, &format!("[inbound.{name}] queue"))?, prefetch: q.prefetch, profile: q.profile, sender: some(q.sender), name })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            environment,
+            instance: some(raw.instance).unwrap_or_else(instance_name),
+            broker_url: secret_url(&raw.broker.url, &raw.broker.password_file, "ARKKI_BROKER_URL", "[broker] url", variable)?,
+            management_url: match some(raw.broker.management_url) {
+                None => variable("ARKKI_MANAGEMENT_URL").map(SecretUrl),
+                Some(url) => Some(secret_url(&url, &raw.broker.password_file, "ARKKI_MANAGEMENT_URL", "[broker] management_url", variable)?),
+            },
+            heartbeat_seconds: raw.broker.heartbeat_seconds,
+            confirm_timeout: Duration::from_secs(raw.broker.confirm_timeout_seconds.max(1)),
+            dead_letter_exchange: named(raw.broker.dead_letter_exchange, "[broker] dead_letter_exchange")?,
+            dead_letter_queue: named(raw.broker.dead_letter_queue, "[broker] dead_letter_queue")?,
+            notice_queue: named(raw.broker.notice_queue, "[broker] notice_queue")?,
+            delivery_limit: raw.broker.delivery_limit,
+            inbound,
+            default_route: some(raw.reply.default_route),
+            allow_anonymous: raw.reply.allow_anonymous,
+            senders: raw.senders.into_iter().map(|(name, s)| (name, SenderRoute { replies: s.replies, route: some(s.route) })).collect(),
+            archive_url: secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?,
+            site_key_file: raw.archive.site_key_file.into(),
+            key_file: raw.sign.key_file.into(),
+            certificate_file: raw.sign.certificate_file.into(),
+            trust: raw.sign.trust.into_iter().map(PathBuf::from).collect(),
+            intermediates: raw.sign.intermediates.into_iter().map(PathBuf::from).collect(),
+            signers: raw.sign.signers,
+            language: Language::parse(&raw.answer.language).ok_or_else(|| ConfigFault(format!("[answer] language = {:?}: say fi, sv or en", raw.answer.language)))?,
+            device: oid(&raw.answer.device, "[answer] device")?,
+            receiver: oid(&raw.answer.receiver, "[answer] receiver")?,
+            id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
+            code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
+            receivers: raw.answer.receivers,
+            rules_folder: some(raw.rules.folder).map(PathBuf::from),
+            message_octets: raw.limits.message_octets,
+            document_octets: raw.limits.document_octets,
+            hold: Duration::from_secs(raw.limits.hold_seconds),
+            held_per_sender: raw.limits.held_per_sender,
+            held_in_all: raw.limits.held_in_all,
+            stop: Duration::from_secs(raw.limits.stop_seconds.max(1)),
+            threads: match raw.work.threads {
+                0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+                n => n.min(256),
+            },
+            listen: match some(raw.telemetry.listen) {
+                None => None,
+                Some(text) => Some(text.parse().map_err(|_| ConfigFault(format!("[telemetry] listen = {text:?} is not ADDRESS:PORT")))?),
+            },
+            log_json: match raw.telemetry.log.as_str() {
+                "human" => false,
+                "json" => true,
+                other => return Err(ConfigFault(format!("[telemetry] log = {other:?}: say \"human\" or \"json\""))),
+            },
+            log_level: raw.telemetry.level,
+        })
+    }
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn named(text: String, option: &str) -> Result<String, ConfigFault> {
+    if text.is_empty() || text.len() > crate::domain::limits::SHORT_STRING || text.chars().any(char::is_control) {
+        return Err(ConfigFault(format!("{option}: a name of 1 to 255 octets without control characters is needed")));
+    }
+    Ok(text)
+}
+
+fn instance_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "arkki".to_owned(), |h| h.trim().to_owned());
+    format!("{host}-{}", std::process::id())
+}
+
+fn secret_url(url: &str, password_file: &str, name: &str, option: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<SecretUrl, ConfigFault> {
+    if let Some(whole) = variable(name) {
+        return Ok(SecretUrl(whole));
+    }
+    let Some((scheme, rest)) = url.split_once("://").or_else(|| url.split_once(':').filter(|(s, _)| *s == "sqlite")) else {
+        return Err(ConfigFault(format!("{option}: an address with its scheme is needed")));
+    };
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    let authority = rest.get(..authority_end).unwrap_or("");
+    if let Some((user, _)) = authority.rsplit_once('@') {
+        if user.contains(':') {
+            return Err(ConfigFault(format!("{option} holds a password: put it in a file (password_file) or give the whole address in {name}")));
+        }
+        if !password_file.is_empty() {
+            let password = read_text(Path::new(password_file))?;
+            let host = rest.get(user.len()..).unwrap_or("");
+            return Ok(SecretUrl(format!("{scheme}://{user}:{}{host}", percent(password.trim_end_matches(['\r', '\n'])))));
+        }
+    }
+    Ok(SecretUrl(url.to_owned()))
+}
+
+/// Percent-encodes everything that is not unreserved, so that any password may stand in an address.
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+        out
+    })
+}
+
+/// Reads a small text file, with an error for people.
+///
+/// # Errors
+/// The path and what the machine says.
+pub fn read_text(path: &Path) -> Result<String, ConfigFault> {
+    let octets = read_octets(path)?;
+    String::from_utf8(octets).map_err(|_| ConfigFault(format!("{}: not UTF-8", path.display())))
+}
+
+/// Reads a small file, with an error for people.
+///
+/// # Errors
+/// The path and what the machine says.
+pub fn read_octets(path: &Path) -> Result<Vec<u8>, ConfigFault> {
+    let size = std::fs::metadata(path).map_err(|e| ConfigFault(format!("{}: {e}", path.display())))?.len();
+    if size > FILE_OCTETS {
+        return Err(ConfigFault(format!("{}: {size} octets, more than the {FILE_OCTETS} that a configuration, key or certificate file may have", path.display())));
+    }
+    std::fs::read(path).map_err(|e| ConfigFault(format!("{}: {e}", path.display())))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, ConfigFault> {
+        Config::check(toml::from_str(text).unwrap(), &|_| None)
+    }
+
+    #[test]
+    fn defaults_are_a_configuration() {
+        let config = check("").unwrap();
+        assert_eq!(config.inbound[0].queue, "arkki.inbound");
+        assert_eq!(config.environment, Environment::Test);
+    }
+
+    #[test]
+    fn passwords_in_the_file_are_refused_and_secrets_are_not_shown() {
+        let fault = check("[broker]\nurl = \"amqp://u:secret@h/\"").unwrap_err();
+        assert!(fault.0.contains("password_file") && !fault.0.contains("secret"));
+        let config = Config::check(Raw::default(), &|n| (n == "ARKKI_BROKER_URL").then(|| "amqp://u:s3cret@host:1/v".to_owned())).unwrap();
+        assert_eq!(config.broker_url.reveal(), "amqp://u:s3cret@host:1/v");
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn production_takes_no_anonymous_senders() {
+        assert!(check("environment = \"production\"\n[reply]\nallow_anonymous = true").is_err());
+        assert!(check("environment = \"staging\"").is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! The configuration as it is written: `config/arkki.toml` with every default. A test holds the file to these types.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each option is explained where people look for it: config/arkki.toml
+pub struct Raw {
+    pub environment: String,
+    pub instance: String,
+    pub broker: RawBroker,
+    pub inbound: BTreeMap<String, RawInbound>,
+    pub reply: RawReply,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub senders: BTreeMap<String, RawSender>,
+    pub archive: RawArchive,
+    pub sign: RawSign,
+    pub answer: RawAnswer,
+    pub rules: RawRules,
+    pub limits: RawLimits,
+    pub work: RawWork,
+    pub telemetry: RawTelemetry,
+}
+
+macro_rules! section {
+    ($name:ident { $($field:ident : $kind:ty = $default:expr),* $(,)? }) => {
+        #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+        #[serde(deny_unknown_fields, default)]
+        #[allow(missing_docs)]
+        pub struct $name { $(pub $field: $kind),* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default),* }
+            }
+        }
+    };
+}
+
+section!(RawBroker {
+    url: String = "amqp://guest@127.0.0.1:5672/%2f".into(),
+    password_file: String = String::new(),
+    management_url: String = String::new(),
+    heartbeat_seconds: u16 = 10,
+    confirm_timeout_seconds: u64 = 30,
+    dead_letter_exchange: String = "arkki.dead-letter".into(),
+    dead_letter_queue: String = "arkki.dead-letter".into(),
+    notice_queue: String = "arkki.notice".into(),
+    delivery_limit: u32 = 100,
+});
+
+section!(RawInbound {
+    queue: String = "arkki.inbound".into(),
+    prefetch: u16 = 256,
+    profile: String = "kanta-social".into(),
+    sender: String = String::new(),
+});
+
+section!(RawReply { default_route: String = String::new(), allow_anonymous: bool = false });
+
+section!(RawSender { replies: Vec<String> = Vec::new(), route: String = String::new() });
+
+section!(RawArchive {
+    url: String = "postgres://arkki@127.0.0.1/arkki".into(),
+    password_file: String = String::new(),
+    site_key_file: String = "/etc/arkki/site.key".into(),
+});
+
+section!(RawSign {
+    key_file: String = "/etc/arkki/system.key".into(),
+    certificate_file: String = "/etc/arkki/system.pem".into(),
+    trust: Vec<String> = vec!["/etc/arkki/trust.pem".into()],
+    intermediates: Vec<String> = Vec::new(),
+    signers: Vec<String> = Vec::new(),
+});
+
+section!(RawAnswer {
+    language: String = "fi".into(),
+    device: String = "1.2.246.10.99999992.18.1".into(),
+    receiver: String = "1.2.246.10.99999992.18.5".into(),
+    id_root: String = "1.2.246.10.99999992.18.2026".into(),
+    code_system: String = "1.2.246.10.99999992.6.1".into(),
+    receivers: Vec<String> = Vec::new(),
+});
+
+section!(RawRules { folder: String = String::new() });
+
+section!(RawLimits {
+    message_octets: usize = crate::domain::limits::MESSAGE_OCTETS,
+    document_octets: usize = crate::domain::limits::DOCUMENT_OCTETS,
+    hold_seconds: u64 = 60,
+    held_per_sender: u64 = crate::domain::limits::HELD_PER_SENDER,
+    held_in_all: u64 = crate::domain::limits::HELD_IN_ALL,
+    stop_seconds: u64 = 30,
+});
+
+section!(RawWork { threads: usize = 0 });
+
+section!(RawTelemetry { listen: String = "127.0.0.1:9464".into(), log: String = "human".into(), level: String = "info".into() });
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            environment: "test".into(),
+            instance: String::new(),
+            broker: RawBroker::default(),
+            inbound: BTreeMap::from([("main".to_owned(), RawInbound::default())]),
+            reply: RawReply::default(),
+            senders: BTreeMap::new(),
+            archive: RawArchive::default(),
+            sign: RawSign::default(),
+            answer: RawAnswer::default(),
+            rules: RawRules::default(),
+            limits: RawLimits::default(),
+            work: RawWork::default(),
+            telemetry: RawTelemetry::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = include_str!("../../config/arkki.toml");
+
+    #[test]
+    fn the_file_is_the_defaults_and_leaves_none_out() {
+        let file: toml::Table = FILE.parse().unwrap();
+        let defaults = toml::Table::try_from(Raw::default()).unwrap();
+        assert_eq!(file, defaults);
+    }
+
+    #[test]
+    fn every_option_has_its_sentence() {
+        let lines: Vec<&str> = FILE.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            if line.contains(" = ") && !line.starts_with('#') {
+                assert!(lines[i - 1].starts_with("# "), "line {}: {line}", i + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(toml::from_str::<Raw>("[broker]\nurll = \"x\"").is_err());
+        assert!(toml::from_str::<Raw>("colour = 1").is_err());
+    }
+}

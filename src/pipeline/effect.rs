@@ -1,0 +1,204 @@
+//! Decisions become commits here: the signature is spliced in, the answer drafted, the ledger entry filled in. Pure but for the key.
+
+use std::sync::Arc;
+
+use super::examine::{Accepted, Examined, Examiner};
+use crate::cda::{content, seal};
+use crate::crypto;
+use crate::domain::ack::{AckDraft, AckType, InstanceId};
+use crate::domain::change::{Access, AnswerDraft, Archive, Commit, Effect, Held, Refuse};
+use crate::domain::code::Code;
+use crate::domain::digest::Digest;
+use crate::domain::facts::{Expectation, Hold, Prior};
+use crate::domain::finding::Finding;
+use crate::domain::ledger::{Entry, EntryKind};
+use crate::domain::message::{Envelope, Reply};
+use crate::domain::outage::Outage;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Moment;
+use crate::ports::signer::Signer;
+use crate::rules::decide::Decision;
+use crate::telemetry::Ending;
+use crate::v3::ack;
+
+/// A commit, and how it will be told in the message's one line.
+pub struct Planned {
+    /// The commit.
+    pub commit: Commit,
+    /// How the message ends if it holds.
+    pub ending: Ending,
+    /// The refusal's code.
+    pub code: Option<Code>,
+}
+
+/// What surrounds one decision.
+pub struct Setting<'a> {
+    /// Rules, site and catalogue.
+    pub examiner: &'a Examiner,
+    /// The key.
+    pub signer: &'a dyn Signer,
+    /// The message as it came.
+    pub envelope: &'a Envelope,
+    /// The message as it was examined.
+    pub examined: &'a Examined,
+    /// The earlier decision about the same key.
+    pub prior: Option<&'a Prior>,
+    /// Where this delivery's answer goes.
+    pub reply: Option<Reply>,
+    /// Now.
+    pub at: Moment,
+    /// When a hold that begins now ends.
+    pub until: Moment,
+}
+
+/// Makes the commit that a decision asks for.
+///
+/// # Errors
+/// An outage when the key cannot be reached.
+pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage> {
+    let supersedes = setting.prior.map(|p| p.revision);
+    let planned = |effect, expects: &[Expectation], ending, code| {
+        let reply = setting.reply.clone();
+        let commit = Commit { key: setting.examined.key.clone(), at: setting.at, reply, effect, expects: expects.to_vec(), supersedes };
+        Planned { commit, ending, code }
+    };
+    Ok(match (decision, &setting.examined.verdict) {
+        (Decision::Repeat, _) => planned(Effect::Repeat, &[], Ending::Repeated, None),
+        (Decision::RepeatHeld, _) => planned(Effect::Repeat, &[], Ending::Held, None),
+        (Decision::Refuse { refusal, expects }, _) => {
+            let noted = setting.examined.is_acknowledgement;
+            let ending = if noted { Ending::Noted } else { Ending::Refused };
+            planned(Effect::Refuse(Box::new(refuse(&setting, refusal, noted))), expects, ending, (!noted).then(|| refusal.code()))
+        }
+        (Decision::Hold { awaits, expects }, _) => {
+            let hold = Hold { awaits: awaits.clone(), until: setting.until };
+            planned(Effect::Hold(Box::new(Held { hold, envelope: setting.envelope.clone(), rules: setting.examined.rules })), expects, Ending::Held, None)
+        }
+        (Decision::Already { expects, warnings }, Ok(accepted)) => {
+            planned(Effect::Refuse(Box::new(already(&setting, accepted, warnings))), expects, Ending::Accepted, None)
+        }
+        (Decision::Archive { expects, warnings }, Ok(accepted)) => {
+            planned(Effect::Archive(Box::new(archive(&setting, accepted, warnings)?)), expects, Ending::Accepted, None)
+        }
+        // `decide` gives these two only for a document that examine has passed.
+        (Decision::Already { .. } | Decision::Archive { .. }, Err(refusal)) => {
+            planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))
+        }
+    })
+}
+
+fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Result<Archive, Outage> {
+    let signer = setting.signer;
+    let sealed = seal::seal(&accepted.document, &accepted.seal, signer.certificate(), setting.at, |octets| signer.sign(octets))?;
+    let archived = crypto::sha256(&sealed.octets);
+    let warnings = located(setting, accepted, warnings);
+    let outcome = ack::outcome_digest(AckType::Accept, &warnings);
+    let answer = answer(setting, AckType::Accept, warnings);
+    let entry = Entry {
+        document_id: Some(accepted.header.id.as_str().to_owned()),
+        document: Some(accepted.received),
+        archived: Some(archived),
+        ..entry(setting, EntryKind::Archived, None, Some(&answer))
+    };
+    let action = if accepted.header.replaces.is_some() { "replace" } else { "store" };
+    Ok(Archive {
+        header: accepted.header.clone(),
+        frame: setting.examined.frame_id(),
+        octets: Arc::new(sealed.octets),
+        splice: sealed.splice,
+        received: accepted.received,
+        archived,
+        entry,
+        access: Access {
+            actor: setting.examined.key.sender.as_str().to_owned(),
+            action: action.to_owned(),
+            service_request: setting.examined.service_request.clone(),
+            purpose: setting.examined.purpose.clone(),
+        },
+        outcome,
+        answer,
+    })
+}
+
+fn already(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Refuse {
+    let findings = located(setting, accepted, warnings);
+    let outcome = ack::outcome_digest(AckType::Accept, &findings);
+    let answer = answer(setting, AckType::Accept, findings);
+    let entry = Entry {
+        document_id: Some(accepted.header.id.as_str().to_owned()),
+        document: Some(accepted.received),
+        ..entry(setting, EntryKind::Noted, Some(Code::W907), Some(&answer))
+    };
+    Refuse { code: Some(Code::W907.as_str().to_owned()), is_final: true, noted: true, octets: Arc::clone(&setting.envelope.octets), entry, answer: Some(answer), outcome }
+}
+
+fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
+    let findings: Vec<Finding> = refusal.findings().cloned().collect();
+    let findings = match &setting.examined.verdict {
+        Ok(accepted) => located(setting, accepted, &findings),
+        Err(_) => findings,
+    };
+    let outcome = ack::outcome_digest(refusal.ack_type(), &findings);
+    // Whoever sends an acknowledgement is owed none (no answer to an answer). Everyone else's answer is drafted even without an
+    // address: if the same message comes again with one, it gets this answer.
+    let answer = (!noted).then(|| answer(setting, refusal.ack_type(), findings));
+    let kind = if noted { EntryKind::Noted } else { EntryKind::Refused };
+    let entry = Entry {
+        document_id: setting.examined.document_id.clone(),
+        ..entry(setting, kind, Some(refusal.code()), answer.as_ref())
+    };
+    Refuse { code: Some(refusal.code().as_str().to_owned()), is_final: refusal.is_final() || noted, noted, octets: Arc::clone(&setting.envelope.octets), entry, answer, outcome }
+}
+
+/// Findings of the decision name paths; here they get the lines and columns of the document.
+fn located(setting: &Setting<'_>, accepted: &Accepted, findings: &[Finding]) -> Vec<Finding> {
+    let mut findings = findings.to_vec();
+    if !findings.is_empty() {
+        content::locate(&accepted.document, &mut findings, setting.examiner.rule_set());
+    }
+    findings
+}
+
+fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Option<&AnswerDraft>) -> Entry {
+    Entry {
+        kind,
+        at: setting.at,
+        sender: setting.examined.key.sender.as_str().to_owned(),
+        message: setting.examined.key.octets,
+        document_id: None,
+        document: None,
+        archived: None,
+        code: code.map(|c| c.as_str().to_owned()),
+        answer: answer.map(|a| a.digest),
+        rules: setting.examined.rules,
+        // The store fills it in: it knows the position of the decision that this one supersedes.
+        supersedes: None,
+    }
+}
+
+fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
+    let (examined, site) = (setting.examined, setting.examiner.site());
+    let outcome = ack::outcome_digest(ack_type, &findings);
+    let draft = AckDraft {
+        ack_type,
+        target: examined.target.clone(),
+        at: setting.at,
+        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(examined, &outcome)) },
+        receiver: examined.answer_to.clone(),
+        sender: examined.answer_from.clone(),
+        processing_code: examined.processing_code.clone(),
+        version_code: examined.version_code.clone(),
+        findings,
+        rules: examined.rules.to_hex(),
+    };
+    ack::render(&draft, setting.examiner.catalogue(), site.language, site.code_system.as_str())
+}
+
+/// The answer's id: the same message with the same outcome always has the same, so that nobody can mistake a copy for news.
+fn answer_id(examined: &Examined, outcome: &Digest) -> String {
+    let digest = crypto::sha256_parts(&[b"arkki-answer-1", examined.key.sender.as_str().as_bytes(), &[0], &examined.key.octets.0, &outcome.0]);
+    let mut hex = digest.to_hex();
+    hex.truncate(32);
+    hex
+}
+

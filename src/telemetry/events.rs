@@ -1,0 +1,161 @@
+//! The events themselves.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+use tracing::{debug, error, info, warn};
+
+use crate::domain::change::HeldMessage;
+use crate::domain::code::Code;
+use crate::domain::ledger::Position;
+use crate::domain::message::MessageKey;
+use crate::domain::outage::{Outage, Part};
+use crate::ports::archive::Counts;
+
+/// How a message ended, for its one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Archived.
+    Accepted,
+    /// Refused and answered.
+    Refused,
+    /// The stored answer went out again.
+    Repeated,
+    /// Put on hold.
+    Held,
+    /// Recorded, owed no answer.
+    Noted,
+    /// Refused without a reply address: dead-lettered.
+    Quarantined,
+}
+
+impl Ending {
+    /// The label in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Repeated => "repeated",
+            Self::Held => "held",
+            Self::Noted => "noted",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// The one line of a message, written when its commit is durable.
+pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, position: Option<Position>, took: Duration) {
+    let code = code.map_or("", Code::as_str);
+    counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
+    histogram!("arkki_message_seconds").record(took.as_secs_f64());
+    let message = key.short();
+    let position = position.map(|p| p.0);
+    let ms = took.as_secs_f64() * 1000.0;
+    if ending == Ending::Quarantined {
+        warn!(%message, sender = %key.sender, ending = ending.as_str(), code, position, ms, "message quarantined");
+    } else {
+        info!(%message, sender = %key.sender, ending = ending.as_str(), code, position, ms, "message {}", ending.as_str());
+    }
+}
+
+/// A delivery of a message that is settled without a new effect (it was on hold already, or another instance decided it).
+pub fn message_known(key: &MessageKey) {
+    counter!("arkki_messages_known_total").increment(1);
+    debug!(message = %key.short(), "message known");
+}
+
+/// A decision was taken on facts that changed before the commit.
+pub fn decision_stale(key: &MessageKey) {
+    counter!("arkki_decisions_stale_total").increment(1);
+    debug!(message = %key.short(), "decided again: facts changed");
+}
+
+/// A held message is decided anew.
+pub fn hold_released(held: &HeldMessage) {
+    counter!("arkki_holds_released_total").increment(1);
+    debug!(message = %held.key.short(), "hold released");
+}
+
+/// Our own defect: a message made us panic.
+pub fn defect(key: &MessageKey, times: u32) {
+    counter!("arkki_defects_total").increment(1);
+    error!(message = %key.short(), times, "defect: a message made us panic; please report it with the message's hash");
+}
+
+/// A part went out of reach: the consumer pauses.
+pub fn outage_began(outage: &Outage) {
+    gauge!("arkki_outage", "part" => outage.part.as_str()).set(1.0);
+    warn!(part = outage.part.as_str(), detail = %outage.detail, "outage: consumer paused, messages kept");
+}
+
+/// An attempt met an outage.
+pub fn outage_attempt(outage: &Outage) {
+    counter!("arkki_outage_attempts_total", "part" => outage.part.as_str()).increment(1);
+    debug!(part = outage.part.as_str(), detail = %outage.detail, "outage goes on");
+}
+
+/// The part answers again.
+pub fn outage_ended(part: Part) {
+    gauge!("arkki_outage", "part" => part.as_str()).set(0.0);
+    info!(part = part.as_str(), "outage over: consumer resumed");
+}
+
+/// The broker's connection was made or lost.
+pub fn broker_connection(up: bool, detail: &str) {
+    gauge!("arkki_broker_up").set(if up { 1.0 } else { 0.0 });
+    if up {
+        info!(detail, "broker connected");
+    } else {
+        counter!("arkki_broker_lost_total").increment(1);
+        warn!(detail, "broker connection lost");
+    }
+}
+
+/// An answer was routed and confirmed.
+pub fn answer_sent() {
+    counter!("arkki_answers_total").increment(1);
+}
+
+/// An answer came back: no queue takes it. It waits in the outbox.
+pub fn answer_unroutable(queue: &str, attempts: u32) {
+    counter!("arkki_answers_unroutable_total").increment(1);
+    if attempts == 0 {
+        // The queue's name comes from the sender's own pattern in the configuration, not from the message's content.
+        warn!(queue, "answer unroutable: no such queue; it waits in the outbox");
+    }
+}
+
+/// The relay had no room: the rows wait for their lease to end.
+pub fn relay_full() {
+    counter!("arkki_relay_full_total").increment(1);
+}
+
+/// What stands where.
+pub fn counts(counts: &Counts) {
+    for (name, value) in [
+        ("arkki_documents", counts.documents),
+        ("arkki_held", counts.held),
+        ("arkki_outbox", counts.outbox),
+        ("arkki_outbox_unroutable", counts.unroutable),
+        ("arkki_ledger_entries", counts.ledger),
+    ] {
+        #[allow(clippy::cast_precision_loss)] // a gauge is a float; counts stay far below 2^52
+        gauge!(name).set(value as f64);
+    }
+}
+
+/// The gateway is ready for messages.
+pub fn ready(instance: &str, rules: &str) {
+    info!(instance, rules, "ready");
+}
+
+/// A stop was asked for.
+pub fn stopping(reason: &str) {
+    info!(reason, "stopping: settling what is in hand");
+}
+
+/// The stop is complete.
+pub fn stopped(in_hand: usize) {
+    info!(in_hand, "stopped");
+}

@@ -1,0 +1,61 @@
+//! Logs to standard error, as lines for people or as JSON; metrics in one recorder that `/metrics` renders.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Bounds of the latency histogram in seconds: from a millisecond to the half minute after which senders give up.
+const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+/// Starts logging. `level` is a level or a filter; a filter that cannot be read counts as `info`.
+pub fn logs(json: bool, level: &str) {
+    let filter = EnvFilter::try_new(format!("{level},sqlx=off,lapin=off")).unwrap_or_else(|_| EnvFilter::new("info,sqlx=off,lapin=off"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second call (tests) keeps the first logger.
+    let _already = if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init() };
+}
+
+/// Starts metrics and describes them.
+///
+/// # Errors
+/// The recorder's own words when one is installed already or the bounds are wrong.
+pub fn metrics() -> Result<PrometheusHandle, String> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("arkki_message_seconds".to_owned()), &SECONDS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|e| e.to_string())?;
+    for (name, text) in COUNTERS {
+        metrics::describe_counter!(name, text);
+    }
+    for (name, text) in GAUGES {
+        metrics::describe_gauge!(name, text);
+    }
+    metrics::describe_histogram!("arkki_message_seconds", "Time from a message's arrival to its durable commit, in seconds.");
+    Ok(handle)
+}
+
+/// Every counter, for `/metrics` and the documentation.
+pub const COUNTERS: [(&str, &str); 11] = [
+    ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
+    ("arkki_messages_known_total", "Deliveries settled without a new effect."),
+    ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
+    ("arkki_holds_released_total", "Held messages decided anew."),
+    ("arkki_defects_total", "Panics caught while a message was examined or decided. Should be 0."),
+    ("arkki_outage_attempts_total", "Attempts that met an outage, by part."),
+    ("arkki_broker_lost_total", "Broker connections lost."),
+    ("arkki_answers_total", "Answers routed and confirmed."),
+    ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
+    ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
+    ("arkki_sweeps_total", "Looks for held messages that are due."),
+];
+
+/// Every gauge.
+pub const GAUGES: [(&str, &str); 8] = [
+    ("arkki_outage", "1 while a part is out of reach, by part."),
+    ("arkki_broker_up", "1 while the broker's connection stands."),
+    ("arkki_documents", "Archived documents."),
+    ("arkki_held", "Messages on hold."),
+    ("arkki_outbox", "Answers waiting to leave."),
+    ("arkki_outbox_unroutable", "Answers that came back unroutable and wait. ALARM when above 0."),
+    ("arkki_ledger_entries", "Entries of the ledger."),
+    ("arkki_in_hand", "Deliveries in hand."),
+];

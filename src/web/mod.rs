@@ -1,0 +1,3 @@
+//! Floor 4: what answers over HTTP.
+
+pub mod probe;
