@@ -36,7 +36,7 @@ pub struct Fault {
 pub enum Needs {
     /// Nothing: the octets alone are refused.
     Nothing,
-    /// The family's documents, archived before.
+    /// The decision, which looks into the archive; most of these also need the family's documents archived before.
     Archive,
     /// The family's documents, archived before, and the hold's time to run out.
     Hold,

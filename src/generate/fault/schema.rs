@@ -5,7 +5,10 @@ use crate::domain::code::Code;
 use crate::generate::signature::Hand;
 
 pub(super) const FAULTS: &[Fault] = &[
-    Fault::new(Code::E201, "unknown-root", |_| Some(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Asiakirja xmlns=\"urn:hl7-org:v3\"/>\n".to_vec())),
+    Fault::new(Code::E201, "unknown-root", |g| {
+        let id = g.fresh();
+        Some(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Asiakirja xmlns=\"urn:hl7-org:v3\">\n  <id root=\"{id}\"/>\n</Asiakirja>\n").into_bytes())
+    }),
     Fault::new(Code::E202, "unexpected-element", |g| g.swapped("<recordTarget>", "<bogus/><recordTarget>")),
     Fault::new(Code::E202, "wrong-order", |g| {
         let without = cut(&g.case().render(), "  <languageCode", "/>\n")?;

@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[Fault] = &[
         spec.set_id = g.fresh();
         Some(spec.render())
     }),
-    Fault::new(Code::E702, "first-version-in-another-set", |g| {
+    Fault::archive(Code::E702, "first-version-in-another-set", |g| {
         let mut spec = g.case();
         spec.set_id = format!("{}.7", g.fresh());
         Some(spec.render())
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
         spec.version += 1;
         Some(spec.render())
     }),
-    Fault::new(Code::E703, "second-version-replaces-nothing", |g| {
+    Fault::archive(Code::E703, "second-version-replaces-nothing", |g| {
         let mut spec = g.case();
         spec.version = 2;
         Some(spec.render())
