@@ -4,7 +4,9 @@ mod samples;
 
 use std::time::{Duration, Instant};
 
+use arkki::adapters::amqp::{AmqpClient, Secret};
 use arkki::domain::ack::AckType;
+use arkki::domain::code::Code;
 use arkki::domain::language::Language;
 use arkki::generate::family::Family;
 use arkki::generate::hostile;
@@ -58,7 +60,7 @@ async fn octets_that_mean_harm_get_their_code_in_bounded_time_and_memory() {
         ("200,000 levels", hostile::levels(200_000), "E104"),
         ("a megabyte in an attribute", hostile::long_attribute(text.as_bytes(), 1_000_000), "E110"),
         ("2,500,000 elements", hostile::crowd(2_500_000), "E111"),
-        ("100,000 namespaces", hostile::namespaces(100_000), "E202"),
+        ("100,000 namespaces", hostile::namespaces(100_000), "E111"),
         ("duplicate id", swapped("<component>", &format!("<component ID=\"{body_id}\">")), "E205"),
         ("wrong namespace", swapped("urn:hl7-org:v3\"", "urn:hl7-org:v4\""), "E210"),
         ("patient side", text.replace("localSocialHeader", "localHeader").into_bytes(), "E203"),
@@ -77,7 +79,7 @@ async fn octets_that_mean_harm_get_their_code_in_bounded_time_and_memory() {
         if after > before + 5 {
             told.push(format!("{name}: {after} MB"));
         }
-        assert_eq!(said(&answer), (AckType::Error, *code), "{name}: {:?}", answer.details.first());
+        assert_eq!(said(&answer), (Code::parse(code).expect("a code").ack_type(), *code), "{name}: {:?}", answer.details.first());
         assert!(bench.serve.exit_status().is_none(), "{name}: the gateway lives");
     }
     assert_eq!(said(&bench.ask(good(2).as_bytes(), "a good one").await).0, AckType::Accept, "and goes on working");
@@ -109,15 +111,19 @@ async fn properties_that_mean_harm_are_answered_or_quarantined() {
         ("a reply address that is no UTF-8", (reply_to | user_id, [short(b"arkki.reply.guest.\xff"), user.clone()].concat()), false),
         ("no property at all", (0, Vec::new()), false),
     ];
+    // By Arkki's own client: an ordinary one takes a string that is no UTF-8 for a broken connection.
+    let client = AmqpClient::connect(&Secret::new(url.as_str()), "test").await.unwrap();
+    let mut dead_letters = client.answers(DEAD).await.unwrap();
     for (number, (name, (flags, properties), answered)) in cases.iter().enumerate() {
         let octets = good(100 + number as u64);
         let sent = tokio::task::block_in_place(|| RawSender::connect(&url).publish(b"", b"arkki.inbound", *flags, properties, octets.as_bytes()));
         assert!(sent, "{name}: the broker took it");
-        let found = bench.next(if *answered { REPLIES[0] } else { DEAD }).await;
         if *answered {
+            let found = bench.next(REPLIES[0]).await;
             assert_eq!(said(&ack::read(&found.body).unwrap()).0, AckType::Accept, "{name}: properties are no reason to refuse a document");
             assert!(found.correlation().is_empty(), "{name}: nothing to correlate with");
         } else {
+            let found = dead_letters.next(EACH).await.unwrap().unwrap_or_else(|| panic!("{name}: not quarantined"));
             assert_eq!(found.body, octets.as_bytes(), "{name}: quarantined as it came");
         }
     }
@@ -129,8 +135,9 @@ async fn properties_that_mean_harm_are_answered_or_quarantined() {
 async fn a_forged_reply_address_is_no_address() {
     let bench = Bench::new(&more("")).await;
     let forged =
-        ["arkki.inbound", DEAD, "arkki.notice", "arkki.reply.other.a", "amq.rabbitmq.reply-to", "amq.gen-abc", "arkki.reply.guest.", "arkki.reply.*.a", "arkki.reply.guest", ""];
+        ["arkki.inbound", DEAD, "arkki.notice", "arkki.reply.other.a", "amq.gen-abc", "arkki.reply.guest.", "arkki.reply.*.a", "arkki.reply.guest", ""];
     bench.desk.declare("arkki.reply.other.a").await;
+    // `amq.rabbitmq.reply-to` is refused by the broker itself unless somebody listens there, and what is sent there is not kept.
     for (number, queue) in forged.iter().enumerate() {
         let octets = good(200 + number as u64);
         bench.send(octets.as_bytes(), Bench::honest(queue, queue)).await;
