@@ -53,7 +53,13 @@ async fn octets_that_mean_harm_get_their_code_in_bounded_time_and_memory() {
         assert!(text.contains(from), "{from}");
         text.replacen(from, to, 1).into_bytes()
     };
-    let body_id = text.split("<nonXMLBody").nth(1).or_else(|| text.split("nonXMLBody").nth(1)).and_then(|t| t.split('"').find(|p| p.starts_with("OID"))).expect("a body with an id").to_owned();
+    let body_id = text
+        .split("<nonXMLBody")
+        .nth(1)
+        .or_else(|| text.split("nonXMLBody").nth(1))
+        .and_then(|t| t.split('"').find(|p| p.starts_with("OID")))
+        .expect("a body with an id")
+        .to_owned();
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("truncated", text.as_bytes()[..text.len() / 2].to_vec(), "E103"),
         ("empty", Vec::new(), "E109"),

@@ -62,7 +62,8 @@ fn offline_says_the_same(bench: &Bench, accepted: &[PathBuf], refused: &[PathBuf
     args.extend(files.iter().map(|f| f.to_str().unwrap()));
     let output = tokio::task::block_in_place(|| bench.gateway.arkki(&args));
     assert_eq!(output.code, Some(1), "some are refused: {}", output.errors());
-    let lines: Vec<serde_json::Value> = output.text().lines().filter_map(|l| serde_json::from_str(l).ok()).filter(|v: &serde_json::Value| v["file"].is_string()).collect();
+    let lines: Vec<serde_json::Value> =
+        output.text().lines().filter_map(|l| serde_json::from_str(l).ok()).filter(|v: &serde_json::Value| v["file"].is_string()).collect();
     assert_eq!(lines.len(), files.len(), "one object a file");
     let mut by_archive = 0;
     for (line, file) in lines.iter().zip(&files) {
@@ -105,7 +106,12 @@ async fn sent_again(bench: &Bench, files: &[PathBuf]) -> Vec<Found> {
         let (read, file) = (ack::read(&answer.body).unwrap(), &files[number]);
         let is_accepted = file.parent().unwrap().ends_with("accepted");
         assert_eq!(read.ack_type == AckType::Accept, is_accepted, "{}: told again", file.display());
-        assert!(is_accepted || read.details.first().is_some_and(|d| !stem(file.to_str().unwrap()).starts_with('E') || stem(file.to_str().unwrap()).starts_with(&d.code)), "{}", file.display());
+        assert!(
+            is_accepted
+                || read.details.first().is_some_and(|d| !stem(file.to_str().unwrap()).starts_with('E') || stem(file.to_str().unwrap()).starts_with(&d.code)),
+            "{}",
+            file.display()
+        );
     }
     for dead in bench.desk.take_all(DEAD).await {
         // Its body is what was sent; its headers are the broker's.
