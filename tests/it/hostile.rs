@@ -111,7 +111,7 @@ async fn properties_that_mean_harm_are_answered_or_quarantined() {
     let (content_type, headers, correlation, reply_to, message_id, user_id) = (0x8000, 0x2000, 0x0400, 0x0200, 0x0080, 0x0010);
     let user = short(b"guest");
     let good_table = |table: Vec<u8>| (headers | reply_to | user_id, [table, reply.clone(), user.clone()].concat());
-    let cases: Vec<(&str, (u16, Vec<u8>), bool)> = vec![
+    let cases: [(&str, (u16, Vec<u8>), bool); 11] = [
         ("headers 15,000 levels deep", good_table(nested(15_000)), true),
         ("headers of every type, none fitting", good_table(of_every_type()), true),
         ("a header of 120,000 octets", good_table(long(&[short(&[b'k'; 255]), b"S".to_vec(), long(&[b'v'; 120_000])].concat())), true),
