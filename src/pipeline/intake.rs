@@ -312,7 +312,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             .await?
     };
     let Ok(Planned { commit, ending, code }) = plan else { return Ok(Step::Panicked) };
-    let ending = if quarantine && matches!(ending, Ending::Refused | Ending::Repeated) { Ending::Quarantined } else { ending };
+    let ending = if quarantine { Ending::Quarantined } else { ending };
     if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
         // A dropped sender means the one before has gone: our turn all the same.
         let _passed = turn.await;
