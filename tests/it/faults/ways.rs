@@ -114,13 +114,17 @@ async fn without_an_address_first_and_with_one_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_ends_with_the_refusal_that_names_what_is_missing() {
-    let bench = Bench::new(&more("hold_seconds = 2")).await;
+    let bench = Bench::new(&more("hold_seconds = 5")).await;
     let family = family(3);
     let octets = family.phase_one.render();
     // Told twice while it is on hold: one decision, one answer each.
     bench.send(&octets, Bench::honest("held", REPLIES[0])).await;
     assert!(wait_until(REST, || async { bench.sql("SELECT count(*) FROM held") == "1" }).await, "on hold");
     bench.send(&octets, Bench::honest("again", REPLIES[1])).await;
+    // Without an address it is quarantined, and the hold stands.
+    bench.send(&octets, BasicProperties::default().with_user_id("guest".into()).with_message_id("nowhere".into())).await;
+    assert_eq!(bench.next(DEAD).await.message_id(), "nowhere");
+    assert_eq!(bench.sql("SELECT count(*) FROM held"), "1");
     let (first, second) = (bench.next(REPLIES[0]).await, bench.next(REPLIES[1]).await);
     assert_eq!(first.body, second.body);
     assert_eq!(said(&ack::read(&first.body).unwrap()), (AckType::Error, "E401"));
