@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
+use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
@@ -16,10 +17,11 @@ use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
+use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
-use crate::pipeline::door::{Pattern, Rules, SenderRules};
+use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, OwnSigner, Site};
 use crate::pipeline::gate::Gate;
 use crate::pipeline::holds;
@@ -313,33 +315,62 @@ impl House {
     }
 }
 
+/// Opens a house on the configured archive and key, with the given roads in and out. Gives the rule set's hash beside it.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest), StartFault> {
+    let examiner = examiner(config)?;
+    let signer = Arc::new(signer(config, &examiner.site().anchors)?);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+    let archive = open_archive(config, &entropy).await?;
+    let rules = examiner.rules();
+    let world = World { archive, consumer, publisher, signer, clock: Arc::new(SystemClock) };
+    Ok((House::open(config, examiner, world).await?, rules))
+}
+
+/// Opens a house on RabbitMQ, its topology declared first: for the demo.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open_on_broker(config: &Config) -> Result<House, StartFault> {
+    let settings = Arc::new(broker_settings(config)?);
+    if let Some(fault) = topology::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
+        return Err(StartFault::Config(format!("{} {}", fault.said, fault.mend)));
+    }
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    Ok(open(config, Arc::new(consumer), Arc::new(publisher)).await?.0)
+}
+
+/// Opens a house on a broker in this process: for the demo.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open_embedded(config: &Config, broker: &EmbeddedBroker) -> Result<House, StartFault> {
+    let settings = broker_settings(config)?;
+    let queues =
+        config.inbound.iter().map(|q| (q.queue.clone(), Entrance { name: q.name.clone(), profile: q.profile.clone(), sender: q.sender.clone() })).collect();
+    let prefetch = config.inbound.iter().map(|q| q.prefetch).max().unwrap_or(1);
+    let consumer = EmbeddedConsumer::new(broker.clone(), queues, settings.rules, config.dead_letter_queue.clone(), prefetch);
+    Ok(open(config, Arc::new(consumer), Arc::new(broker.clone())).await?.0)
+}
+
 /// Runs the gateway until SIGTERM, SIGINT, or `until_answered` answers. Gives the number of answers.
 ///
 /// # Errors
 /// Why it cannot start.
 pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
-    let examiner = examiner(&config)?;
-    let signer = signer(&config, &examiner.site().anchors)?;
     let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
-    let archive = open_archive(&config, &entropy).await?;
     let settings = Arc::new(broker_settings(&config)?);
-    let world = World {
-        archive: Arc::clone(&archive),
-        consumer: Arc::new(AmqpConsumer::new(Arc::clone(&settings))),
-        publisher: Arc::new(AmqpPublisher::new(settings)),
-        signer: Arc::new(signer),
-        clock: Arc::new(SystemClock),
-    };
-    let rules = examiner.rules().to_hex();
-    let house = House::open(&config, examiner, world).await?;
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    let (house, rules) = open(&config, Arc::new(consumer), Arc::new(publisher)).await?;
     let (stop_probe, stop_seen) = watch::channel(false);
     if let Some(address) = config.listen {
         let listener = probe::listen(address).await?;
         tokio::spawn(probe::serve(listener, metrics, readiness(&house), stop_seen));
     }
     let counting = tokio::spawn(count(Arc::clone(&house.archive)));
-    telemetry::ready(&config.instance, &rules);
+    telemetry::ready(&config.instance, &rules.to_hex());
     let reason = until_told(&house, until_answered).await;
     telemetry::stopping(reason);
     let answered = house.answered();

@@ -24,7 +24,7 @@ pub struct Audit {
 /// Audits the archive, which may be at work meanwhile.
 #[must_use]
 pub fn run(command: &Audit, config: Config, json: bool) -> Report {
-    let examiner = match app::examiner_with(&config, vec![0; 32]) {
+    let examiner = match app::examiner(&config) {
         Ok(examiner) => examiner,
         Err(fault) => return Report::blind(fault),
     };
