@@ -217,3 +217,32 @@ pub const ACKNOWLEDGEMENT: &str = r#"<MCCI_IN000002UV01 xmlns="urn:hl7-org:v3" I
     <acknowledgementDetail typeCode="W"><code code="W905" codeSystem="1.2.246.10.99999992.6.1"/></acknowledgementDetail>
     <acknowledgementDetail typeCode="I"><code code="ledger" codeSystem="1.2.246.10.99999992.6.1"/><text>17</text></acknowledgementDetail>
   </acknowledgement></MCCI_IN000002UV01>"#;
+
+/// What would make libxml2 gather a value from millions of pieces must not reach it, or must cost it nothing.
+#[test]
+fn pieces_without_number_end_in_time() {
+    let schema = schema(SOCIAL);
+    let references = "&#65;".repeat(2_000_000);
+    let typed = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xmlns:xs='http://www.w3.org/2001/XMLSchema' xsi:type='xs:string'";
+    let signature = format!(
+        "<hl7fi:signatureCollection><hl7fi:signature><hl7fi:signatureDescription/><hl7fi:signatureTimestamp ID='t'>2026-11-22T00:00:00Z</hl7fi:signatureTimestamp>\
+         <Signature xmlns='http://www.w3.org/2000/09/xmldsig#'><Object><a xmlns='' {typed}>{references}</a></Object></Signature></hl7fi:signature></hl7fi:signatureCollection></hl7fi:localSocialHeader>"
+    );
+    let texts = [
+        format!("<r>{references}</r>"),
+        format!("<r {typed}>{references}</r>"),
+        format!("<ClinicalDocument xmlns='urn:hl7-org:v3' {typed}>{references}</ClinicalDocument>"),
+        DOCUMENT.replace("PGRpdi8+", &references),
+        DOCUMENT.replace("e30=", &references),
+        DOCUMENT.replacen("<text ", &format!("<text {typed} "), 1).replace("PGRpdi8+", &references),
+        DOCUMENT.replace("<name>Test", &format!("<name {typed}>{references}")),
+        DOCUMENT.replace("<realmCode code=\"FI\"/>", &format!("<realmCode code=\"FI\">{references}</realmCode>")),
+        DOCUMENT.replace("</hl7fi:localSocialHeader>", &signature),
+        DOCUMENT.replace("<hl7fi:softwareSupport", &format!("<hl7fi:unknown {typed}>{references}</hl7fi:unknown><hl7fi:softwareSupport")),
+    ];
+    for text in texts {
+        let begun = std::time::Instant::now();
+        let found = schema.validate(&text);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?} for {:.300}: {:?}", begun.elapsed(), text, told(&found));
+    }
+}
