@@ -2,6 +2,7 @@
 
 mod documents;
 mod folder;
+mod judged;
 mod queues;
 
 use std::path::{Path, PathBuf};
