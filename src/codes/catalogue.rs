@@ -15,8 +15,8 @@ const REFUSALS: &str = "codes/refusals.toml";
 const WORDS: &str = "codes/words.toml";
 const FIELDS: &str = "templates/shared.toml";
 
-/// The args whose values are keys of words, translated when shown; every other arg is shown as it is.
-const TRANSLATED: [&str; 2] = ["field", "rule"];
+/// The args whose values are keys of words, translated when shown, and what begins their keys in the table; every other arg is shown as it is.
+const TRANSLATED: [(&str, &str); 3] = [("field", ""), ("rule", ""), ("reason", "reason-")];
 
 /// Every code's sentences, checked at load: each code has its row, no sentence is empty, each word in braces closes.
 #[derive(Debug)]
@@ -99,8 +99,12 @@ impl Catalogue {
     fn render(&self, sentence: &Sentence, finding: &Finding, language: Language) -> String {
         let mut out = String::new();
         let word = |name: &str| {
-            let value = finding.args.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str())?;
-            Some(if TRANSLATED.contains(&name) { self.word(value, language) } else { value })
+            let value = finding.args.iter().find(|(n, v)| *n == name && !v.is_empty()).map(|(_, v)| v.as_str())?;
+            Some(match TRANSLATED.iter().find(|(n, _)| *n == name) {
+                None => value,
+                Some((_, "")) => self.word(value, language),
+                Some((_, begin)) => self.words.get(&format!("{begin}{value}")).map_or(value, |names| pick(names, language).as_str()),
+            })
         };
         for part in &sentence.0 {
             match part {
@@ -329,7 +333,7 @@ mod tests {
         let fault = Catalogue::load(&files).unwrap_err();
         assert_eq!((fault.file.as_str(), fault.line), (REFUSALS, 15), "{fault}");
 
-        for (old, new) in [("id = \"E102\"", "id = \"E999\""), ("name = \"doctype\"", "name = \"other\""), ("{fault}", "{fault"), ("{limit}]", "{limit}")] {
+        for (old, new) in [("id = \"E102\"", "id = \"E999\""), ("name = \"doctype\"", "name = \"other\""), ("{rule}]", "{rule]"), ("{limit}]", "{limit}")] {
             files.insert(REFUSALS.to_owned(), text.replacen(old, new, 1).into_bytes());
             let fault = Catalogue::load(&files).unwrap_err();
             assert!(fault.line > 1, "{old}: {fault}");

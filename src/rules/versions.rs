@@ -16,8 +16,9 @@ pub(super) fn own(header: &Header) -> Vec<Finding> {
     let is_first = header.version == 1;
     let number = || finding(Code::E703, VERSION).with("version", header.version.to_string());
     match &header.replaces {
-        Some(_) if is_first => out.push(number().with("expected", "≥ 2")),
-        None if !is_first => out.push(number().with("expected", "1")),
+        // Which of the two is wrong cannot be told, so nothing more is said of the ids.
+        Some(_) if is_first => return vec![number().with("expected", "≥ 2")],
+        None if !is_first => return vec![number().with("expected", "1")],
         Some(replaced) => {
             if replaced.set_id.as_ref().is_some_and(|set| *set != header.set_id) {
                 out.push(finding(Code::E702, &format!("{PARENT}/setId/@root")).with("rule", "set-replaced"));

@@ -19,12 +19,12 @@ pub(crate) fn read(described: Node<'_, '_>, out: &mut Vec<Finding>) -> Option<Ve
         return None;
     };
     let finding = |node, rule: &str| Finding::new(Code::E815, tree::place(node)).with("rule", rule);
-    if let Some(second) = texts.next() {
-        out.push(finding(second, "payload-many"));
+    if let Some(reference) = tree::children(described, HL7, "text").find_map(|t| t.children().find(Node::is_element)) {
+        out.push(Finding::new(Code::E816, tree::place(reference)));
         return None;
     }
-    if let Some(reference) = text.children().find(Node::is_element) {
-        out.push(Finding::new(Code::E816, tree::place(reference)));
+    if let Some(second) = texts.next() {
+        out.push(finding(second, "payload-many"));
         return None;
     }
     let id = tree::child(described, HL7, "id").and_then(|n| n.attribute("root")).unwrap_or("");

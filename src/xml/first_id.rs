@@ -33,7 +33,7 @@ pub fn first_id(octets: &[u8]) -> Option<FirstId> {
     let mut found: Option<FirstId> = None;
     let mut depth = 0_usize;
     loop {
-        match scanner.next() {
+        match scanner.token() {
             Ok(Some(Token::Start { name, empty })) => {
                 let mark = scope.mark();
                 if scope.enter(scanner.attributes()).is_err() {
@@ -117,7 +117,8 @@ fn lenient_text(octets: &[u8]) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    const MESSAGE: &str = "<?xml version=\"1.0\"?>\n<h:Message xmlns:h=\"urn:hl7-org:v3\"><h:realmCode code=\"FI\"/><h:id root=\"1.2.3\" extension=\"a b\"/><h:rest></wrong>";
+    const MESSAGE: &str =
+        "<?xml version=\"1.0\"?>\n<h:Message xmlns:h=\"urn:hl7-org:v3\"><h:realmCode code=\"FI\"/><h:id root=\"1.2.3\" extension=\"a b\"/><h:rest></wrong>";
 
     #[test]
     fn broken_messages_are_named() {

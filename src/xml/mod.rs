@@ -1,6 +1,7 @@
 //! Floor 1: XML. Octets in, facts and findings out; pure, bounded, synchronous.
 
 pub mod c14n;
+pub mod declared;
 pub mod dsig;
 pub mod first_id;
 pub mod path;

@@ -92,15 +92,15 @@ fn positions_of(text: &str, open: &[Open<'_>]) -> Vec<u32> {
     let mut scanner = Scanner::new(text);
     // `on`: how many of the innermost elements we are in are those of the path; `depth`: how deep we are.
     let (mut on, mut depth) = (0, 0_usize);
-    while let Ok(Some(token)) = scanner.next() {
+    while let Ok(Some(token)) = scanner.token() {
         match token {
             Token::Start { name, empty } => {
-                if on == depth {
-                    if let (Some(element), Some(count)) = (open.get(depth), counts.get_mut(depth)) {
-                        *count = count.saturating_add(u32::from(element.name == name));
-                        if element.at == scanner.token_at() {
-                            on += 1;
-                        }
+                if on == depth
+                    && let (Some(element), Some(count)) = (open.get(depth), counts.get_mut(depth))
+                {
+                    *count = count.saturating_add(u32::from(element.name == name));
+                    if element.at == scanner.token_at() {
+                        on += 1;
                     }
                 }
                 depth += usize::from(!empty || on > depth);

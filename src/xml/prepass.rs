@@ -92,7 +92,7 @@ fn utf8_only(octets: &[u8]) -> Result<&str, Finding> {
 /// The declared encoding and where it stands, when it is another than UTF-8.
 fn declared_encoding(text: &str) -> Option<(String, usize)> {
     let mut scanner = Scanner::new(text);
-    let Ok(Some(Token::Declaration)) = scanner.next() else { return None };
+    let Ok(Some(Token::Declaration)) = scanner.token() else { return None };
     let declared = scanner.attributes().iter().find(|a| a.name == "encoding")?;
     let word: String = declared.value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).take(40).collect();
     (!declared.value.eq_ignore_ascii_case("UTF-8")).then_some((word, declared.at))
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
 
     fn run(&mut self) -> Result<Prepassed<'a>, Fault> {
         let mut scanner = Scanner::new(self.text);
-        while let Some(token) = scanner.next()? {
+        while let Some(token) = scanner.token()? {
             let at = scanner.token_at();
             match token {
                 Token::Start { name, empty } => {
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         self.marks.push(self.scope.mark());
         self.open.push(Open { name, namespace: None, at });
         self.scope.enter(attributes)?;
-        let namespace = self.scope.of(name).map_err(|()| Fault::new(at, "a prefix that is not declared"))?;
+        let namespace = self.scope.of(name).map_err(|_| Fault::new(at, "a prefix that is not declared"))?;
         if let Some(open) = self.open.last_mut() {
             open.namespace = namespace;
         }
@@ -219,11 +219,8 @@ impl<'a> Walk<'a> {
     fn identity(&mut self, attribute: &Attribute<'a>, ordinal: u32) -> Result<(), Fault> {
         let value = attribute.value.trim_matches(scan::is_space);
         match attribute.name {
-            "ID" | "Id" => {
-                if !self.ids.insert(value) && self.twice.len() < limits::FINDINGS {
-                    self.twice.push((ordinal, if attribute.name == "ID" { "ID" } else { "Id" }));
-                }
-            }
+            "ID" => self.declare(value, ordinal, "ID"),
+            "Id" => self.declare(value, ordinal, "Id"),
             "IDREF" => {
                 self.references.entry(value).or_insert((ordinal, "IDREF"));
             }
@@ -238,6 +235,13 @@ impl<'a> Walk<'a> {
             return Err(Fault { at: attribute.at, code: Code::E111, rule: "too many IDs" });
         }
         Ok(())
+    }
+
+    fn declare(&mut self, value: &'a str, ordinal: u32, attribute: &'static str) {
+        let is_new = self.ids.insert(value);
+        if !is_new && self.twice.len() < limits::FINDINGS {
+            self.twice.push((ordinal, attribute));
+        }
     }
 
     /// Repeated IDs and references that lead nowhere; the values stay out of it.

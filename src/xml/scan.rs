@@ -94,7 +94,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next token; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Token<'a>>, Fault> {
+    pub fn token(&mut self) -> Result<Option<Token<'a>>, Fault> {
         self.token_at = self.at;
         let rest = self.rest();
         let Some(first) = rest.as_bytes().first() else { return Ok(None) };
@@ -347,7 +347,7 @@ mod tests {
     fn rule(text: &str) -> Option<(usize, &'static str)> {
         let mut scanner = Scanner::new(text);
         loop {
-            match scanner.next() {
+            match scanner.token() {
                 Ok(Some(Token::Doctype)) => return Some((scanner.token_at(), "doctype")),
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
@@ -358,14 +358,36 @@ mod tests {
 
     #[test]
     fn the_grammar() {
-        for good in ["<a/>", "<a b='1' c=\"2\" ></a >", "<a:b x:y=''/>", "<ä>&amp;&#xE4;&#228;</ä>", "<?pi some?><a><!-- - --><![CDATA[ <]] > ]]></a>", "<a b='>'/>"] {
+        for good in
+            ["<a/>", "<a b='1' c=\"2\" ></a >", "<a:b x:y=''/>", "<ä>&amp;&#xE4;&#228;</ä>", "<?pi some?><a><!-- - --><![CDATA[ <]] > ]]></a>", "<a b='>'/>"]
+        {
             assert_eq!(rule(good), None, "{good}");
         }
         for (bad, at) in [
-            ("<a b='1'c='2'/>", 8), ("<a b/>", 4), ("<a b=1/>", 5), ("<a b='<'/>", 6), ("<a>]]></a>", 3), ("<a>&nbsp;</a>", 3), ("<a>&#0;</a>", 3),
-            ("<a>&#xFFFE;</a>", 3), ("<a>& </a>", 3), ("<a b='&x'/>", 6), ("<1a/>", 1), ("<a::b/>", 1), ("<:a/>", 1), ("<a:/>", 1), ("<a", 2), ("<", 0),
-            ("<!-- a -- b --><a/>", 7), ("<!-- a", 0), ("<a><![CDATA[", 3), (" <?xml version='1.0'?><a/>", 1), ("<!ELEMENT a>", 0), ("<a></a", 6),
-            ("<!doctype a><a/>", 0), ("<a b='x", 3),
+            ("<a b='1'c='2'/>", 8),
+            ("<a b/>", 4),
+            ("<a b=1/>", 5),
+            ("<a b='<'/>", 6),
+            ("<a>]]></a>", 3),
+            ("<a>&nbsp;</a>", 3),
+            ("<a>&#0;</a>", 3),
+            ("<a>&#xFFFE;</a>", 3),
+            ("<a>& </a>", 3),
+            ("<a b='&x'/>", 6),
+            ("<1a/>", 1),
+            ("<a::b/>", 1),
+            ("<:a/>", 1),
+            ("<a:/>", 1),
+            ("<a", 2),
+            ("<", 0),
+            ("<!-- a -- b --><a/>", 7),
+            ("<!-- a", 0),
+            ("<a><![CDATA[", 3),
+            (" <?xml version='1.0'?><a/>", 1),
+            ("<!ELEMENT a>", 0),
+            ("<a></a", 6),
+            ("<!doctype a><a/>", 0),
+            ("<a b='x", 3),
         ] {
             assert_eq!(rule(bad).map(|r| r.0), Some(at), "{bad}: {:?}", rule(bad));
         }
@@ -375,12 +397,12 @@ mod tests {
     fn the_bounds() {
         let many: String = (0..1_000_000).map(|i| format!(" a{i}=''")).collect();
         let mut scanner = Scanner::new("");
-        assert_eq!(scanner.next(), Ok(None));
+        assert_eq!(scanner.token(), Ok(None));
         let text = format!("<a{many}/>");
-        assert_eq!(Scanner::new(&text).next().unwrap_err().code, Code::E110);
+        assert_eq!(Scanner::new(&text).token().unwrap_err().code, Code::E110);
         let long = format!("<a b='{}'/>", "x".repeat(limits::ATTRIBUTE_OCTETS + 1));
-        assert_eq!(Scanner::new(&long).next().unwrap_err().code, Code::E110);
+        assert_eq!(Scanner::new(&long).token().unwrap_err().code, Code::E110);
         let fits = format!("<a b='{}'/>", "x".repeat(limits::ATTRIBUTE_OCTETS));
-        assert!(Scanner::new(&fits).next().is_ok());
+        assert!(Scanner::new(&fits).token().is_ok());
     }
 }

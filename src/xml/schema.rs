@@ -10,15 +10,15 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, Once, PoisonError};
 
+use super::declared::Declared;
 use super::path::{self, Unplaced};
 use super::sentence;
-use super::tree::{self, HL7FI};
+use super::tree;
 use crate::codes::source::Files;
 use crate::domain::code::Code;
 use crate::domain::finding::{Finding, Place};
@@ -28,8 +28,7 @@ use crate::domain::limits;
 #[derive(Debug)]
 pub struct Schema {
     compiled: NonNull<c_void>,
-    /// The extension elements the schema knows, by local name.
-    extensions: BTreeSet<String>,
+    declared: Declared,
 }
 
 // SAFETY: after `compile` the schema is only read; libxml2 keeps what changes during a validation in the validation context.
@@ -91,7 +90,7 @@ impl Schema {
             xmlSetStructuredErrorFunc(ptr::null_mut(), Some(hush));
             compiled
         };
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, extensions: extensions(files) });
+        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files) });
         match (schema, complaints.into_iter().next()) {
             (_, Some(complaint)) => Err(complaint),
             (None, None) => Err(fault("libxml2 gives no schema and no reason")),
@@ -108,16 +107,16 @@ impl Schema {
             Err(finding) => return vec![finding],
         };
         let may_be_extension = |f: &Finding| f.code == Code::E202 && f.args.iter().any(|(_, word)| word.starts_with("hl7fi:"));
-        if found.iter().any(|(_, _, f)| may_be_extension(f)) {
-            if let Some((known_only, mut warnings)) = self.without_unknown(text) {
-                match self.run(&known_only) {
-                    Ok(rest) => warnings.extend(path::place_all(&known_only, sentence::merge(rest))),
-                    Err(finding) => warnings.push(finding),
-                }
-                return warnings;
+        if found.iter().any(|(_, _, f)| may_be_extension(f))
+            && let Some((known_only, mut warnings)) = self.declared.without_unknown(text)
+        {
+            match self.run(&known_only) {
+                Ok(rest) => warnings.extend(path::place_all(&known_only, rest)),
+                Err(finding) => warnings.push(finding),
             }
+            return warnings;
         }
-        path::place_all(text, sentence::merge(found))
+        path::place_all(text, found)
     }
 
     /// One run of the validator. `Err`: libxml2 could not read the text and did not say why.
@@ -147,37 +146,13 @@ impl Schema {
         };
         match (verdict, tally.found.is_empty()) {
             (0, true) => Ok(Vec::new()),
-            (_, false) => Ok(tally.found),
+            (_, false) => {
+                let mut found = sentence::merge(tally.found);
+                self.declared.name_types(&mut found);
+                Ok(found)
+            }
             (_, true) => Err(unread()),
         }
-    }
-
-    /// The text with the extension elements that the schema does not know blanked out (every position stays), and a warning for each
-    /// (documents.md Q19: unknown extension elements are forwarded unchanged). `None` when there is none.
-    fn without_unknown(&self, text: &str) -> Option<(String, Vec<Finding>)> {
-        let document = tree::parse(text).ok()?;
-        let header = tree::child(document.root_element(), HL7FI, "localSocialHeader")?;
-        let unknown: Vec<_> = header
-            .children()
-            .filter(|n| n.tag_name().namespace() == Some(HL7FI) && n.tag_name().name() != "localHeader" && !self.extensions.contains(n.tag_name().name()))
-            .collect();
-        if unknown.is_empty() {
-            return None;
-        }
-        let mut octets = text.as_bytes().to_vec();
-        for node in &unknown {
-            for octet in octets.get_mut(node.range()).unwrap_or_default() {
-                if *octet != b'\n' {
-                    *octet = b' ';
-                }
-            }
-        }
-        let warn = |n: &tree::Node<'_, '_>| {
-            let name = tree::qualified(Some(HL7FI), &path::short(n.tag_name().name()));
-            Finding::new(Code::W902, tree::place(*n)).with("element", name)
-        };
-        let warnings = unknown.iter().take(limits::FINDINGS).map(warn).collect();
-        Some((String::from_utf8(octets).ok()?, warnings))
     }
 }
 
@@ -186,19 +161,6 @@ impl Drop for Schema {
         // SAFETY: made by `xmlSchemaParse`, owned by this value alone, and no validation can be running: each borrows `self`.
         unsafe { xmlSchemaFree(self.compiled.as_ptr()) }
     }
-}
-
-/// The names of all elements that the files declare for HL7 Finland's namespace.
-fn extensions(files: &Files) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for octets in files.iter().filter(|(name, _)| name.ends_with(".xsd")).map(|(_, octets)| octets) {
-        let Some(document) = std::str::from_utf8(octets).ok().and_then(|text| tree::parse(text).ok()) else { continue };
-        if document.root_element().attribute("targetNamespace") == Some(HL7FI) {
-            let declared = document.descendants().filter(|n| n.tag_name().name() == "element").filter_map(|n| n.attribute("name"));
-            names.extend(declared.map(str::to_owned));
-        }
-    }
-    names
 }
 
 /// What one validation leaves behind: the faults, and in which element we are, counted from 0 in document order.
@@ -220,6 +182,11 @@ impl Tally {
     fn end(&mut self) {
         self.settle();
         self.closing = true;
+    }
+
+    /// The innermost open element, or the one so many levels above it.
+    fn here(&self, above: usize) -> u32 {
+        self.open.iter().rev().nth(above).copied().unwrap_or(0)
     }
 
     /// Our callback comes before the validator's own: an element stays open until the next event, so that what is found at its end belongs to it.
@@ -258,11 +225,15 @@ extern "C" fn end_element(tally: *mut c_void, _name: *const c_char, _prefix: *co
 extern "C" fn collect(tally: *mut c_void, error: *const XmlError) {
     let _caught = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: as in `begin_element`; the error and its message live until this returns.
-        if let (Some(tally), Some(error)) = unsafe { (tally.cast::<Tally>().as_mut(), error.as_ref()) } {
-            if tally.found.len() < limits::FINDINGS {
-                let here = tally.open.last().copied().unwrap_or(0);
-                tally.found.push(sentence::finding(error.code, message_of(error), here));
+        if let (Some(tally), Some(error)) = unsafe { (tally.cast::<Tally>().as_mut(), error.as_ref()) }
+            && tally.found.len() < limits::FINDINGS
+        {
+            let mut found = sentence::finding(error.code, message_of(error), tally.here(0));
+            if found.2.code == Code::E211 && tally.closing {
+                // Text is told where it stands, and here that is behind a child that has just ended.
+                found.0 = tally.here(1);
             }
+            tally.found.push(found);
         }
     }));
 }
@@ -295,7 +266,7 @@ const MEMORY: &str = "arkki:///";
 
 thread_local! {
     /// The files that libxml2 may open on this thread: only during a compilation.
-    static SHOWN: RefCell<Files> = RefCell::new(Files::new());
+    static SHOWN: RefCell<Files> = const { RefCell::new(Files::new()) };
     static HUSHED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -396,17 +367,7 @@ struct XmlError {
     node: *mut c_void,
 }
 
-type OnStart = extern "C" fn(
-    *mut c_void,
-    *const c_char,
-    *const c_char,
-    *const c_char,
-    c_int,
-    *const *const c_char,
-    c_int,
-    c_int,
-    *const *const c_char,
-);
+type OnStart = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char, c_int, *const *const c_char, c_int, c_int, *const *const c_char);
 type OnEnd = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char);
 type OnError = extern "C" fn(*mut c_void, *const XmlError);
 
@@ -423,7 +384,14 @@ struct SaxHandler {
 
 impl SaxHandler {
     fn counting() -> Self {
-        Self { unused: [ptr::null(); 27], initialized: SAX2, private: ptr::null_mut(), on_start: Some(begin_element), on_end: Some(end_element), on_error: Some(hush) }
+        Self {
+            unused: [ptr::null(); 27],
+            initialized: SAX2,
+            private: ptr::null_mut(),
+            on_start: Some(begin_element),
+            on_end: Some(end_element),
+            on_error: Some(hush),
+        }
     }
 }
 

@@ -15,6 +15,10 @@ pub struct Scope<'a> {
     bindings: Vec<(&'a str, &'a str)>,
 }
 
+/// A prefix that no declaration in force gives a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undeclared;
+
 impl<'a> Scope<'a> {
     /// How many declarations are in force: what [`Self::leave`] goes back to.
     pub fn mark(&self) -> usize {
@@ -51,7 +55,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The namespace of an element's name; `Err` when its prefix is not declared.
-    pub fn of(&self, name: &str) -> Result<Option<&'a str>, ()> {
+    pub fn of(&self, name: &str) -> Result<Option<&'a str>, Undeclared> {
         let prefix = name.split_once(':').map_or("", |(prefix, _)| prefix);
         if prefix == "xml" {
             return Ok(Some(XML));
@@ -60,7 +64,7 @@ impl<'a> Scope<'a> {
             Some((_, "")) => Ok(None),
             Some((_, uri)) => Ok(Some(uri)),
             None if prefix.is_empty() => Ok(None),
-            None => Err(()),
+            None => Err(Undeclared),
         }
     }
 
@@ -74,7 +78,7 @@ impl<'a> Scope<'a> {
             let (namespace, local) = match attribute.name.split_once(':') {
                 None => (None, attribute.name),
                 Some(("xmlns", prefix)) => (Some(XMLNS), prefix),
-                Some((_, local)) => (self.of(attribute.name).map_err(|()| Fault::new(attribute.at, "a prefix that is not declared"))?, local),
+                Some((_, local)) => (self.of(attribute.name).map_err(|Undeclared| Fault::new(attribute.at, "a prefix that is not declared"))?, local),
             };
             names.push((local, namespace, attribute.at));
         }

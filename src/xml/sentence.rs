@@ -9,6 +9,7 @@ use crate::domain::finding::Finding;
 // libxml2's numbers of schema faults (xmlerror.h); they have not changed in twenty years.
 const BAD_VALUE: [i32; 17] = [1822, 1824, 1825, 1826, 1829, 1830, 1831, 1832, 1833, 1834, 1835, 1836, 1837, 1838, 1839, 1840, 1874];
 const ENUMERATION: i32 = 1840;
+const PATTERN: i32 = 1839;
 const FIXED: [i32; 4] = [1857, 1858, 1861, 1874];
 const EMPTY_CONTENT: i32 = 1841;
 const TEXT_IN_SIMPLE: i32 = 1842;
@@ -104,6 +105,11 @@ fn bad_value(head: &Head<'_>, code: i32, message: &[u8]) -> Finding {
     } else if code == ENUMERATION {
         if let Some((_, set)) = tail.rsplit_once("the set {") {
             return finding.with("expected", set.trim_end_matches(['.', '\n', '}']).replace('\'', ""));
+        }
+    } else if code == PATTERN {
+        // "… is not accepted by the pattern '[0-9]+'.": the pattern leads to its type's name.
+        if let Some((_, pattern)) = tail.rsplit_once("by the pattern '") {
+            return finding.with("pattern", pattern.trim_end().trim_end_matches("'."));
         }
     } else if let Some(name) = tail.rsplit_once(" type '").and_then(|_| quoted_at_end(&tail)) {
         return finding.with("type", Name::read(name.as_bytes()).local);

@@ -1,5 +1,6 @@
 //! The RabbitMQ adapter against a real broker: the road in, the road out, the topology and its doctor, hostile properties.
 
+mod doctor;
 mod hostile;
 mod inbound;
 mod outbound;

@@ -3,9 +3,12 @@
 mod client;
 mod connect;
 mod consumer;
+pub mod doctor;
 mod guard;
 mod in_hand;
+mod inspect;
 mod lane;
+mod management;
 mod publisher;
 mod settings;
 pub mod topology;

@@ -152,7 +152,12 @@ async fn supervise(settings: Arc<AmqpSettings>, mut inbox: mpsc::Receiver<Reques
         if since.elapsed() > settings.backoff.1 {
             backoff.reset();
         }
-        if turning_away(&mut inbox, async { Ok(tokio::time::sleep(backoff.pause()).await) }).await.is_none() {
+        let pause = tokio::time::sleep(backoff.pause());
+        let paused = async {
+            pause.await;
+            Ok(())
+        };
+        if turning_away(&mut inbox, paused).await.is_none() {
             return;
         }
     }

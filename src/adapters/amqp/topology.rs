@@ -115,7 +115,8 @@ pub async fn apply(settings: &AmqpSettings) -> Result<Vec<Applied>, Outage> {
             Ok(()) => None,
             Err(error) if connection.status().connected() => {
                 channel = open(&connection).await?;
-                Some(fault(&declaration, vhost.as_str(), &error))
+                let fault = fault(&declaration, vhost.as_str(), &error);
+                Some(fault).filter(|f| f.argument.is_none() || declaration.is_ours())
             }
             Err(error) => return Err(outage(words(&error))),
         };
@@ -123,6 +124,14 @@ pub async fn apply(settings: &AmqpSettings) -> Result<Vec<Applied>, Outage> {
     }
     let _ = asked(connection.close(200, "OK".into())).await;
     Ok(applied)
+}
+
+impl Declaration {
+    /// Whether it must stand exactly as declared. A reply route or notice queue may be its reader's own, made as the reader likes.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        !matches!(self, Self::Queue { role: Role::Route | Role::Notice, .. })
+    }
 }
 
 fn text(value: &str) -> Argument {
@@ -188,7 +197,11 @@ pub(super) fn fault(declaration: &Declaration, vhost: &str, error: &lapin::Error
         }
         Declaration::Queue { name, .. } if argument.is_some() => remake(vhost, name),
         Declaration::Exchange { name } if argument.is_some() => {
-            format!("delete exchange {name} (management page, or rabbitmqadmin --vhost={} delete exchange name={}), then: arkki topology apply", quoted(vhost), quoted(name))
+            format!(
+                "delete exchange {name} (management page, or rabbitmqadmin --vhost={} delete exchange name={}), then: arkki topology apply",
+                quoted(vhost),
+                quoted(name)
+            )
         }
         _ => "arkki topology apply".to_owned(),
     };

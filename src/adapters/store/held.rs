@@ -35,10 +35,11 @@ pub(super) async fn awaiting(line: &mut Line, ids: &[&(i64, String)]) -> Result<
 /// # Errors
 /// As the database says.
 pub(super) async fn due(line: &mut Line, now: Moment, limit: u32) -> Result<Vec<HeldMessage>, Fault> {
+    // Scalar subqueries, since PostgreSQL may answer an EXISTS here by hashing the whole table of documents.
     let sql = "SELECT h.sender, h.octets_sha, CAST(length(h.octets) AS bigint) FROM held h WHERE h.until_at <= $1
-        OR (h.awaits_kind = 1 AND EXISTS (SELECT 1 FROM document d WHERE d.id = h.awaits_id))
-        OR (h.awaits_kind = 2 AND EXISTS (SELECT 1 FROM case_file c WHERE c.id = h.awaits_id))
-        OR (h.awaits_kind = 3 AND EXISTS (SELECT 1 FROM client_relation r WHERE r.id = h.awaits_id))
+        OR (h.awaits_kind = 1 AND (SELECT d.position FROM document d WHERE d.id = h.awaits_id) IS NOT NULL)
+        OR (h.awaits_kind = 2 AND (SELECT c.revision FROM case_file c WHERE c.id = h.awaits_id) IS NOT NULL)
+        OR (h.awaits_kind = 3 AND (SELECT r.revision FROM client_relation r WHERE r.id = h.awaits_id) IS NOT NULL)
         ORDER BY h.since LIMIT $2";
     let sized = line.one(sql, &[Value::Int(Some(now.micros())), Value::Int(Some(i64::from(limit)))]).await?;
     load(line, sized).await

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -33,6 +33,15 @@ pub(super) enum Address {
 }
 
 impl Address {
+    /// The same place for what may be lost in a crash: leases, and rows forgotten after they were sent, which are then sent again under the same ids.
+    /// Such a change waits for no disk; the next commit that does brings it along.
+    fn relaxed(&self) -> Self {
+        match self {
+            Self::Postgres(options) => Self::Postgres(Box::new((**options).clone().options([("synchronous_commit", "off")]))),
+            Self::Sqlite(options) => Self::Sqlite(Box::new((**options).clone().synchronous(SqliteSynchronous::Normal))),
+        }
+    }
+
     /// Opens a connection.
     ///
     /// # Errors
@@ -58,6 +67,7 @@ impl Address {
 pub(super) struct Lines {
     /// Where to.
     pub address: Address,
+    relaxed: Address,
     idle: Mutex<Vec<Line>>,
     permits: Semaphore,
     turn: tokio::sync::Mutex<()>,
@@ -66,10 +76,10 @@ pub(super) struct Lines {
 impl Lines {
     /// Opens nothing yet.
     pub fn new(address: Address) -> Self {
-        Self { address, idle: Mutex::new(Vec::new()), permits: Semaphore::new(SPARE), turn: tokio::sync::Mutex::new(()) }
+        Self { relaxed: address.relaxed(), address, idle: Mutex::new(Vec::new()), permits: Semaphore::new(SPARE), turn: tokio::sync::Mutex::new(()) }
     }
 
-    /// A connection and whether it is fresh; an idle one may have died since it was used.
+    /// A spare connection and whether it is fresh; an idle one may have died since it was used. Nothing is written through it that must not be lost.
     ///
     /// # Errors
     /// When none can be had in time.
@@ -80,7 +90,7 @@ impl Lines {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(line) => Ok((line, false, permit)),
-            None => Ok((self.address.connect().await?, true, permit)),
+            None => Ok((self.relaxed.connect().await?, true, permit)),
         }
     }
 

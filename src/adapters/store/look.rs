@@ -10,7 +10,7 @@ use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::change::{Commit, Effect};
 use crate::domain::digest::Digest;
-use crate::domain::facts::{Awaited, Expectation};
+use crate::domain::facts::{Awaited, Expectation, Standing};
 use crate::domain::message::Sender;
 
 /// What one commit of a batch is about: where its key, case and relation stand among the things asked.
@@ -64,12 +64,15 @@ impl Seen {
         self.0.get(&(what as usize, place)).copied()
     }
 
-    /// Whether all that a commit relies on holds.
+    /// Whether all that a commit relies on holds. An acceptance is final: nothing supersedes it.
     pub fn holds(&self, places: &Places<'_>) -> bool {
         places.demands.iter().all(|(what, place, want)| match (want, self.get(*what, *place)) {
             (Want::Absent, found) => found.is_none(),
             (Want::Present, found) => found.is_some(),
-            (Want::Exactly(number), found) => found.is_some_and(|(a, _)| a == *number),
+            (Want::Exactly(number), found) => {
+                let is_final = |standing| *what == What::Key && standing == i64::from(Standing::Accepted.number());
+                found.is_some_and(|(a, b)| a == *number && !is_final(b))
+            }
         })
     }
 }

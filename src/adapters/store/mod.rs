@@ -80,6 +80,7 @@ pub struct Store {
     instance: String,
     writes: mpsc::Sender<writer::Waiting>,
     reads: mpsc::Sender<reader::Asked>,
+    sent: mpsc::Sender<outbox::Sent>,
 }
 
 impl Store {
@@ -93,7 +94,9 @@ impl Store {
         for _ in 0..READERS {
             tokio::spawn(reader::run(Arc::clone(&lines), Arc::clone(&asked)));
         }
-        Ok(Self { lines, instance, writes, reads })
+        let (sent, told) = mpsc::channel(WAITING);
+        tokio::spawn(outbox::forget(Arc::clone(&lines), told));
+        Ok(Self { lines, instance, writes, reads, sent })
     }
 }
 
@@ -138,8 +141,9 @@ impl Archive for Store {
     }
 
     async fn outbox_sent(&self, ids: &[OutboxId]) -> Result<(), Outage> {
-        let _turn = self.lines.turn().await;
-        on_spare!(&self.lines, |line| outbox::sent(line, ids))
+        let (caller, answer) = oneshot::channel();
+        self.sent.send(outbox::Sent { ids: ids.to_vec(), caller }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     async fn outbox_unroutable(&self, id: OutboxId, again: Moment) -> Result<(), Outage> {

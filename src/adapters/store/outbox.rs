@@ -1,8 +1,14 @@
 //! The outbox after the commit: leased to one instance at a time, forgotten when routed and confirmed, kept when nobody took it.
 
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Value};
+use super::lines::{Lines, on_spare};
 use crate::domain::limits::OUTBOX_LEASE;
+use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::time::Moment;
 
@@ -43,11 +49,39 @@ pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &s
     Ok(entries)
 }
 
+/// How many callers' rows are forgotten in one statement.
+const TOGETHER: usize = 256;
+
+/// Rows that were sent, and the caller who says so.
+pub(super) struct Sent {
+    /// The rows.
+    pub ids: Vec<OutboxId>,
+    /// Where the end is told.
+    pub caller: oneshot::Sender<Result<(), Outage>>,
+}
+
+/// Forgets sent rows for many callers at once, until no caller is left.
+pub(super) async fn forget(lines: Arc<Lines>, mut incoming: mpsc::Receiver<Sent>) {
+    let mut waiting = Vec::with_capacity(TOGETHER);
+    while incoming.recv_many(&mut waiting, TOGETHER).await > 0 {
+        let ids: Vec<OutboxId> = waiting.iter().flat_map(|sent| &sent.ids).copied().collect();
+        let outcome = forget_once(&lines, &ids).await;
+        for sent in waiting.drain(..) {
+            let _ = sent.caller.send(outcome.clone());
+        }
+    }
+}
+
+async fn forget_once(lines: &Lines, ids: &[OutboxId]) -> Result<(), Outage> {
+    let _turn = lines.turn().await;
+    on_spare!(lines, |line| sent(line, ids))
+}
+
 /// Forgets rows, in their order, so that two instances forgetting the same ones do not wait for each other in a circle.
 ///
 /// # Errors
 /// As the database says.
-pub(super) async fn sent(line: &mut Line, ids: &[OutboxId]) -> Result<(), Fault> {
+async fn sent(line: &mut Line, ids: &[OutboxId]) -> Result<(), Fault> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let sql = Both {

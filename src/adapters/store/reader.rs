@@ -43,8 +43,15 @@ pub(super) async fn run(lines: Arc<Lines>, incoming: Arc<Mutex<mpsc::Receiver<As
                     let _ = asked.caller.send(Ok(facts));
                 }
             }
+            // A row that cannot be read is the trouble of whoever asked for it, and of nobody else.
+            Err(Fault::Wrong(_)) if asked.len() > 1 => {
+                for one in asked.drain(..) {
+                    let outcome = answer(&lines, &mut line, std::slice::from_ref(&one)).await;
+                    let facts = outcome.map(|mut facts| facts.pop().unwrap_or_default());
+                    let _ = one.caller.send(facts.map_err(|fault| fault.outage()));
+                }
+            }
             Err(fault) => {
-                line = None;
                 for asked in asked.drain(..) {
                     let _ = asked.caller.send(Err(fault.outage()));
                 }

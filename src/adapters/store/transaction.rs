@@ -310,7 +310,8 @@ fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)
             attempts: 0,
         })
     });
-    let position = e.position.and_then(|p| u64::try_from(p).ok()).map(Position);
+    let decided = e.position.filter(|_| !matches!(e.commit.effect, Effect::Hold(_)));
+    let position = decided.and_then(|p| u64::try_from(p).ok()).map(Position);
     let awaited = e.awaited.into_iter().map(|(kind, id)| (kind, id.to_owned())).collect();
     (Done { position, outbox: outbox.collect(), released: Vec::new() }, awaited)
 }

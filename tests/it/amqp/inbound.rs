@@ -202,7 +202,13 @@ async fn without_a_broker_or_its_queue_the_start_says_why() {
 async fn a_queue_that_vanishes_and_returns_is_consumed_again_and_does_not_disturb_the_other() {
     let vhost = vhost().await;
     let mut settings = settings(&vhost.amqp_url, 10);
-    settings.inbound.push(InboundQueue { name: "other".into(), queue: "arkki.other".into(), prefetch: 5, profile: "social".into(), sender: Some("espoo".into()) });
+    settings.inbound.push(InboundQueue {
+        name: "other".into(),
+        queue: "arkki.other".into(),
+        prefetch: 5,
+        profile: "social".into(),
+        sender: Some("espoo".into()),
+    });
     topology::apply(&settings).await.unwrap();
     let settings = Arc::new(settings);
     let client = client(&settings).await;

@@ -1,4 +1,4 @@
-//! The waiting room.
+//! The waiting room: held, released, answered, expired.
 
 use arkki::domain::facts::{Awaited, Standing};
 use arkki::domain::ledger::Position;

@@ -75,8 +75,25 @@ async fn a_commit_that_the_database_refuses_fails_alone() {
     for end in ends.iter().filter_map(|end| end.as_ref().err()) {
         assert!(!end.to_string().contains("270399"), "{end}");
     }
+    let log = kit::postgres::server().log();
+    assert!(!kit::canary::grep(&[&log], &["invalid byte sequence"]).is_empty(), "the server logged the error");
+    assert!(kit::canary::grep(&[&log], &["270399-987X"]).is_empty(), "the server logged a value");
     assert_eq!(archive_.counts().await.unwrap().documents, 48);
     done(archive_.commit(archive(header(17))).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unreadable_row_troubles_only_who_asks_for_it() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    for n in 1..=20 {
+        done(archive_.commit(archive(header(n))).await.unwrap());
+    }
+    place.sql(&format!("UPDATE document SET doc_group = 77 WHERE id = '{}'", document_id(7))).await;
+    let asked: Vec<_> = (1..=20).map(|n| needs(b"", Some(&header(n)))).collect();
+    let ends = join_all(asked.into_iter().map(|needs| archive_.facts(needs))).await;
+    let failed: Vec<usize> = ends.iter().zip(1..).filter(|(end, _)| end.is_err()).map(|(_, n)| n).collect();
+    assert_eq!(failed, [7]);
 }
 
 #[tokio::test]

@@ -96,6 +96,7 @@ pub async fn one_key_one_id_one_version_one_frame(place: Place) {
         ("frame", framed(archive(header(2)), "f")),
         ("revision", superseding(archive(header(1)), 2)),
         ("new key with a revision", superseding(archive(header(4)), 1)),
+        ("an acceptance is final", superseding(refuse(&message(&header(1)), "E100"), 1)),
     ] {
         assert!(is_stale(&archive_.commit(commit).await.unwrap()), "{why}");
     }

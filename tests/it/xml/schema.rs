@@ -21,20 +21,47 @@ fn the_examples_are_valid() {
 fn each_fault_is_named_and_placed() {
     let schema = schema(SOCIAL);
     let table = [
-        (("<languageCode code=\"sv\"/>", "<language code=\"sv\"/>"), "E202 9:3 /ClinicalDocument/language element=language; expected=languageCode, setId, versionNumber, copyTime, recordTarget"),
-        (("<time nullFlavor=\"NA\"/>", ""), "E202 14:11 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, functionCode, time"),
-        (("<id nullFlavor=\"NA\"/></assignedAuthor>", "</assignedAuthor>"), "E204 14:35 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, id"),
-        (("<hl7fi:localSocialHeader>", "<hl7fi:localHeader/><hl7fi:localSocialHeader>"), "E203 18:3 /ClinicalDocument/hl7fi:localHeader element=hl7fi:localHeader; "),
-        (("<versionNumber value=\"1\"/>", "<versionNumber value=\"1\" colour=\"080885-902M\"/>"), "E207 11:28 /ClinicalDocument/versionNumber/@colour element=versionNumber; attribute=colour"),
+        (
+            ("<languageCode code=\"sv\"/>", "<language code=\"sv\"/>"),
+            "E202 9:3 /ClinicalDocument/language element=language; expected=languageCode, setId, versionNumber, copyTime, recordTarget",
+        ),
+        (
+            ("<time nullFlavor=\"NA\"/>", ""),
+            "E202 14:11 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, functionCode, time",
+        ),
+        (
+            ("<id nullFlavor=\"NA\"/></assignedAuthor>", "</assignedAuthor>"),
+            "E204 14:34 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, id",
+        ),
+        (
+            ("<hl7fi:localSocialHeader>", "<hl7fi:localHeader/><hl7fi:localSocialHeader>"),
+            "E203 18:3 /ClinicalDocument/hl7fi:localHeader element=hl7fi:localHeader; ",
+        ),
+        (
+            ("<versionNumber value=\"1\"/>", "<versionNumber value=\"1\" colour=\"080885-902M\"/>"),
+            "E207 11:28 /ClinicalDocument/versionNumber/@colour element=versionNumber; attribute=colour",
+        ),
         (("extension=\"POCD_HD000040\"", ""), "E208 4:3 /ClinicalDocument/typeId/@extension element=typeId; attribute=extension"),
-        (("root=\"1.2.246.21\"", "root=\"080885-902M\""), "E209 12:35 /ClinicalDocument/recordTarget/patientRole/id/@root element=id; attribute=root; type=uid"),
-        (("<effectiveTime value=\"20261120120000+0200\"", "<effectiveTime value=\"Åsa 080885-902M\""), "E209 7:18 /ClinicalDocument/effectiveTime/@value element=effectiveTime; attribute=value; type=ts"),
-        (("<author><time nullFlavor=\"NA\"/>", "<author typeCode=\"ENT\"><time nullFlavor=\"XX\"/>"), "E209 14:11 /ClinicalDocument/author[1]/@typeCode element=author; attribute=typeCode; expected=AUT"),
+        (
+            ("root=\"1.2.246.21\"", "root=\"080885-902M\""),
+            "E209 12:34 /ClinicalDocument/recordTarget/patientRole/id/@root element=id; attribute=root; type=uid",
+        ),
+        (
+            ("<effectiveTime value=\"20261120120000+0200\"", "<effectiveTime value=\"Åsa 080885-902M\""),
+            "E209 7:18 /ClinicalDocument/effectiveTime/@value element=effectiveTime; attribute=value; type=ts",
+        ),
+        (
+            ("<author><time nullFlavor=\"NA\"/>", "<author typeCode=\"ENT\"><time nullFlavor=\"XX\"/>"),
+            "E209 14:11 /ClinicalDocument/author[1]/@typeCode element=author; attribute=typeCode; expected=AUT",
+        ),
         (("<custodian>", "<custodian xmlns=\"urn:hl7-org:v2\">"), "E210 16:3 /ClinicalDocument/custodian element=custodian; "),
-        (("<languageCode code=\"sv\"/>", "<languageCode code=\"sv\">080885-902M</languageCode>"), "E211 9:3 /ClinicalDocument/languageCode element=languageCode"),
+        (
+            ("<languageCode code=\"sv\"/>", "<languageCode code=\"sv\">080885-902M</languageCode>"),
+            "E211 9:3 /ClinicalDocument/languageCode element=languageCode",
+        ),
         (("<author>", "080885-902M<author>"), "E211 2:1 /ClinicalDocument element=ClinicalDocument"),
-        (("<text mediaType", "<structuredBody/><text mediaType"), "E202 25:58 /ClinicalDocument/component/nonXMLBody/structuredBody element=structuredBody; "),
-        (("<setId root=\"1.2.246.10.99999992.95.2026.1.9\"/>", "<setId root=\"1.2\"><x/></setId>"), "E202 10:22 /ClinicalDocument/setId/x element=x"),
+        (("<text mediaType", "<structuredBody/><text mediaType"), "E202 25:57 /ClinicalDocument/component/nonXMLBody/structuredBody element=structuredBody; "),
+        (("<setId root=\"1.2.246.10.99999992.95.2026.1.9\"/>", "<setId root=\"1.2\"><x/></setId>"), "E202 10:21 /ClinicalDocument/setId/x element=x"),
     ];
     for ((from, to), expected) in table {
         assert!(DOCUMENT.contains(from), "{from}");
@@ -69,7 +96,8 @@ fn unknown_roots_and_namespaces() {
 #[test]
 fn unknown_extension_elements_are_warnings_and_hide_nothing() {
     let schema = schema(SOCIAL);
-    let extended = DOCUMENT.replace("<hl7fi:softwareSupport", "<hl7fi:fromTomorrow a=\"080885-902M\">Åsa\n<x xmlns=\"urn:x\"/></hl7fi:fromTomorrow><hl7fi:softwareSupport");
+    let extended = DOCUMENT
+        .replace("<hl7fi:softwareSupport", "<hl7fi:fromTomorrow a=\"080885-902M\">Åsa\n<x xmlns=\"urn:x\"/></hl7fi:fromTomorrow><hl7fi:softwareSupport");
     let found = schema.validate(&extended);
     assert_eq!(told(&found), ["W902 21:5 /ClinicalDocument/hl7fi:localSocialHeader/hl7fi:fromTomorrow element=hl7fi:fromTomorrow"]);
     let also = extended.replace("<hl7fi:encompassing", "<hl7fi:documentGroup code=\"1\"/><hl7fi:encompassing");
@@ -134,7 +162,8 @@ fn a_faulty_schema_is_named() {
     assert_eq!((fault.file.as_str(), fault.line), ("xsd/cda/names.xsd", 2), "{fault}");
     let mut files = source::embedded();
     let text = String::from_utf8(files["xsd/fi/social-header.xsd"].clone()).unwrap();
-    let second = text.replace("<xs:import namespace=\"urn:hl7-org:v3\"/>", "<xs:import namespace=\"urn:hl7-org:v3\" schemaLocation=\"../cda/names.xsd\"/>");
+    let second = text.replace("<xs:import namespace=\"urn:hl7-org:v3\"/>", "<xs:import namespace=\"urn:hl7-org:v3\" schemaLocation=\"../cda/other.xsd\"/>");
+    files.insert("xsd/cda/other.xsd".to_owned(), files["xsd/cda/names.xsd"].clone());
     files.insert("xsd/fi/social-header.xsd".to_owned(), second.into_bytes());
     let fault = Schema::compile(&files, SOCIAL).unwrap_err();
     assert!(fault.reason.contains("Skipping"), "{fault}");

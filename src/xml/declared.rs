@@ -1,0 +1,83 @@
+//! What a schema's own files declare, read as the XML they are: facts that libxml2 knows but does not tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::path::{self, Unplaced};
+use super::tree::{self, HL7FI};
+use crate::codes::source::Files;
+use crate::domain::code::Code;
+use crate::domain::finding::Finding;
+use crate::domain::limits;
+
+const XS: &str = "http://www.w3.org/2001/XMLSchema";
+
+/// Names out of the schema files.
+#[derive(Debug, Default)]
+pub struct Declared {
+    /// The local names of HL7 Finland's elements.
+    extensions: BTreeSet<String>,
+    /// Which named type a pattern belongs to: libxml2 tells the pattern, a person wants the type.
+    patterns: BTreeMap<String, String>,
+}
+
+impl Declared {
+    /// Reads every `.xsd` among the files; what cannot be read is passed over, libxml2 complains of it.
+    #[must_use]
+    pub fn read(files: &Files) -> Self {
+        let mut declared = Self::default();
+        for octets in files.iter().filter(|(name, _)| name.ends_with(".xsd")).map(|(_, octets)| octets) {
+            let Some(document) = std::str::from_utf8(octets).ok().and_then(|text| tree::parse(text).ok()) else { continue };
+            let is_extension = document.root_element().attribute("targetNamespace") == Some(HL7FI);
+            for node in document.descendants().filter(|n| n.tag_name().namespace() == Some(XS)) {
+                match (node.tag_name().name(), node.attribute("name"), node.attribute("value")) {
+                    ("element", Some(name), _) if is_extension => {
+                        declared.extensions.insert(name.to_owned());
+                    }
+                    ("pattern", _, Some(pattern)) => {
+                        let named = node.ancestors().find_map(|n| n.attribute("name"));
+                        declared.patterns.insert(pattern.to_owned(), named.unwrap_or_default().to_owned());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        declared
+    }
+
+    /// The text with the extension elements that the schema does not know blanked out (every position stays), and a warning for each
+    /// (documents.md Q19: unknown extension elements are forwarded unchanged). `None` when there is none.
+    #[must_use]
+    pub fn without_unknown(&self, text: &str) -> Option<(String, Vec<Finding>)> {
+        let document = tree::parse(text).ok()?;
+        let header = tree::child(document.root_element(), HL7FI, "localSocialHeader")?;
+        let unknown: Vec<_> = header
+            .children()
+            .filter(|n| n.tag_name().namespace() == Some(HL7FI) && n.tag_name().name() != "localHeader" && !self.extensions.contains(n.tag_name().name()))
+            .collect();
+        if unknown.is_empty() {
+            return None;
+        }
+        let mut octets = text.as_bytes().to_vec();
+        for node in &unknown {
+            for octet in octets.get_mut(node.range()).unwrap_or_default() {
+                if *octet != b'\n' {
+                    *octet = b' ';
+                }
+            }
+        }
+        let warn = |n: &tree::Node<'_, '_>| {
+            let name = tree::qualified(Some(HL7FI), &path::short(n.tag_name().name()));
+            Finding::new(Code::W902, tree::place(*n)).with("element", name)
+        };
+        let warnings = unknown.iter().take(limits::FINDINGS).map(warn).collect();
+        Some((String::from_utf8(octets).ok()?, warnings))
+    }
+
+    /// Puts the type's name in the place of a pattern.
+    pub fn name_types(&self, found: &mut [Unplaced]) {
+        for word in found.iter_mut().flat_map(|(_, _, finding)| &mut finding.args).filter(|(name, _)| *name == "pattern") {
+            let named = self.patterns.get(&word.1).cloned().unwrap_or_default();
+            *word = ("type", named);
+        }
+    }
+}
