@@ -54,8 +54,11 @@ static EXAMINER: LazyLock<Examiner> = LazyLock::new(|| {
 });
 
 /// What was accepted: header, digest of the document, digest of the message, id of the frame.
+type Taken = (Header, Digest, Digest, Option<InstanceId>);
+
+/// The archive's part.
 #[derive(Default)]
-struct Shelf(RefCell<Vec<(Header, Digest, Digest, Option<InstanceId>)>>);
+struct Shelf(RefCell<Vec<Taken>>);
 
 impl Shelf {
     fn send(&self, octets: &[u8]) -> Verdict {
@@ -90,7 +93,7 @@ impl Shelf {
 
     fn facts(&self, header: &Header, frame: Option<&InstanceId>) -> Facts {
         let shelf = self.0.borrow();
-        let document = |(h, received, ..): &(Header, Digest, Digest, Option<InstanceId>)| DocumentFact {
+        let document = |(h, received, ..): &Taken| DocumentFact {
             id: h.id.clone(),
             set_id: h.set_id.clone(),
             version: h.version,
