@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
+use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
@@ -16,16 +17,17 @@ use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
+use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
+use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, OwnSigner, Site};
-use crate::pipeline::door::{Pattern, Rules, SenderRules};
 use crate::pipeline::gate::Gate;
+use crate::pipeline::holds;
 use crate::pipeline::intake::{self, Parts};
 use crate::pipeline::pool::Pool;
 use crate::pipeline::relay::Relay;
-use crate::pipeline::holds;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
@@ -138,7 +140,9 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, Con
     };
     let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
     match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
-        Some(queue) => Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", ")))),
+        Some(queue) => {
+            Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", "))))
+        }
         None => Ok(examiner),
     }
 }
@@ -192,7 +196,10 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
-        return Err(ConfigFault("environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued".into()));
+        return Err(ConfigFault(
+            "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"
+                .into(),
+        ));
     }
     Ok(signer)
 }
@@ -202,7 +209,8 @@ pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, Conf
 /// # Errors
 /// What is wrong with the certificate.
 pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
-    let certificate = Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
+    let certificate =
+        Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
     Ok(OwnSigner { serial: certificate.serial().and_then(|s| Oid::parse(s).ok()) })
 }
 
@@ -307,33 +315,62 @@ impl House {
     }
 }
 
+/// Opens a house on the configured archive and key, with the given roads in and out. Gives the rule set's hash beside it.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest), StartFault> {
+    let examiner = examiner(config)?;
+    let signer = Arc::new(signer(config, &examiner.site().anchors)?);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+    let archive = open_archive(config, &entropy).await?;
+    let rules = examiner.rules();
+    let world = World { archive, consumer, publisher, signer, clock: Arc::new(SystemClock) };
+    Ok((House::open(config, examiner, world).await?, rules))
+}
+
+/// Opens a house on RabbitMQ, its topology declared first: for the demo.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open_on_broker(config: &Config) -> Result<House, StartFault> {
+    let settings = Arc::new(broker_settings(config)?);
+    if let Some(fault) = topology::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
+        return Err(StartFault::Config(format!("{} {}", fault.said, fault.mend)));
+    }
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    Ok(open(config, Arc::new(consumer), Arc::new(publisher)).await?.0)
+}
+
+/// Opens a house on a broker in this process: for the demo.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open_embedded(config: &Config, broker: &EmbeddedBroker) -> Result<House, StartFault> {
+    let settings = broker_settings(config)?;
+    let queues =
+        config.inbound.iter().map(|q| (q.queue.clone(), Entrance { name: q.name.clone(), profile: q.profile.clone(), sender: q.sender.clone() })).collect();
+    let prefetch = config.inbound.iter().map(|q| q.prefetch).max().unwrap_or(1);
+    let consumer = EmbeddedConsumer::new(broker.clone(), queues, settings.rules, config.dead_letter_queue.clone(), prefetch);
+    Ok(open(config, Arc::new(consumer), Arc::new(broker.clone())).await?.0)
+}
+
 /// Runs the gateway until SIGTERM, SIGINT, or `until_answered` answers. Gives the number of answers.
 ///
 /// # Errors
 /// Why it cannot start.
 pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
-    let examiner = examiner(&config)?;
-    let signer = signer(&config, &examiner.site().anchors)?;
     let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
-    let archive = open_archive(&config, &entropy).await?;
     let settings = Arc::new(broker_settings(&config)?);
-    let world = World {
-        archive: Arc::clone(&archive),
-        consumer: Arc::new(AmqpConsumer::new(Arc::clone(&settings))),
-        publisher: Arc::new(AmqpPublisher::new(settings)),
-        signer: Arc::new(signer),
-        clock: Arc::new(SystemClock),
-    };
-    let rules = examiner.rules().to_hex();
-    let house = House::open(&config, examiner, world).await?;
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    let (house, rules) = open(&config, Arc::new(consumer), Arc::new(publisher)).await?;
     let (stop_probe, stop_seen) = watch::channel(false);
     if let Some(address) = config.listen {
         let listener = probe::listen(address).await?;
         tokio::spawn(probe::serve(listener, metrics, readiness(&house), stop_seen));
     }
     let counting = tokio::spawn(count(Arc::clone(&house.archive)));
-    telemetry::ready(&config.instance, &rules);
+    telemetry::ready(&config.instance, &rules.to_hex());
     let reason = until_told(&house, until_answered).await;
     telemetry::stopping(reason);
     let answered = house.answered();

@@ -24,7 +24,7 @@ pub struct Audit {
 /// Audits the archive, which may be at work meanwhile.
 #[must_use]
 pub fn run(command: &Audit, config: Config, json: bool) -> Report {
-    let examiner = match app::examiner_with(&config, vec![0; 32]) {
+    let examiner = match app::examiner(&config) {
         Ok(examiner) => examiner,
         Err(fault) => return Report::blind(fault),
     };
@@ -36,7 +36,12 @@ pub fn run(command: &Audit, config: Config, json: bool) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    let progress = if json { ProgressBar::hidden() } else { ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar())) };
+    let progress = if json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+            .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar()))
+    };
     let outcome = runtime.block_on(async {
         let archive = store::open(config.archive_url.reveal(), config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?;
         let verify = |document: &crate::ports::archive::StoredDocument| examiner.audit(document, &signer);

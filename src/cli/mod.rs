@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod codes;
+pub mod demo;
+pub mod doctor;
 pub mod migrate;
 pub mod outcome;
 pub mod report;
@@ -39,6 +41,10 @@ struct Arguments {
 enum Command {
     /// Carry messages: consume the inbound queues, archive, answer. Stops on SIGTERM without losing anything.
     Serve(serve::Serve),
+    /// Show the main job: every sample through broker, checks, signature, archive and back. On embedded parts, or on a real RabbitMQ.
+    Demo(demo::Demo),
+    /// Look at rules, keys, archive, broker and topology; say what is wrong and the command that mends it.
+    Doctor(doctor::Doctor),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
     /// Give exactly the gateway's verdict on files, offline.
@@ -61,6 +67,8 @@ pub fn run() -> ExitCode {
     let config = || Config::read(arguments.config.as_deref());
     let report = match arguments.command {
         Command::Serve(command) => with(config(), |c| serve::run(&command, c)),
+        Command::Demo(command) => demo::run(&command, json),
+        Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),

@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod fault;
 pub mod rule_set;
 pub mod service;
+pub mod signatures;
 pub mod source;
 pub mod system;
 pub mod tasks;

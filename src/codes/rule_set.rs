@@ -3,6 +3,7 @@
 use super::catalogue::Catalogue;
 use super::fault::RulesFault;
 use super::service::Services;
+use super::signatures::Signatures;
 use super::source::{Files, rules_of};
 use super::system::Systems;
 use super::tasks::ServiceTasks;
@@ -20,6 +21,8 @@ pub struct RuleSet {
     pub services: Services,
     /// Original service tasks and their pairs.
     pub tasks: ServiceTasks,
+    /// Whose signature a document needs.
+    pub signatures: Signatures,
     /// Metadata templates.
     pub templates: Templates,
     hash: Digest,
@@ -36,6 +39,7 @@ impl RuleSet {
             catalogue: Catalogue::load(files)?,
             services: Services::load(files)?,
             tasks: ServiceTasks::load(files)?,
+            signatures: Signatures::load(files)?,
             templates: Templates::load(files, &systems)?,
             systems,
             hash: hash_of(files),

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::lanes::Touches;
+use crate::cda::content;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{self, Layout, SignerRule};
-use crate::cda::content;
 use crate::codes::catalogue::Catalogue;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
@@ -284,6 +284,7 @@ impl Examiner {
         if document_id(&document).as_deref() != Some(stored.id.as_str()) {
             faults.push("the octets are of another document".to_owned());
         }
+        faults.extend(self.audit_header(&document, stored));
         let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serial).cloned().collect();
         match verify::verify(&document, &self.site.anchors, &SignerRule { senders: &senders, require_professional: false }) {
             Ok(signatures) if signatures.iter().any(|s| s.kind == verify::Kind::System) => {}
@@ -291,6 +292,17 @@ impl Examiner {
             Err(findings) => faults.extend(findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.code.name()))),
         }
         faults
+    }
+
+    /// The header columns against the octets, read again by today's rules; what they no longer accept cannot be compared and is said so.
+    fn audit_header(&self, document: &Document<'_>, stored: &StoredDocument) -> Option<String> {
+        let Some(columns) = &stored.header else { return Some("the header columns cannot be read".to_owned()) };
+        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
+        match content::read(document, &self.rules, self.site.environment(), &hash) {
+            Ok(read) if read.header == *columns => None,
+            Ok(read) => Some(format!("header columns differ from the octets: {}", differing(&read.header, columns).join(", "))),
+            Err(findings) => Some(format!("today's rules do not take the octets: {}", findings.first().map_or("", |f| f.code.as_str()))),
+        }
     }
 
     fn examined(&self, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
@@ -302,9 +314,11 @@ impl Examiner {
             target,
             answer_to: look.head.sender.clone().unwrap_or_else(|| device(&self.site.receiver)),
             answer_from: look.head.receiver.clone().unwrap_or_else(|| device(&self.site.device)),
-            processing_code: look.head.processing_code.clone().unwrap_or_else(|| {
-                self.site.environment().processing_codes().first().copied().unwrap_or("T").to_owned()
-            }),
+            processing_code: look
+                .head
+                .processing_code
+                .clone()
+                .unwrap_or_else(|| self.site.environment().processing_codes().first().copied().unwrap_or("T").to_owned()),
             version_code: look.head.version_code.clone().unwrap_or_else(|| "V3-2005".to_owned()),
             is_acknowledgement: look.acknowledgement,
             service_request: look.service_request,
@@ -346,7 +360,15 @@ impl Examiner {
         }
     }
 
-    fn judge_document(&self, document: &Document<'_>, text: &str, octets: Arc<Vec<u8>>, carried: Option<(&Document<'_>, &Frame)>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+    fn judge_document(
+        &self,
+        document: &Document<'_>,
+        text: &str,
+        octets: Arc<Vec<u8>>,
+        carried: Option<(&Document<'_>, &Frame)>,
+        stage: Stage,
+        look: &mut Look,
+    ) -> Result<Option<Accepted>, Vec<Finding>> {
         if octets.len() > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
@@ -355,7 +377,8 @@ impl Examiner {
         if stage == Stage::Schema {
             return Ok(None);
         }
-        let read = content::read(document, &self.rules, self.site.environment(), &|client| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO))?;
+        let read =
+            content::read(document, &self.rules, self.site.environment(), &|client| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO))?;
         warnings.extend(read.warnings);
         let header = read.header;
         let mut findings = decide::own_rules(&header, &self.rules);
@@ -365,7 +388,7 @@ impl Examiner {
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
-        let rule = SignerRule { senders: &self.site.signers, require_professional: false };
+        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
         let layout = Layout::of(document);
         layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
@@ -391,6 +414,29 @@ impl Look {
             self.acknowledgement = found.element == "MCCI_IN000002UV01";
         }
     }
+}
+
+/// The names of the facts in which two headers differ.
+fn differing(a: &Header, b: &Header) -> Vec<&'static str> {
+    [
+        ("id", a.id != b.id),
+        ("set", a.set_id != b.set_id),
+        ("version", a.version != b.version),
+        ("replaced document", a.replaces != b.replaces),
+        ("group", a.group != b.group),
+        ("client", a.client != b.client),
+        ("controller", a.controller != b.controller),
+        ("organiser", a.organiser != b.organiser),
+        ("service task", a.service_task != b.service_task || a.original_task != b.original_task),
+        ("case", a.case_id != b.case_id || a.case_state != b.case_state),
+        ("client relation", a.relation_id != b.relation_id || a.relation_state != b.relation_state),
+        ("type", a.general_type != b.general_type || a.specific_type != b.specific_type),
+        ("time", a.authored != b.authored || a.authored_date != b.authored_date || a.created != b.created),
+        ("language", a.language != b.language),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
 }
 
 /// Warnings pass on; with an error among them everything found is given back.
