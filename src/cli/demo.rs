@@ -109,8 +109,8 @@ fn prepare(command: &Demo) -> Result<Config, String> {
     let folder = folder.canonicalize().map_err(told(folder))?;
     let trust = keys(&folder, &command.samples)?;
     let path = |name: &str| folder.join(name).display().to_string();
-    let mut raw = Raw::default();
-    raw.inbound = [("demo".to_owned(), RawInbound { queue: INBOUND.into(), ..RawInbound::default() })].into();
+    let inbound = [("demo".to_owned(), RawInbound { queue: INBOUND.into(), ..RawInbound::default() })].into();
+    let mut raw = Raw { inbound, ..Raw::default() };
     raw.broker.dead_letter_exchange = "arkki.demo.dead-letter".into();
     raw.broker.dead_letter_queue = "arkki.demo.dead-letter".into();
     raw.broker.notice_queue = "arkki.demo.notice".into();

@@ -168,6 +168,7 @@ impl Examined {
 }
 
 /// What one look at a message gathers, whether it passes or not.
+#[derive(Default)]
 struct Look {
     head: FrameHead,
     framed: bool,
@@ -395,12 +396,6 @@ impl Examiner {
         warnings.truncate(limits::FINDINGS);
         let received = crypto::sha256(&octets);
         Ok(Some(Accepted { header, warnings, document: octets, received, seal }))
-    }
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self { head: FrameHead::default(), framed: false, acknowledgement: false, service_request: None, purpose: None, document_id: None }
     }
 }
 
