@@ -1,8 +1,8 @@
 //! Reads the transfer frame (siirtokehys, överföringsram): wrapper, service request, and what it says of its document (messaging.md §1, §2.4, §9.1).
 
 use super::payload;
+use crate::codes::requests::{Operation, ServiceRequest};
 use crate::codes::rule_set::RuleSet;
-use crate::codes::service::{Operation, ServiceRequest};
 use crate::domain::ack::InstanceId;
 use crate::domain::code::Code;
 use crate::domain::document::Header;

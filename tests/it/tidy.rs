@@ -35,7 +35,7 @@ const LIBRARIES: [(&str, &[&str]); 24] = [
     ("openssl", &["src/crypto"]),
     ("quick_xml", &["src/xml"]),
     ("roxmltree", &["src/xml"]),
-    ("serde", &["src/codes", "src/cda/template", "src/config", "src/cli"]),
+    ("serde", &["src/codes", "src/cda/template", "src/cda/structured", "src/config", "src/cli"]),
     ("serde_json", &["src/cli", "src/cda", "src/generate"]),
     ("sqlx", &["src/adapters/store"]),
     ("tokio", &["src/ports", "src/pipeline", "src/adapters", "src/cli", "src/web", "src/app.rs"]),
