@@ -88,8 +88,11 @@ fn utf8_only(octets: &[u8]) -> Result<&str, Finding> {
         (Ok(text), None) => Ok(text),
         (Ok(_), Some((name, at))) => Err(Finding::new(Code::E101, place_in(begin, at)).with("encoding", name)),
         (Err(_), declared) => {
-            let name = declared.map_or_else(|| "?".to_owned(), |(name, _)| name);
-            Err(Finding::new(Code::E101, place_in(begin, begin.len())).with("encoding", name))
+            let finding = Finding::new(Code::E101, place_in(begin, begin.len()));
+            Err(match declared {
+                Some((name, _)) => finding.with("encoding", name),
+                None => finding,
+            })
         }
     }
 }

@@ -35,7 +35,7 @@ fn each_fault_is_named_and_placed() {
         ),
         (
             ("<hl7fi:localSocialHeader>", "<hl7fi:localHeader/><hl7fi:localSocialHeader>"),
-            "E203 18:3 /ClinicalDocument/hl7fi:localHeader element=hl7fi:localHeader; ",
+            "E203 18:3 /ClinicalDocument/hl7fi:localHeader element=hl7fi:localHeader",
         ),
         (
             ("<versionNumber value=\"1\"/>", "<versionNumber value=\"1\" colour=\"080885-902M\"/>"),
@@ -54,13 +54,13 @@ fn each_fault_is_named_and_placed() {
             ("<author><time nullFlavor=\"NA\"/>", "<author typeCode=\"ENT\"><time nullFlavor=\"XX\"/>"),
             "E209 14:11 /ClinicalDocument/author[1]/@typeCode element=author; attribute=typeCode; expected=AUT",
         ),
-        (("<custodian>", "<custodian xmlns=\"urn:hl7-org:v2\">"), "E210 16:3 /ClinicalDocument/custodian element=custodian; "),
+        (("<custodian>", "<custodian xmlns=\"urn:hl7-org:v2\">"), "E210 16:3 /ClinicalDocument/custodian element=custodian"),
         (
             ("<languageCode code=\"sv\"/>", "<languageCode code=\"sv\">080885-902M</languageCode>"),
             "E211 9:3 /ClinicalDocument/languageCode element=languageCode",
         ),
         (("<author>", "080885-902M<author>"), "E211 2:1 /ClinicalDocument element=ClinicalDocument"),
-        (("<text mediaType", "<structuredBody/><text mediaType"), "E202 25:57 /ClinicalDocument/component/nonXMLBody/structuredBody element=structuredBody; "),
+        (("<text mediaType", "<structuredBody/><text mediaType"), "E202 25:57 /ClinicalDocument/component/nonXMLBody/structuredBody element=structuredBody"),
         (("<setId root=\"1.2.246.10.99999992.95.2026.1.9\"/>", "<setId root=\"1.2\"><x/></setId>"), "E202 10:21 /ClinicalDocument/setId/x element=x"),
     ];
     for ((from, to), expected) in table {
