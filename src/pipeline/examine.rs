@@ -332,11 +332,7 @@ impl Examiner {
 
     /// The stages, in order; all findings of one stage, then stop. `shared` saves a copy when the message itself is the document.
     fn judge(&self, octets: &[u8], shared: Option<&Arc<Vec<u8>>>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
-        if octets.len() > self.site.octets.0 {
-            look.first_id(octets);
-            return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.0.to_string())]);
-        }
-        let walked = prepass::prepass(octets, Encoding::Utf8Only).inspect_err(|_| look.first_id(octets))?;
+        let walked = prepass::prepass_within(octets, Encoding::Utf8Only, self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let message = parse(walked.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -354,7 +350,7 @@ impl Examiner {
                 look.purpose.clone_from(&frame.purpose);
                 stop_at_errors(self.frame_schema.validate(walked.text))?;
                 let octets = Arc::new(std::mem::take(&mut frame.document));
-                let walked = prepass::prepass(&octets, Encoding::Utf8Only)?;
+                let walked = prepass::prepass_within(&octets, Encoding::Utf8Only, self.site.octets.1)?;
                 let document = parse(walked.text)?;
                 self.judge_document(&document, walked.text, Arc::clone(&octets), Some((&message, &frame)), stage, look)
             }
