@@ -19,13 +19,13 @@ use crate::crypto::trust::TrustAnchors;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
-use crate::pipeline::examine::{Examiner, OwnSigner, Site};
 use crate::pipeline::door::{Pattern, Rules, SenderRules};
+use crate::pipeline::examine::{Examiner, OwnSigner, Site};
 use crate::pipeline::gate::Gate;
+use crate::pipeline::holds;
 use crate::pipeline::intake::{self, Parts};
 use crate::pipeline::pool::Pool;
 use crate::pipeline::relay::Relay;
-use crate::pipeline::holds;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
@@ -138,7 +138,9 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, Con
     };
     let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
     match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
-        Some(queue) => Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", ")))),
+        Some(queue) => {
+            Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", "))))
+        }
         None => Ok(examiner),
     }
 }
@@ -192,7 +194,10 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
-        return Err(ConfigFault("environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued".into()));
+        return Err(ConfigFault(
+            "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"
+                .into(),
+        ));
     }
     Ok(signer)
 }
@@ -202,7 +207,8 @@ pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, Conf
 /// # Errors
 /// What is wrong with the certificate.
 pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
-    let certificate = Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
+    let certificate =
+        Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
     Ok(OwnSigner { serial: certificate.serial().and_then(|s| Oid::parse(s).ok()) })
 }
 

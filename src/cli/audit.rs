@@ -36,7 +36,12 @@ pub fn run(command: &Audit, config: Config, json: bool) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    let progress = if json { ProgressBar::hidden() } else { ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar())) };
+    let progress = if json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+            .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar()))
+    };
     let outcome = runtime.block_on(async {
         let archive = store::open(config.archive_url.reveal(), config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?;
         let verify = |document: &crate::ports::archive::StoredDocument| examiner.audit(document, &signer);

@@ -86,7 +86,8 @@ fn line(code: Code, catalogue: &Catalogue, language: Language, whole: bool) -> S
 
 fn value(code: Code, catalogue: &Catalogue) -> Value {
     let finding = Finding::whole(code);
-    let sentences = |of: &dyn Fn(Language) -> String| Language::ALL.into_iter().map(|l| (l.as_str().to_owned(), Value::String(of(l)))).collect::<serde_json::Map<_, _>>();
+    let sentences =
+        |of: &dyn Fn(Language) -> String| Language::ALL.into_iter().map(|l| (l.as_str().to_owned(), Value::String(of(l)))).collect::<serde_json::Map<_, _>>();
     json!({
         "code": code.as_str(),
         "name": code.name(),

@@ -21,7 +21,8 @@ pub fn run(_command: &Migrate, config: &Config) -> Report {
     match runtime.block_on(store::migrate(config.archive_url.reveal())) {
         Err(outage) => Report::blind(format!("{}: {outage}", config.archive_url.shown())),
         Ok(done) => {
-            let text = if done.is_empty() { "the archive's tables are up to date\n".to_owned() } else { done.iter().map(|name| format!("ran {name}\n")).collect() };
+            let text =
+                if done.is_empty() { "the archive's tables are up to date\n".to_owned() } else { done.iter().map(|name| format!("ran {name}\n")).collect() };
             Report::new(Health::Well, text, json!({ "ran": done }))
         }
     }

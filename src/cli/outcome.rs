@@ -67,10 +67,10 @@ pub fn table(outcomes: &[Outcome]) -> String {
     let width = outcomes.iter().map(|o| o.name.chars().count()).max().unwrap_or(6).clamp(6, 52);
     let mut text = format!("{:<width$}  ans  code  {:>7}  first finding\n", "sample", "ms");
     for outcome in outcomes {
-        let finding: String = outcome.answer.as_ref().map_or_else(
-            || "no answer in time".to_owned(),
-            |a| a.details.first().map_or_else(String::new, |d| d.text.chars().take(SENTENCE).collect()),
-        );
+        let finding: String = outcome
+            .answer
+            .as_ref()
+            .map_or_else(|| "no answer in time".to_owned(), |a| a.details.first().map_or_else(String::new, |d| d.text.chars().take(SENTENCE).collect()));
         let name: String = outcome.name.chars().rev().take(width).collect::<Vec<_>>().into_iter().rev().collect();
         text.push_str(&format!("{name:<width$}  {:<3}  {:<4}  {:>7.1}  {finding}\n", outcome.word(), outcome.code(), outcome.took.as_secs_f64() * 1000.0));
     }

@@ -122,7 +122,14 @@ fn print(examiner: &Examiner, language: Language, path: &Path, findings: &[Findi
     }
     let _closed = writeln!(out, "{verdict:<9} {}", path.display());
     for f in findings {
-        let _closed = writeln!(out, "          {} {}:{} {}\n               {}", f.code.as_str(), f.place.line, f.place.column, f.place.path, examiner.sentence(f, language));
+        let _closed = writeln!(
+            out,
+            "          {} {}:{} {}\n               {}",
+            f.code.as_str(),
+            f.place.line,
+            f.place.column,
+            f.place.path,
+            examiner.sentence(f, language)
+        );
     }
 }
-

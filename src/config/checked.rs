@@ -162,7 +162,13 @@ impl Config {
                 if q.prefetch == 0 {
                     return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
                 }
-                Ok(Inbound { queue: named(q.queue, &format!("[inbound.{name}] queue"))?, prefetch: q.prefetch, profile: q.profile, sender: some(q.sender), name })
+                Ok(Inbound {
+                    queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
+                    prefetch: q.prefetch,
+                    profile: q.profile,
+                    sender: some(q.sender),
+                    name,
+                })
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -190,7 +196,8 @@ impl Config {
             trust: raw.sign.trust.into_iter().map(PathBuf::from).collect(),
             intermediates: raw.sign.intermediates.into_iter().map(PathBuf::from).collect(),
             signers: raw.sign.signers,
-            language: Language::parse(&raw.answer.language).ok_or_else(|| ConfigFault(format!("[answer] language = {:?}: say fi, sv or en", raw.answer.language)))?,
+            language: Language::parse(&raw.answer.language)
+                .ok_or_else(|| ConfigFault(format!("[answer] language = {:?}: say fi, sv or en", raw.answer.language)))?,
             device: oid(&raw.answer.device, "[answer] device")?,
             receiver: oid(&raw.answer.receiver, "[answer] receiver")?,
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
@@ -287,7 +294,10 @@ pub fn read_text(path: &Path) -> Result<String, ConfigFault> {
 pub fn read_octets(path: &Path) -> Result<Vec<u8>, ConfigFault> {
     let size = std::fs::metadata(path).map_err(|e| ConfigFault(format!("{}: {e}", path.display())))?.len();
     if size > FILE_OCTETS {
-        return Err(ConfigFault(format!("{}: {size} octets, more than the {FILE_OCTETS} that a configuration, key or certificate file may have", path.display())));
+        return Err(ConfigFault(format!(
+            "{}: {size} octets, more than the {FILE_OCTETS} that a configuration, key or certificate file may have",
+            path.display()
+        )));
     }
     std::fs::read(path).map_err(|e| ConfigFault(format!("{}: {e}", path.display())))
 }

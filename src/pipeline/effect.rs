@@ -129,7 +129,15 @@ fn already(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> 
         document: Some(accepted.received),
         ..entry(setting, EntryKind::Noted, Some(Code::W907), Some(&answer))
     };
-    Refuse { code: Some(Code::W907.as_str().to_owned()), is_final: true, noted: true, octets: Arc::clone(&setting.envelope.octets), entry, answer: Some(answer), outcome }
+    Refuse {
+        code: Some(Code::W907.as_str().to_owned()),
+        is_final: true,
+        noted: true,
+        octets: Arc::clone(&setting.envelope.octets),
+        entry,
+        answer: Some(answer),
+        outcome,
+    }
 }
 
 fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
@@ -143,11 +151,16 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
     // address: if the same message comes again with one, it gets this answer.
     let answer = (!noted).then(|| answer(setting, refusal.ack_type(), findings));
     let kind = if noted { EntryKind::Noted } else { EntryKind::Refused };
-    let entry = Entry {
-        document_id: setting.examined.document_id.clone(),
-        ..entry(setting, kind, Some(refusal.code()), answer.as_ref())
-    };
-    Refuse { code: Some(refusal.code().as_str().to_owned()), is_final: refusal.is_final() || noted, noted, octets: Arc::clone(&setting.envelope.octets), entry, answer, outcome }
+    let entry = Entry { document_id: setting.examined.document_id.clone(), ..entry(setting, kind, Some(refusal.code()), answer.as_ref()) };
+    Refuse {
+        code: Some(refusal.code().as_str().to_owned()),
+        is_final: refusal.is_final() || noted,
+        noted,
+        octets: Arc::clone(&setting.envelope.octets),
+        entry,
+        answer,
+        outcome,
+    }
 }
 
 /// Findings of the decision name paths; here they get the lines and columns of the document.
@@ -201,4 +214,3 @@ fn answer_id(examined: &Examined, outcome: &Digest) -> String {
     hex.truncate(32);
     hex
 }
-

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::lanes::Touches;
+use crate::cda::content;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{self, Layout, SignerRule};
-use crate::cda::content;
 use crate::codes::catalogue::Catalogue;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
@@ -302,9 +302,11 @@ impl Examiner {
             target,
             answer_to: look.head.sender.clone().unwrap_or_else(|| device(&self.site.receiver)),
             answer_from: look.head.receiver.clone().unwrap_or_else(|| device(&self.site.device)),
-            processing_code: look.head.processing_code.clone().unwrap_or_else(|| {
-                self.site.environment().processing_codes().first().copied().unwrap_or("T").to_owned()
-            }),
+            processing_code: look
+                .head
+                .processing_code
+                .clone()
+                .unwrap_or_else(|| self.site.environment().processing_codes().first().copied().unwrap_or("T").to_owned()),
             version_code: look.head.version_code.clone().unwrap_or_else(|| "V3-2005".to_owned()),
             is_acknowledgement: look.acknowledgement,
             service_request: look.service_request,
@@ -346,7 +348,15 @@ impl Examiner {
         }
     }
 
-    fn judge_document(&self, document: &Document<'_>, text: &str, octets: Arc<Vec<u8>>, carried: Option<(&Document<'_>, &Frame)>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+    fn judge_document(
+        &self,
+        document: &Document<'_>,
+        text: &str,
+        octets: Arc<Vec<u8>>,
+        carried: Option<(&Document<'_>, &Frame)>,
+        stage: Stage,
+        look: &mut Look,
+    ) -> Result<Option<Accepted>, Vec<Finding>> {
         if octets.len() > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
@@ -355,7 +365,8 @@ impl Examiner {
         if stage == Stage::Schema {
             return Ok(None);
         }
-        let read = content::read(document, &self.rules, self.site.environment(), &|client| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO))?;
+        let read =
+            content::read(document, &self.rules, self.site.environment(), &|client| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO))?;
         warnings.extend(read.warnings);
         let header = read.header;
         let mut findings = decide::own_rules(&header, &self.rules);

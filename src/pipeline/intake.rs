@@ -249,11 +249,7 @@ enum Step {
 
 async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Place>) -> Result<Step, Stopping> {
     let examined = &ready.examined;
-    let needs = || Needs {
-        key: examined.key.clone(),
-        frame: examined.frame_id(),
-        document: examined.header().map(DocumentNeeds::of),
-    };
+    let needs = || Needs { key: examined.key.clone(), frame: examined.frame_id(), document: examined.header().map(DocumentNeeds::of) };
     let facts: Facts = parts.gate.through(|| parts.archive.facts(needs())).await?;
     let at = parts.clock.now();
     let held = ready.job.held.as_ref();
@@ -263,7 +259,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
         return Ok(Step::Known);
     }
     let mut decision = match &examined.verdict {
-        Err(refusal) => decide::repeat(facts.prior.as_ref(), &examined.rules, held.is_some()).unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
+        Err(refusal) => decide::repeat(facts.prior.as_ref(), &examined.rules, held.is_some())
+            .unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
         Ok(accepted) => decide::decide(&accepted.request(examined, held.map_or(Holding::Fresh, |h| Holding::Held(h.until))), &facts, at),
     };
     if let Decision::Hold { awaits, .. } = &decision
@@ -285,22 +282,33 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
         let (examined, prior) = (Arc::clone(examined), facts.prior.clone());
         // A key out of reach is an outage like any other: wait, and sign again.
         let make = move || {
-            let setting = Setting { examiner: &examiner, signer: signer.as_ref(), envelope: &envelope, examined: &examined, prior: prior.as_ref(), reply: reply.clone(), at, until };
+            let setting = Setting {
+                examiner: &examiner,
+                signer: signer.as_ref(),
+                envelope: &envelope,
+                examined: &examined,
+                prior: prior.as_ref(),
+                reply: reply.clone(),
+                at,
+                until,
+            };
             effect::plan(setting, &decision)
         };
         let make = Arc::new(make);
-        parts.gate.through(|| {
-            let make = Arc::clone(&make);
-            let run = parts.pool.run(move || make());
-            async move {
-                match run.await {
-                    Ok(Ok(plan)) => Ok(Ok(plan)),
-                    Ok(Err(outage)) => Err(outage),
-                    Err(Panicked) => Ok(Err(Panicked)),
+        parts
+            .gate
+            .through(|| {
+                let make = Arc::clone(&make);
+                let run = parts.pool.run(move || make());
+                async move {
+                    match run.await {
+                        Ok(Ok(plan)) => Ok(Ok(plan)),
+                        Ok(Err(outage)) => Err(outage),
+                        Err(Panicked) => Ok(Err(Panicked)),
+                    }
                 }
-            }
-        })
-        .await?
+            })
+            .await?
     };
     let Ok(Planned { commit, ending, code }) = plan else { return Ok(Step::Panicked) };
     let ending = if quarantine && matches!(ending, Ending::Refused | Ending::Repeated) { Ending::Quarantined } else { ending };
@@ -371,4 +379,3 @@ impl Defects {
         Ready { job: ready.job, examined }
     }
 }
-

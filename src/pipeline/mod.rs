@@ -1,8 +1,8 @@
 //! Floor 2: the one road in, the one road out, and the audit.
 
 pub mod audit;
-pub mod effect;
 pub mod door;
+pub mod effect;
 pub mod examine;
 pub mod gate;
 pub mod holds;

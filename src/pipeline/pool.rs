@@ -37,7 +37,10 @@ impl Pool {
         let mut pool = Self { queue, threads: Vec::new() };
         for n in 0..threads.max(1) {
             let queue = Arc::clone(&pool.queue);
-            let thread = std::thread::Builder::new().name(format!("examine-{n}")).spawn(move || serve(&queue)).map_err(|e| Outage::new(Part::Machine, format!("no thread: {e}")))?;
+            let thread = std::thread::Builder::new()
+                .name(format!("examine-{n}"))
+                .spawn(move || serve(&queue))
+                .map_err(|e| Outage::new(Part::Machine, format!("no thread: {e}")))?;
             pool.threads.push(thread);
         }
         Ok(pool)

@@ -11,7 +11,8 @@ pub fn logs(json: bool, level: &str) {
     let filter = EnvFilter::try_new(format!("{level},sqlx=off,lapin=off")).unwrap_or_else(|_| EnvFilter::new("info,sqlx=off,lapin=off"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second call (tests) keeps the first logger.
-    let _already = if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init() };
+    let _already =
+        if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init() };
 }
 
 /// Starts metrics and describes them.

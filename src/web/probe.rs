@@ -50,5 +50,9 @@ async fn metrics_page(State(probe): State<Arc<Probe>>) -> Response {
 
 async fn ready(State(probe): State<Arc<Probe>>) -> Response {
     let missing = (probe.readiness)();
-    if missing.is_empty() { "ready\n".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))).into_response() }
+    if missing.is_empty() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))).into_response()
+    }
 }
