@@ -31,26 +31,24 @@ fn main() {
     let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,relay,road,steady".to_owned());
     let wanted = |part: &str| only.split(',').any(|o| o == part);
     println!("{count} messages of about {OCTETS} octets, {} cores", std::thread::available_parallelism().map_or(0, usize::from));
-    let mut tables = Vec::new();
+    let show = |table: &str| println!("\n{table}");
     if wanted("micro") {
-        tables.push(micro::run(OCTETS));
+        show(&micro::run(OCTETS));
     }
-    if wanted("relay") || wanted("road") || wanted("steady") {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let gateway = Gateway::new();
-        let mut table = String::from("| | messages/s | CPU-s per 1,000: arkki | broker | database | peak RSS, MB |\n|---|---|---|---|---|---|\n");
-        if wanted("relay") {
-            table += &runtime.block_on(relay::run(&gateway, count, OCTETS));
-        }
-        if wanted("road") {
-            table += &runtime.block_on(gateway.throughput(count, OCTETS));
-        }
-        tables.push(table);
-        if wanted("steady") {
-            tables.push(runtime.block_on(gateway.steady(OCTETS)));
-        }
+    if !(wanted("relay") || wanted("road") || wanted("steady")) {
+        return;
     }
-    for table in tables {
-        println!("\n{table}");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let gateway = Gateway::new();
+    let mut table = String::from("| | messages/s | CPU-s per 1,000: arkki | broker | database | peak RSS, MB |\n|---|---|---|---|---|---|\n");
+    if wanted("relay") {
+        table += &runtime.block_on(relay::run(&gateway, count, OCTETS));
+    }
+    if wanted("road") {
+        table += &runtime.block_on(gateway.throughput(count, OCTETS));
+    }
+    show(&table);
+    if wanted("steady") {
+        show(&runtime.block_on(gateway.steady(OCTETS)));
     }
 }

@@ -15,6 +15,9 @@ use crate::{cpu, kit, sender};
 /// The steady phase: messages a second, and for how long.
 const RATE: u32 = 200;
 const STEADY: Duration = Duration::from_secs(15);
+/// Where answers come out, a queue for each phase.
+const FULL_REPLIES: &str = "arkki.reply.guest.full";
+const STEADY_REPLIES: &str = "arkki.reply.guest.steady";
 /// How long a run may take before it counts as hung.
 const HUNG: Duration = Duration::from_secs(600);
 
@@ -58,8 +61,8 @@ impl Gateway {
 
     /// A full queue, emptied as fast as can be: messages a second from ready to the last answer, and what it costs.
     pub async fn throughput(&self, count: usize, octets: usize) -> String {
-        let client = sender::client(&self.vhost.amqp_url).await;
-        let sent = sender::fill(&client, 1, count, octets).await;
+        let client = sender::client(&self.vhost.amqp_url, FULL_REPLIES).await;
+        let sent = sender::fill(&client, FULL_REPLIES, 1, count, octets).await;
         println!("road: {count} documents, {} octets each on average", sent / count.max(1));
         tokio::time::sleep(Duration::from_secs(2)).await;
         let before = self.cost();
@@ -71,11 +74,13 @@ impl Gateway {
             peak = peak.max(cpu::peak_rss(serve.pid()).unwrap_or(0.0));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // The last threads may end a little after the first; what all used is known until the process is reaped.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         let arkki = cpu::of(serve.pid());
-        assert!(serve.exit_status().is_some_and(|s| s.success()), "{}", self.tail());
+        assert!(serve.wait(HUNG).is_some_and(|s| s.success()), "{}", self.tail());
         let after = self.cost();
         let seconds = self.seconds_between("\"ready\"", "\"stopping:");
-        let mut answers = client.answers(sender::REPLIES).await.expect("answers");
+        let mut answers = client.answers(FULL_REPLIES).await.expect("answers");
         sender::all_accepted(&mut answers, count).await;
         client.close().await;
         row("**arkki serve**", count, seconds, arkki, before, after, peak)
@@ -83,11 +88,11 @@ impl Gateway {
 
     /// Documents at a steady rate with somebody who waits: from publication to the answer in hand.
     pub async fn steady(&self, octets: usize) -> String {
-        let client = sender::client(&self.vhost.amqp_url).await;
+        let client = sender::client(&self.vhost.amqp_url, STEADY_REPLIES).await;
         let mut serve = self.serve(&[]);
         let count = usize::try_from(u64::from(RATE) * STEADY.as_secs()).unwrap();
         let messages: Vec<_> = sender::documents(2, octets).take(count).collect();
-        let mut answers = client.answers(sender::REPLIES).await.expect("answers");
+        let mut answers = client.answers(STEADY_REPLIES).await.expect("answers");
         let before = cpu::of(serve.pid());
         let collecting = tokio::spawn(async move { received(&mut answers, count).await });
         let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
@@ -97,7 +102,7 @@ impl Gateway {
             tick.tick().await;
             sent.insert(message.id.clone(), Instant::now());
             let client = std::sync::Arc::clone(&client);
-            tokio::spawn(async move { client.send(sender::outgoing(message)).await.expect("the broker takes a document") });
+            tokio::spawn(async move { client.send(sender::outgoing(message, STEADY_REPLIES)).await.expect("the broker takes a document") });
         }
         let received = collecting.await.expect("answers");
         let used = cpu::of(serve.pid()) - before;

@@ -56,7 +56,7 @@ pub fn run(octets: usize) -> String {
     let envelope = |message: arkki::generate::scenario::Message| Envelope {
         octets: Arc::new(message.octets),
         sender: Some(Sender::new("guest")),
-        reply: Some(Reply { queue: sender::REPLIES.into(), correlation: Some(message.id.clone()) }),
+        reply: Some(Reply { queue: "arkki.reply.guest.micro".into(), correlation: Some(message.id.clone()) }),
         message_id: Some(message.id),
         content_type: None,
         inbound: "main".into(),

@@ -11,12 +11,14 @@ use arkki::ports::broker::{Consumer as _, Published, Publisher as _, Settlement}
 use crate::gateway::{Gateway, row};
 use crate::{cpu, sender};
 
+/// Where its answers come out.
+const REPLIES: &str = "arkki.reply.guest.relay";
 /// An acknowledgement's size.
 const ANSWER: usize = 1_700;
 
 pub async fn run(gateway: &Gateway, count: usize, octets: usize) -> String {
-    let client = sender::client(&gateway.vhost.amqp_url).await;
-    sender::fill(&client, 3, count, octets).await;
+    let client = sender::client(&gateway.vhost.amqp_url, REPLIES).await;
+    sender::fill(&client, REPLIES, 3, count, octets).await;
     let inbound = InboundQueue { name: "main".into(), queue: sender::INBOUND.into(), prefetch: 256, profile: String::new(), sender: None };
     let rules = Arc::new(Rules::default());
     let settings = Arc::new(AmqpSettings { inbound: vec![inbound], ..AmqpSettings::new(Secret::new(&gateway.vhost.amqp_url), rules) });
@@ -53,7 +55,7 @@ pub async fn run(gateway: &Gateway, count: usize, octets: usize) -> String {
     consumer.close(Duration::from_secs(30)).await;
     drop(publisher);
     let after = gateway.cost();
-    let mut answers = client.answers(sender::REPLIES).await.expect("answers");
+    let mut answers = client.answers(REPLIES).await.expect("answers");
     for _ in 0..count {
         answers.next(Duration::from_secs(60)).await.expect("the broker answers").expect("an answer");
     }

@@ -8,9 +8,8 @@ use arkki::adapters::amqp::{AmqpClient, Answers, Outgoing, Secret};
 use arkki::generate::scenario::{self, Message};
 use futures_util::StreamExt as _;
 
-/// Where documents go in and answers come out.
+/// Where documents go in.
 pub const INBOUND: &str = "arkki.inbound";
-pub const REPLIES: &str = "arkki.reply.guest.bench";
 
 /// How many clients' documents lie between each other.
 const BLOCK: usize = 100;
@@ -33,18 +32,18 @@ pub fn documents(seed: u64, octets: usize) -> impl Iterator<Item = Message> {
 }
 
 /// Connects as guest and declares the reply queue.
-pub async fn client(url: &str) -> AmqpClient {
+pub async fn client(url: &str, replies: &str) -> AmqpClient {
     let client = AmqpClient::connect(&Secret::new(url), "bench").await.expect("the broker takes us");
-    client.declare_reply_queue(REPLIES).await.expect("a reply queue");
+    client.declare_reply_queue(replies).await.expect("a reply queue");
     client
 }
 
-pub fn outgoing(message: Message) -> Outgoing {
+pub fn outgoing(message: Message, replies: &str) -> Outgoing {
     Outgoing {
         queue: INBOUND.to_owned(),
         message_id: Some(message.id),
         correlation_id: None,
-        reply_to: Some(REPLIES.to_owned()),
+        reply_to: Some(replies.to_owned()),
         content_type: Some("application/xml".to_owned()),
         user_id: Some("guest".to_owned()),
         body: Arc::new(message.octets),
@@ -52,10 +51,10 @@ pub fn outgoing(message: Message) -> Outgoing {
 }
 
 /// Fills the inbound queue; gives the octets sent.
-pub async fn fill(client: &AmqpClient, seed: u64, count: usize, octets: usize) -> usize {
+pub async fn fill(client: &AmqpClient, replies: &str, seed: u64, count: usize, octets: usize) -> usize {
     let sent = futures_util::stream::iter(documents(seed, octets).take(count)).map(|message| async {
         let octets = message.octets.len();
-        client.send(outgoing(message)).await.expect("the broker takes a document");
+        client.send(outgoing(message, replies)).await.expect("the broker takes a document");
         octets
     });
     sent.buffer_unordered(IN_FLIGHT).fold(0, |sum, octets| async move { sum + octets }).await
@@ -67,7 +66,7 @@ pub async fn all_accepted(answers: &mut Answers, count: usize) {
     while answered.len() < count {
         let answer = answers.next(PATIENCE).await.expect("the broker answers").unwrap_or_else(|| panic!("{} of {count} answers", answered.len()));
         let text = String::from_utf8(answer.body).expect("an answer is text");
-        assert!(text.contains("typeCode code=\"AA\""), "not accepted: {text}");
+        assert!(text.contains("typeCode code=\"AA\""), "not accepted: {}", text.get(..4_000).unwrap_or(&text));
         answered.insert(answer.correlation_id.expect("an answer says to what"));
     }
 }
