@@ -438,7 +438,7 @@ fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> 
 fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
     tree::parse(text).map_err(|fault| {
         let place = crate::domain::finding::Place { line: fault.line, column: fault.column, path: "/".to_owned() };
-        vec![Finding::new(Code::E103, place)]
+        vec![Finding::new(if fault.too_much { Code::E111 } else { Code::E103 }, place)]
     })
 }
 

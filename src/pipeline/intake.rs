@@ -275,7 +275,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let examiner = Arc::clone(&parts.examiner);
     let signer = Arc::clone(&parts.signer);
     let reply = ready.job.envelope.reply.clone().filter(|_| held.is_none());
-    let quarantine = ready.job.envelope.reply.is_none() && held.is_none();
+    // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
+    let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     let until = at.plus(parts.hold);
     let envelope = ready.job.envelope.clone();
     let plan = {

@@ -6,6 +6,7 @@ mod cda;
 mod deploy;
 mod faults;
 mod generate;
+mod hostile;
 mod kit;
 mod road;
 mod sign;
