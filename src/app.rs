@@ -97,6 +97,9 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
         }
         Ok(all)
     };
+    if config.trust.is_empty() {
+        return Ok(TrustAnchors::none());
+    }
     TrustAnchors::from_pem(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| {
         let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
         ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
@@ -194,6 +197,9 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 /// # Errors
 /// What is wrong with key, certificate or their use here.
 pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
+    if anchors.anchors().is_empty() {
+        return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
+    }
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault(
