@@ -172,5 +172,8 @@ pub fn page(port: u16, path: &str) -> String {
 /// The sum of a metric over its labels.
 pub fn metric(port: u16, name: &str) -> f64 {
     let page = page(port, "/metrics");
-    page.lines().filter(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))).filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    page.lines()
+        .filter(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+        .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
 }

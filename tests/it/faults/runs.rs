@@ -1,4 +1,4 @@
-//! The seven runs.
+//! The seven runs of the matter, and two in which two faults meet.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,12 @@ async fn b_the_gateway_is_killed_five_times() {
         let came_back = wait_until(Duration::from_secs(10), || async { desk.ready(INBOUND).await > ready }).await;
         counted += usize::from(came_back);
         let back = desk.ready(INBOUND).await;
-        run.tell(format!("kill {kills} at {} decided, {} settled, {} came back", run.decided(), run.messages.len() - back as usize, back.saturating_sub(ready)));
+        run.tell(format!(
+            "kill {kills} at {} decided, {} settled, {} came back",
+            run.decided(),
+            run.messages.len() - back as usize,
+            back.saturating_sub(ready)
+        ));
         assert!(kills < 3 * KILLS, "{counted} kills counted of {kills}");
     }
     desk.close().await;
@@ -55,16 +60,16 @@ async fn c_the_broker_is_killed_and_comes_back() {
     run.fill().await;
     let serve = run.gateway.serve(&[]);
     run.until_decided(200).await;
-    let in_hand = wait_until(REST, || async { run.unacknowledged(INBOUND).await.is_some_and(|n| n > 0) }).await;
-    assert!(in_hand, "deliveries were in hand");
-    let decided = run.decided();
+    // While messages are ready, the broker has handed over as many as the gateway takes: its hands are full.
+    let desk = run.desk().await;
+    let (ready, decided) = (desk.ready(INBOUND).await, run.decided());
+    assert!(ready > 0, "mid-run");
     tokio::task::block_in_place(|| run.place.rabbit.kill9());
     let noticed = wait_until(REST, || async { page(run.gateway.port, "/readyz").contains(" 503 ") }).await;
     assert!(noticed, "not ready while the broker is away");
     let began = Instant::now();
     tokio::task::block_in_place(|| run.place.rabbit.start());
-    assert!(decided < run.messages.len(), "mid-run");
-    run.tell(format!("killed at {decided} decided, back after {:.1} s", began.elapsed().as_secs_f32()));
+    run.tell(format!("killed at {decided} decided with {ready} ready beyond those in hand, back after {:.1} s", began.elapsed().as_secs_f32()));
     run.finish(vec![serve], Thoroughness::Sample).await;
 }
 
@@ -74,19 +79,20 @@ async fn d_the_database_is_away_for_ten_seconds() {
     run.fill().await;
     let serve = run.gateway.serve(&[]);
     run.until_decided(200).await;
-    let decided = run.decided();
+    let desk = run.desk().await;
+    let (ready, decided) = (desk.ready(INBOUND).await, run.decided());
+    assert!(ready > 0, "mid-run");
     tokio::task::block_in_place(|| run.place.postgres.stop());
     let stopped = Instant::now();
     let paused = wait_until(AWAY, || async { run.gateway.log_text().contains("outage: consumer paused") }).await;
     assert!(paused && page(run.gateway.port, "/readyz").contains(" 503 "), "the gateway noticed:\n{}", run.tail());
-    let in_hand = run.unacknowledged(INBOUND).await;
     // The fault itself takes this long; nothing is awaited by it.
     let _ = wait_until(AWAY.saturating_sub(stopped.elapsed()), || async { false }).await;
     tokio::task::block_in_place(|| run.place.postgres.start());
-    assert!(decided < run.messages.len(), "mid-run");
     let resumed = wait_until(REST, || async { run.gateway.log_text().contains("outage over") }).await;
     assert!(resumed, "the gateway came back by itself:\n{}", run.tail());
-    run.tell(format!("stopped at {decided} decided with {in_hand:?} unacknowledged, away {:.1} s", stopped.elapsed().as_secs_f32()));
+    desk.close().await;
+    run.tell(format!("stopped at {decided} decided with {ready} ready beyond those in hand, away {:.1} s", stopped.elapsed().as_secs_f32()));
     run.finish(vec![serve], Thoroughness::Sample).await;
 }
 
@@ -155,4 +161,44 @@ async fn g_two_instances_share_the_work() {
     assert!(lines.iter().all(|n| n * 10 >= all) && all >= run.messages.len(), "{lines:?} of {}", run.messages.len());
     run.tell(format!("committed {} and {}", lines[0], lines[1]));
     run.finish(serves, Thoroughness::Sample).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h_the_database_is_killed_and_the_gateway_stopped_meanwhile() {
+    let mut run = Run::prepare("(h) kill -9 of PostgreSQL, then again with SIGTERM to the gateway", 108).await;
+    run.fill().await;
+    let mut serve = run.gateway.serve(&[]);
+    run.until_decided(150).await;
+    tokio::task::block_in_place(|| run.place.postgres.kill9());
+    tokio::task::block_in_place(|| run.place.postgres.start());
+    let decided = run.decided();
+    run.until_decided(decided + 100).await;
+    let desk = run.desk().await;
+    assert!(desk.ready(INBOUND).await > 0, "mid-run");
+    desk.close().await;
+    let pauses = || run.gateway.log_text().matches("outage: consumer paused").count();
+    let before = pauses();
+    tokio::task::block_in_place(|| run.place.postgres.kill9());
+    assert!(wait_until(REST, || async { pauses() > before }).await, "noticed:\n{}", run.tail());
+    let took = run.stop(&mut serve);
+    tokio::task::block_in_place(|| run.place.postgres.start());
+    run.tell(format!("stopped without its database after {:.1} s, exit 0", took.as_secs_f32()));
+    let serve = run.gateway.serve(&[]);
+    run.finish(vec![serve], Thoroughness::Sample).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i_the_broker_is_killed_and_the_gateway_stopped_meanwhile() {
+    let mut run = Run::prepare("(i) kill -9 of the broker, SIGTERM to the gateway meanwhile", 109).await;
+    run.fill().await;
+    let mut serve = run.gateway.serve(&[]);
+    run.until_decided(200).await;
+    let desk = run.desk().await;
+    assert!(desk.ready(INBOUND).await > 0, "mid-run");
+    tokio::task::block_in_place(|| run.place.rabbit.kill9());
+    let took = run.stop(&mut serve);
+    tokio::task::block_in_place(|| run.place.rabbit.start());
+    run.tell(format!("stopped without its broker after {:.1} s, exit 0, {} answers waiting", took.as_secs_f32(), run.count("outbox")));
+    let serve = run.gateway.serve(&[]);
+    run.finish(vec![serve], Thoroughness::Sample).await;
 }

@@ -62,7 +62,8 @@ fn offline_says_the_same(bench: &Bench, accepted: &[PathBuf], refused: &[PathBuf
     args.extend(files.iter().map(|f| f.to_str().unwrap()));
     let output = tokio::task::block_in_place(|| bench.gateway.arkki(&args));
     assert_eq!(output.code, Some(1), "some are refused: {}", output.errors());
-    let lines: Vec<serde_json::Value> = output.text().lines().filter_map(|l| serde_json::from_str(l).ok()).filter(|v: &serde_json::Value| v["file"].is_string()).collect();
+    let lines: Vec<serde_json::Value> =
+        output.text().lines().filter_map(|l| serde_json::from_str(l).ok()).filter(|v: &serde_json::Value| v["file"].is_string()).collect();
     assert_eq!(lines.len(), files.len(), "one object a file");
     let mut by_archive = 0;
     for (line, file) in lines.iter().zip(&files) {
@@ -105,7 +106,12 @@ async fn sent_again(bench: &Bench, files: &[PathBuf]) -> Vec<Found> {
         let (read, file) = (ack::read(&answer.body).unwrap(), &files[number]);
         let is_accepted = file.parent().unwrap().ends_with("accepted");
         assert_eq!(read.ack_type == AckType::Accept, is_accepted, "{}: told again", file.display());
-        assert!(is_accepted || read.details.first().is_some_and(|d| !stem(file.to_str().unwrap()).starts_with('E') || stem(file.to_str().unwrap()).starts_with(&d.code)), "{}", file.display());
+        assert!(
+            is_accepted
+                || read.details.first().is_some_and(|d| !stem(file.to_str().unwrap()).starts_with('E') || stem(file.to_str().unwrap()).starts_with(&d.code)),
+            "{}",
+            file.display()
+        );
     }
     for dead in bench.desk.take_all(DEAD).await {
         // Its body is what was sent; its headers are the broker's.
@@ -138,7 +144,13 @@ fn sings_nowhere(bench: &Bench, told: &[Found]) {
     let replies = bench.gateway.folder.path().join("told");
     let text: Vec<String> = told.iter().map(|f| format!("{:?} {} {}", f.properties, f.routing_key, String::from_utf8_lossy(&f.body))).collect();
     std::fs::write(&replies, text.join("\n")).unwrap();
-    let places = [bench.gateway.log(), metrics, replies, kit::rabbit::server().logs(), kit::postgres::server().log()];
+    // No personal value has a column: every table, but for the octets and answers themselves.
+    let columns = bench.gateway.folder.path().join("columns");
+    let tables = ["document", "client_relation", "case_file", "ledger", "head", "access_log", "frame", "held", "held_reply", "outbox"];
+    let rows: Vec<String> = tables.iter().map(|table| bench.sql(&format!("SELECT row_to_json(t) FROM {table} t"))).collect();
+    assert!(rows.iter().map(|r| r.lines().count()).sum::<usize>() > 100, "rows were searched");
+    std::fs::write(&columns, rows.join("\n")).unwrap();
+    let places = [columns, bench.gateway.log(), metrics, replies, kit::rabbit::server().logs(), kit::postgres::server().log()];
     assert!(bench.gateway.log_text().contains("\"level\":\"DEBUG\""), "debug lines were searched too");
     assert_eq!(canary::grep(&places, &needles), [], "the canary sings");
 }
