@@ -72,11 +72,12 @@ fn serve(queue: &Queue) {
         let piece = {
             let mut work = queue.work.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
-                if let Some(piece) = work.0.pop_front() {
-                    break piece;
-                }
+                // Before the next piece: whoever ends the pool wants none of what still waits.
                 if work.1 {
                     return;
+                }
+                if let Some(piece) = work.0.pop_front() {
+                    break piece;
                 }
                 work = queue.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
             }
