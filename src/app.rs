@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
@@ -20,7 +22,7 @@ use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
-use crate::domain::outage::Outage;
+use crate::domain::outage::{Outage, Part};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, OwnSigner, Site};
 use crate::pipeline::gate::Gate;
@@ -50,6 +52,8 @@ pub enum StartFault {
     Config(String),
     /// A part of the world does not answer.
     Outage(Outage),
+    /// A task of the gateway ended by itself: a defect of ours. Whoever started us starts us anew.
+    Defect(&'static str),
 }
 
 impl std::fmt::Display for StartFault {
@@ -57,6 +61,7 @@ impl std::fmt::Display for StartFault {
         match self {
             Self::Config(text) => f.write_str(text),
             Self::Outage(outage) => write!(f, "{outage}"),
+            Self::Defect(task) => write!(f, "defect: {task} ended by itself; please report it with the lines before this one"),
         }
     }
 }
@@ -292,6 +297,15 @@ impl House {
         self.parts.relay.answered()
     }
 
+    /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
+    #[must_use]
+    pub fn ended(&self) -> Option<&'static str> {
+        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay)]
+            .into_iter()
+            .find(|(_, task)| task.is_finished())
+            .map(|(name, _)| name)
+    }
+
     /// Deliveries in hand.
     #[must_use]
     pub fn in_hand(&self) -> usize {
@@ -364,27 +378,43 @@ pub async fn open_embedded(config: &Config, broker: &EmbeddedBroker) -> Result<H
 /// Runs the gateway until SIGTERM, SIGINT, or `until_answered` answers. Gives the number of answers.
 ///
 /// # Errors
-/// Why it cannot start.
+/// Why it cannot start, or which of its tasks ended by itself.
 pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
+    // Before anything is in hand: a stop that comes while we start is a stop like any other.
+    let mut signals = Signals::listen()?;
     let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
+    // An address that is taken is known before messages are.
+    let listener = match config.listen {
+        Some(address) => Some(probe::listen(address).await?),
+        None => None,
+    };
     let settings = Arc::new(broker_settings(&config)?);
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
-    let (house, rules) = open(&config, Arc::new(consumer), Arc::new(publisher)).await?;
+    let (house, rules) = tokio::select! {
+        opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
+        reason = signals.told() => {
+            telemetry::stopping(reason);
+            telemetry::stopped(0);
+            return Ok(0);
+        }
+    };
     let (stop_probe, stop_seen) = watch::channel(false);
-    if let Some(address) = config.listen {
-        let listener = probe::listen(address).await?;
-        tokio::spawn(probe::serve(listener, metrics, readiness(&house), stop_seen));
+    if let Some(listener) = listener {
+        tokio::spawn(probe::serve(listener, metrics.clone(), readiness(&house), stop_seen));
     }
-    let counting = tokio::spawn(count(Arc::clone(&house.archive)));
+    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics));
     telemetry::ready(&config.instance, &rules.to_hex());
-    let reason = until_told(&house, until_answered).await;
-    telemetry::stopping(reason);
+    let ended = tokio::select! {
+        reason = signals.told() => Ok(reason),
+        ended = until_ended(&house, until_answered) => ended,
+    };
+    telemetry::stopping(ended.unwrap_or_else(|task| task));
     let answered = house.answered();
     let left = house.close(config.stop).await;
     counting.abort();
     stop_probe.send_replace(true);
     telemetry::stopped(left);
-    Ok(answered)
+    ended.map(|_| answered).map_err(StartFault::Defect)
 }
 
 fn readiness(house: &House) -> Box<probe::Readiness> {
@@ -417,36 +447,52 @@ async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc
     }
 }
 
-async fn count(archive: Arc<dyn Archive>) {
+/// What stands where, for metrics; and the metrics' own upkeep: without it what nobody scrapes would fill the memory.
+async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: PrometheusHandle) {
     let mut tick = tokio::time::interval(COUNTING);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Ends with the gateway, which aborts it.
     loop {
         tick.tick().await;
+        telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
+        metrics.run_upkeep();
         if let Ok(counts) = archive.counts().await {
             telemetry::counts(&counts);
         }
     }
 }
 
-async fn until_told(house: &House, until_answered: Option<u64>) -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return "no signal handlers: the machine gives none";
-    };
-    let answered = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(20));
-        // Ends with the count; the signals end it otherwise.
-        loop {
-            tick.tick().await;
-            if until_answered.is_some_and(|n| house.answered() >= n) && house.in_hand() == 0 {
-                return;
-            }
+/// SIGTERM and SIGINT.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Outage> {
+        let listen = |kind| signal(kind).map_err(|e| Outage::new(Part::Machine, format!("no signal handler: {e}")));
+        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
+    }
+
+    async fn told(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
         }
-    };
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
-        () = answered => "all answered",
+    }
+}
+
+/// Waits for the last of so many answers, or for a task that ends by itself.
+async fn until_ended(house: &House, until_answered: Option<u64>) -> Result<&'static str, &'static str> {
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    // Ends with the count or a defect; the signals end it otherwise.
+    loop {
+        tick.tick().await;
+        if let Some(task) = house.ended() {
+            return Err(task);
+        }
+        if until_answered.is_some_and(|n| house.answered() >= n) && house.in_hand() == 0 {
+            return Ok("all answered");
+        }
     }
 }

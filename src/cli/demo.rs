@@ -20,6 +20,7 @@ use crate::app::{self, House, StartFault};
 use crate::config::checked::Config;
 use crate::config::raw::{Raw, RawInbound};
 use crate::crypto::authority::{Authority, Validity};
+use crate::domain::limits;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::ports::broker::Published;
@@ -35,8 +36,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The mark by which a folder is known as a demo's own, which may be made anew.
 const MARK: &str = "arkki.toml";
 
+const HELP: &str = r#"Examples:
+  arkki demo                                         in the repository, on embedded parts
+  arkki demo --archive /tmp/try --samples samples
+  arkki demo --amqp amqp://guest:guest@localhost/%2f  queues arkki.demo.* are declared and stay
+
+Exit codes: 0 every answer is the one its sample's name promises, 1 one is not, 2 it could not run."#;
+
 /// What `demo` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Demo {
     /// The folder of samples.
     #[arg(long, default_value = "samples", value_name = "DIR")]
@@ -85,7 +94,7 @@ fn samples(folder: &Path) -> Result<Vec<Message>, Report> {
         let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_file()).collect();
         files.sort();
         for file in files {
-            let octets = validate::read_message(&file).map_err(|e| Report::blind(format!("{}: {e}", file.display())))?;
+            let octets = validate::read_message(&file, limits::MESSAGE_OCTETS).map_err(|e| Report::blind(format!("{}: {e}", file.display())))?;
             let name = file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             messages.push(Message { name: format!("{part}/{name}"), octets });
         }

@@ -20,8 +20,14 @@ use crate::ports::clock::Clock as _;
 /// From how many days before its end a certificate is spoken of.
 const SOON_DAYS: i64 = 60;
 
+const HELP: &str = r#"It changes nothing. With [broker] management_url (or ARKKI_MANAGEMENT_URL) it sees policies and bindings too;
+without, it names what it could not see.
+
+Exit codes: 0 all is well, 1 something is not, 2 nothing seen is wrong but not everything could be seen."#;
+
 /// What `doctor` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Doctor {}
 
 /// Looks at rules, keys, archive and broker.

@@ -25,7 +25,12 @@ use report::Report;
 /// HL7 CDA R2 documents come in from RabbitMQ, are checked, signed and archived; acknowledgements leave on reply queues.
 /// Try `arkki demo` first: it needs neither broker nor database.
 #[derive(Parser)]
-#[command(name = "arkki", version, max_term_width = 110, after_help = "Exit codes: 0 well, 1 unwell, 2 could not look.")]
+#[command(
+    name = "arkki",
+    version,
+    max_term_width = 110,
+    after_help = "Each command explains itself: arkki send --help.\nExit codes: 0 well, 1 unwell, 2 could not look."
+)]
 struct Arguments {
     /// The configuration file; every option and its default stands in config/arkki.toml.
     #[arg(long, short, global = true, env = "ARKKI_CONFIG", value_name = "FILE")]

@@ -83,11 +83,12 @@ fn serve(queue: &Queue) {
         let piece = {
             let mut state = queue.state.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
-                if let Some(piece) = state.work.pop_front() {
-                    break piece;
-                }
+                // Before the next piece: whoever ends the pool wants none of what still waits.
                 if state.ending {
                     return;
+                }
+                if let Some(piece) = state.work.pop_front() {
+                    break piece;
                 }
                 state.idle += 1;
                 state = queue.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
