@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
+use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
@@ -16,10 +19,11 @@ use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
+use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
-use crate::domain::outage::Outage;
-use crate::pipeline::door::{Pattern, Rules, SenderRules};
+use crate::domain::outage::{Outage, Part};
+use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, OwnSigner, Site};
 use crate::pipeline::gate::Gate;
 use crate::pipeline::holds;
@@ -48,6 +52,8 @@ pub enum StartFault {
     Config(String),
     /// A part of the world does not answer.
     Outage(Outage),
+    /// A task of the gateway ended by itself: a defect of ours. Whoever started us starts us anew.
+    Defect(&'static str),
 }
 
 impl std::fmt::Display for StartFault {
@@ -55,6 +61,7 @@ impl std::fmt::Display for StartFault {
         match self {
             Self::Config(text) => f.write_str(text),
             Self::Outage(outage) => write!(f, "{outage}"),
+            Self::Defect(task) => write!(f, "defect: {task} ended by itself; please report it with the lines before this one"),
         }
     }
 }
@@ -95,6 +102,9 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
         }
         Ok(all)
     };
+    if config.trust.is_empty() {
+        return Ok(TrustAnchors::none());
+    }
     TrustAnchors::from_pem(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| {
         let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
         ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
@@ -192,6 +202,9 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 /// # Errors
 /// What is wrong with key, certificate or their use here.
 pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
+    if anchors.anchors().is_empty() {
+        return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
+    }
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault(
@@ -284,6 +297,15 @@ impl House {
         self.parts.relay.answered()
     }
 
+    /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
+    #[must_use]
+    pub fn ended(&self) -> Option<&'static str> {
+        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay)]
+            .into_iter()
+            .find(|(_, task)| task.is_finished())
+            .map(|(name, _)| name)
+    }
+
     /// Deliveries in hand.
     #[must_use]
     pub fn in_hand(&self) -> usize {
@@ -313,41 +335,86 @@ impl House {
     }
 }
 
-/// Runs the gateway until SIGTERM, SIGINT, or `until_answered` answers. Gives the number of answers.
+/// Opens a house on the configured archive and key, with the given roads in and out. Gives the rule set's hash beside it.
 ///
 /// # Errors
 /// Why it cannot start.
-pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
-    let examiner = examiner(&config)?;
-    let signer = signer(&config, &examiner.site().anchors)?;
-    let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
+pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest), StartFault> {
+    let examiner = examiner(config)?;
+    let signer = Arc::new(signer(config, &examiner.site().anchors)?);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
-    let archive = open_archive(&config, &entropy).await?;
-    let settings = Arc::new(broker_settings(&config)?);
-    let world = World {
-        archive: Arc::clone(&archive),
-        consumer: Arc::new(AmqpConsumer::new(Arc::clone(&settings))),
-        publisher: Arc::new(AmqpPublisher::new(settings)),
-        signer: Arc::new(signer),
-        clock: Arc::new(SystemClock),
-    };
-    let rules = examiner.rules().to_hex();
-    let house = House::open(&config, examiner, world).await?;
-    let (stop_probe, stop_seen) = watch::channel(false);
-    if let Some(address) = config.listen {
-        let listener = probe::listen(address).await?;
-        tokio::spawn(probe::serve(listener, metrics, readiness(&house), stop_seen));
+    let archive = open_archive(config, &entropy).await?;
+    let rules = examiner.rules();
+    let world = World { archive, consumer, publisher, signer, clock: Arc::new(SystemClock) };
+    Ok((House::open(config, examiner, world).await?, rules))
+}
+
+/// Opens a house on RabbitMQ, its topology declared first: for the demo.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open_on_broker(config: &Config) -> Result<House, StartFault> {
+    let settings = Arc::new(broker_settings(config)?);
+    if let Some(fault) = topology::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
+        return Err(StartFault::Config(format!("{} {}", fault.said, fault.mend)));
     }
-    let counting = tokio::spawn(count(Arc::clone(&house.archive)));
-    telemetry::ready(&config.instance, &rules);
-    let reason = until_told(&house, until_answered).await;
-    telemetry::stopping(reason);
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    Ok(open(config, Arc::new(consumer), Arc::new(publisher)).await?.0)
+}
+
+/// Opens a house on a broker in this process: for the demo.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn open_embedded(config: &Config, broker: &EmbeddedBroker) -> Result<House, StartFault> {
+    let settings = broker_settings(config)?;
+    let queues =
+        config.inbound.iter().map(|q| (q.queue.clone(), Entrance { name: q.name.clone(), profile: q.profile.clone(), sender: q.sender.clone() })).collect();
+    let prefetch = config.inbound.iter().map(|q| q.prefetch).max().unwrap_or(1);
+    let consumer = EmbeddedConsumer::new(broker.clone(), queues, settings.rules, config.dead_letter_queue.clone(), prefetch);
+    Ok(open(config, Arc::new(consumer), Arc::new(broker.clone())).await?.0)
+}
+
+/// Runs the gateway until SIGTERM, SIGINT, or `until_answered` answers. Gives the number of answers.
+///
+/// # Errors
+/// Why it cannot start, or which of its tasks ended by itself.
+pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
+    // Before anything is in hand: a stop that comes while we start is a stop like any other.
+    let mut signals = Signals::listen()?;
+    let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
+    // An address that is taken is known before messages are.
+    let listener = match config.listen {
+        Some(address) => Some(probe::listen(address).await?),
+        None => None,
+    };
+    let settings = Arc::new(broker_settings(&config)?);
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    let (house, rules) = tokio::select! {
+        opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
+        reason = signals.told() => {
+            telemetry::stopping(reason);
+            telemetry::stopped(0);
+            return Ok(0);
+        }
+    };
+    let (stop_probe, stop_seen) = watch::channel(false);
+    if let Some(listener) = listener {
+        tokio::spawn(probe::serve(listener, metrics.clone(), readiness(&house), stop_seen));
+    }
+    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics));
+    telemetry::ready(&config.instance, &rules.to_hex());
+    let ended = tokio::select! {
+        reason = signals.told() => Ok(reason),
+        ended = until_ended(&house, until_answered) => ended,
+    };
+    telemetry::stopping(ended.unwrap_or_else(|task| task));
     let answered = house.answered();
     let left = house.close(config.stop).await;
     counting.abort();
     stop_probe.send_replace(true);
     telemetry::stopped(left);
-    Ok(answered)
+    ended.map(|_| answered).map_err(StartFault::Defect)
 }
 
 fn readiness(house: &House) -> Box<probe::Readiness> {
@@ -380,36 +447,52 @@ async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc
     }
 }
 
-async fn count(archive: Arc<dyn Archive>) {
+/// What stands where, for metrics; and the metrics' own upkeep: without it what nobody scrapes would fill the memory.
+async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: PrometheusHandle) {
     let mut tick = tokio::time::interval(COUNTING);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Ends with the gateway, which aborts it.
     loop {
         tick.tick().await;
+        telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
+        metrics.run_upkeep();
         if let Ok(counts) = archive.counts().await {
             telemetry::counts(&counts);
         }
     }
 }
 
-async fn until_told(house: &House, until_answered: Option<u64>) -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return "no signal handlers: the machine gives none";
-    };
-    let answered = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(20));
-        // Ends with the count; the signals end it otherwise.
-        loop {
-            tick.tick().await;
-            if until_answered.is_some_and(|n| house.answered() >= n) && house.in_hand() == 0 {
-                return;
-            }
+/// SIGTERM and SIGINT.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Outage> {
+        let listen = |kind| signal(kind).map_err(|e| Outage::new(Part::Machine, format!("no signal handler: {e}")));
+        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
+    }
+
+    async fn told(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
         }
-    };
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
-        () = answered => "all answered",
+    }
+}
+
+/// Waits for the last of so many answers, or for a task that ends by itself.
+async fn until_ended(house: &House, until_answered: Option<u64>) -> Result<&'static str, &'static str> {
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    // Ends with the count or a defect; the signals end it otherwise.
+    loop {
+        tick.tick().await;
+        if let Some(task) = house.ended() {
+            return Err(task);
+        }
+        if until_answered.is_some_and(|n| house.answered() >= n) && house.in_hand() == 0 {
+            return Ok("all answered");
+        }
     }
 }

@@ -13,8 +13,13 @@ use crate::app;
 use crate::config::checked::Config;
 use crate::pipeline::audit::{AuditReport, audit};
 
+const HELP: &str = r#"It only reads; the gateway may be at work meanwhile. It needs [sign] trust and certificate_file, not the private key.
+
+Exit codes: 0 no fault, 1 faults (each named with its ledger position), 2 the archive, a certificate or the rules could not be read."#;
+
 /// What `audit` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Audit {
     /// How many faults to list.
     #[arg(long, default_value_t = 50, value_name = "N")]
@@ -24,7 +29,7 @@ pub struct Audit {
 /// Audits the archive, which may be at work meanwhile.
 #[must_use]
 pub fn run(command: &Audit, config: Config, json: bool) -> Report {
-    let examiner = match app::examiner_with(&config, vec![0; 32]) {
+    let examiner = match app::examiner(&config) {
         Ok(examiner) => examiner,
         Err(fault) => return Report::blind(fault),
     };

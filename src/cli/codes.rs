@@ -14,8 +14,16 @@ use crate::domain::code::Code;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::language::Language;
 
+const HELP: &str = r#"Examples:
+  arkki codes              all of them, a line each
+  arkki codes E305 --language fi
+  arkki codes --json       for machines
+
+Exit codes: 0 well, 2 no such code, or the rules could not be read."#;
+
 /// What `codes` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Codes {
     /// Explain this code (E305) instead of listing all.
     code: Option<String>,

@@ -1,4 +1,4 @@
-//! `arkki migrate`.
+//! `arkki migrate`: the archive's tables, brought up to this release.
 
 use clap::Args;
 use serde_json::json;
@@ -7,8 +7,13 @@ use super::report::{Health, Report};
 use crate::adapters::store;
 use crate::config::checked::Config;
 
+const HELP: &str = r#"Safe to repeat, and to run beside a gateway of the release before. `arkki serve` does the same at its start.
+
+Exit codes: 0 the tables are up to date, 2 the database could not be reached or is of a later release."#;
+
 /// What `migrate` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Migrate {}
 
 /// Brings the archive's tables up to this release. Safe to repeat, and to run beside a gateway of the release before.

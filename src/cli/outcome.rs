@@ -70,7 +70,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
         let finding: String = outcome
             .answer
             .as_ref()
-            .map_or_else(|| "no answer in time".to_owned(), |a| a.details.first().map_or_else(String::new, |d| d.text.chars().take(SENTENCE).collect()));
+            .map_or_else(|| "no answer".to_owned(), |a| a.details.first().map_or_else(String::new, |d| d.text.chars().take(SENTENCE).collect()));
         let name: String = outcome.name.chars().rev().take(width).collect::<Vec<_>>().into_iter().rev().collect();
         text.push_str(&format!("{name:<width$}  {:<3}  {:<4}  {:>7.1}  {finding}\n", outcome.word(), outcome.code(), outcome.took.as_secs_f64() * 1000.0));
     }

@@ -60,7 +60,7 @@ impl Report {
             Ok(())
         } else if json {
             writeln!(std::io::stdout(), "{}", self.json)
-        } else if self.health == Health::Blind {
+        } else if self.json.get("error").is_some() {
             write!(std::io::stderr(), "{}", self.text)
         } else {
             write!(std::io::stdout(), "{}", self.text)

@@ -24,8 +24,18 @@ use crate::v3::ack;
 /// How many messages may be on their way without an answer: more would only fill the reply queue.
 const WINDOW: usize = 200;
 
+const HELP: &str = r#"The sender is the user of [broker] url or ARKKI_BROKER_URL: RabbitMQ checks that it is the message's user_id. The reply queue must match
+that sender's patterns at the gateway (default arkki.reply.<user>.*).
+
+Examples:
+  arkki send samples/accepted/*.xml --expect accepted
+  arkki send samples/refused/E305-*.xml --expect E305 --show
+
+Exit codes: 0 all answered (and as expected), 1 an answer is missing or another, 2 the broker, the queue or a file could not be reached."#;
+
 /// What `send` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Send {
     /// Fail unless every answer is this: accepted, refused, or a code such as E305.
     #[arg(long, value_name = "OUTCOME")]
@@ -66,7 +76,7 @@ async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Out
     let reply = command.reply.clone().unwrap_or_else(|| format!("arkki.reply.{user}.send"));
     client.declare_reply_queue(&reply).await?;
     let queue = command.queue.clone().or_else(|| config.inbound.first().map(|q| q.queue.clone())).unwrap_or_default();
-    let messages = match read_all(&command.files) {
+    let messages = match read_all(&command.files, config.message_octets) {
         Ok(messages) => messages,
         Err(report) => return Ok(report),
     };
@@ -128,8 +138,8 @@ fn report(command: &Send, outcomes: &[Outcome]) -> Report {
     Report::new(health, text, json!({ "messages": list, "unanswered": unanswered, "unexpected": unexpected.len() }))
 }
 
-fn read_all(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Report> {
-    files.iter().map(|f| read_message(Path::new(f)).map_err(|e| Report::blind(format!("{}: {e}", f.display())))).collect()
+fn read_all(files: &[PathBuf], most: usize) -> Result<Vec<Vec<u8>>, Report> {
+    files.iter().map(|f| read_message(Path::new(f), most).map_err(|e| Report::blind(format!("{}: {e}", f.display())))).collect()
 }
 
 /// A name for this run, so that answers of another are not mistaken for ours.

@@ -1,4 +1,4 @@
-//! `arkki serve`.
+//! `arkki serve`: carries messages until it is told to stop.
 
 use clap::Args;
 use serde_json::json;
@@ -8,8 +8,15 @@ use crate::app;
 use crate::config::checked::Config;
 use crate::telemetry;
 
+const HELP: &str = r#"Before the first start: arkki migrate, arkki topology apply, arkki doctor.
+When database, key or broker is out of reach it waits, keeps what it has and goes on by itself; /readyz says what is missing.
+SIGTERM settles what is in hand and ends within [limits] stop_seconds.
+
+Exit codes: 0 stopped as told, 2 could not start, or a defect ended one of its tasks."#;
+
 /// What `serve` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Serve {
     /// End when this many messages have been answered and everything is settled (for benches and scripts).
     #[arg(long, value_name = "N")]

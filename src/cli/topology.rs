@@ -8,8 +8,15 @@ use crate::adapters::amqp::topology::{self, Applied, Argument, Declaration};
 use crate::app;
 use crate::config::checked::Config;
 
+const HELP: &str = r#"Examples:
+  arkki topology plan     what would be declared, with every argument
+  arkki topology apply    declare it; a queue that stands with other arguments is named with the command that mends it
+
+Exit codes: 0 well, 1 something stands with other arguments, 2 the broker could not be reached."#;
+
 /// What `topology` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Topology {
     #[command(subcommand)]
     verb: Verb,

@@ -12,11 +12,20 @@ use crate::app;
 use crate::config::checked::{Config, ConfigFault};
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
-use crate::domain::limits;
 use crate::pipeline::examine::{Examiner, Stage};
+
+const HELP: &str = r#"Needs no broker, no database and no keys. Without --config it uses the rules in the binary and the anchors of --trust. With --json it
+prints one object a line: {"file","verdict":"accepted"|"refused","rules","findings":[{"code","severity","line","column","path","text"}]}
+
+Examples:
+  arkki validate --trust samples/keys/ca.pem samples/accepted/*
+  arkki validate --stage schema --json document.xml
+
+Exit codes: 0 every file accepted, 1 one is refused, 2 a file, the rules or the trust anchors could not be read."#;
 
 /// What `validate` takes.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Validate {
     /// What a bare document is checked as.
     #[arg(long, default_value = "kanta-social")]
@@ -62,7 +71,7 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
     }
     let mut health = Health::Well;
     for path in &command.files {
-        match read_message(path) {
+        match read_message(path, examiner.site().octets.0) {
             Ok(octets) => {
                 let findings = examiner.validate(&octets, stage);
                 let refused = findings.iter().any(Finding::is_error);
@@ -93,10 +102,10 @@ fn open(command: &Validate, config: Option<&Path>) -> Result<Examiner, ConfigFau
 }
 
 /// Reads one file; one above the message limit is read just far enough to be refused for its size.
-pub(super) fn read_message(path: &Path) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_message(path: &Path, most: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut octets = Vec::new();
-    std::fs::File::open(path)?.take(limits::MESSAGE_OCTETS as u64 + 1).read_to_end(&mut octets)?;
+    std::fs::File::open(path)?.take((most as u64).saturating_add(1)).read_to_end(&mut octets)?;
     Ok(octets)
 }
 

@@ -171,10 +171,14 @@ impl Config {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let broker_url = secret_url(&raw.broker.url, &raw.broker.password_file, "ARKKI_BROKER_URL", "[broker] url", variable)?;
+        let archive_url = secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?;
+        schemed(&broker_url, &["amqp", "amqps"], "[broker] url or ARKKI_BROKER_URL")?;
+        schemed(&archive_url, &["postgres", "postgresql", "sqlite"], "[archive] url or ARKKI_ARCHIVE_URL")?;
         Ok(Self {
             environment,
             instance: some(raw.instance).unwrap_or_else(instance_name),
-            broker_url: secret_url(&raw.broker.url, &raw.broker.password_file, "ARKKI_BROKER_URL", "[broker] url", variable)?,
+            broker_url,
             management_url: match some(raw.broker.management_url) {
                 None => variable("ARKKI_MANAGEMENT_URL").map(SecretUrl),
                 Some(url) => Some(secret_url(&url, &raw.broker.password_file, "ARKKI_MANAGEMENT_URL", "[broker] management_url", variable)?),
@@ -189,7 +193,7 @@ impl Config {
             default_route: some(raw.reply.default_route),
             allow_anonymous: raw.reply.allow_anonymous,
             senders: raw.senders.into_iter().map(|(name, s)| (name, SenderRoute { replies: s.replies, route: some(s.route) })).collect(),
-            archive_url: secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?,
+            archive_url,
             site_key_file: raw.archive.site_key_file.into(),
             key_file: raw.sign.key_file.into(),
             certificate_file: raw.sign.certificate_file.into(),
@@ -266,6 +270,14 @@ fn secret_url(url: &str, password_file: &str, name: &str, option: &str, variable
     Ok(SecretUrl(url.to_owned()))
 }
 
+/// A scheme that no adapter knows is a slip of the pen, not a part of the world that may come back.
+fn schemed(url: &SecretUrl, schemes: &[&str], option: &str) -> Result<(), ConfigFault> {
+    match url.reveal().split_once(':') {
+        Some((scheme, _)) if schemes.contains(&scheme) => Ok(()),
+        _ => Err(ConfigFault(format!("{option}: an address that begins with {}: is needed", schemes.join(": or ")))),
+    }
+}
+
 /// Percent-encodes everything that is not unreserved, so that any password may stand in an address.
 fn percent(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, b| {
@@ -325,6 +337,14 @@ mod tests {
         let config = Config::check(Raw::default(), &|n| (n == "ARKKI_BROKER_URL").then(|| "amqp://u:s3cret@host:1/v".to_owned())).unwrap();
         assert_eq!(config.broker_url.reveal(), "amqp://u:s3cret@host:1/v");
         assert!(!format!("{config:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_address_of_another_sort_is_refused_and_not_shown() {
+        for (name, url) in [("ARKKI_ARCHIVE_URL", "mysql://u:s3cret@h/db"), ("ARKKI_BROKER_URL", "http://u:s3cret@h/"), ("ARKKI_BROKER_URL", "s3cret")] {
+            let fault = Config::check(Raw::default(), &|n| (n == name).then(|| url.to_owned())).unwrap_err();
+            assert!(fault.0.contains(name) && !fault.0.contains("s3cret"), "{fault}");
+        }
     }
 
     #[test]

@@ -139,6 +139,9 @@ pub struct Access {
 pub enum Committed {
     /// It is durable.
     Done(Done),
+    /// The archive refuses these values themselves, and will whenever they come again; nothing was written. The detail is for operators and
+    /// holds no value of the message. A defect of ours, since what cannot be archived should not have been decided.
+    Unfit(String),
     /// What the decision relied on no longer holds, or another decided the same key or id meanwhile: look and decide again.
     Stale,
 }

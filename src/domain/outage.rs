@@ -16,6 +16,9 @@ pub enum Part {
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Archive, Self::Broker, Self::Key, Self::Machine];
+
     /// The label used in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

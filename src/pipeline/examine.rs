@@ -168,6 +168,7 @@ impl Examined {
 }
 
 /// What one look at a message gathers, whether it passes or not.
+#[derive(Default)]
 struct Look {
     head: FrameHead,
     framed: bool,
@@ -239,7 +240,8 @@ impl Examiner {
     #[must_use]
     pub fn examine(&self, envelope: &Envelope, from_hold: bool) -> Examined {
         let mut look = Look::default();
-        let verdict = self.judge(&envelope.octets, Some(&envelope.octets), Stage::All, &mut look);
+        let key = self.key(envelope);
+        let verdict = self.judge(&envelope.octets, Some((&envelope.octets, key.octets)), Stage::All, &mut look);
         let mut refusal = match verdict {
             Ok(Some(accepted)) => Ok(Box::new(accepted)),
             // Stage::All always gives a document or findings.
@@ -256,13 +258,13 @@ impl Examiner {
                 refusal = Err(at_the_door);
             }
         }
-        self.examined(envelope, look, refusal)
+        self.examined(key, envelope, look, refusal)
     }
 
     /// The same message refused as our defect: it made us panic too often.
     #[must_use]
     pub fn defect(&self, envelope: &Envelope) -> Examined {
-        self.examined(envelope, Look::default(), Err(Refusal::one(Finding::whole(Code::E901))))
+        self.examined(self.key(envelope), envelope, Look::default(), Err(Refusal::one(Finding::whole(Code::E901))))
     }
 
     /// Everything that is found in a file, errors and warnings, in the gateway's order; nothing when it passes without a remark.
@@ -284,6 +286,7 @@ impl Examiner {
         if document_id(&document).as_deref() != Some(stored.id.as_str()) {
             faults.push("the octets are of another document".to_owned());
         }
+        faults.extend(self.audit_header(&document, stored));
         let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serial).cloned().collect();
         match verify::verify(&document, &self.site.anchors, &SignerRule { senders: &senders, require_professional: false }) {
             Ok(signatures) if signatures.iter().any(|s| s.kind == verify::Kind::System) => {}
@@ -293,11 +296,22 @@ impl Examiner {
         faults
     }
 
-    fn examined(&self, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
+    /// The header columns against the octets, read again by today's rules; what they no longer accept cannot be compared and is said so.
+    fn audit_header(&self, document: &Document<'_>, stored: &StoredDocument) -> Option<String> {
+        let Some(columns) = &stored.header else { return Some("the header columns cannot be read".to_owned()) };
+        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
+        match content::read(document, &self.rules, self.site.environment(), &hash) {
+            Ok(read) if read.header == *columns => None,
+            Ok(read) => Some(format!("header columns differ from the octets: {}", differing(&read.header, columns).join(", "))),
+            Err(findings) => Some(format!("today's rules do not take the octets: {}", findings.first().map_or("", |f| f.code.as_str()))),
+        }
+    }
+
+    fn examined(&self, key: MessageKey, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
         let device = |root: &Oid| InstanceId { root: root.as_str().to_owned(), extension: None };
         let target = look.head.id.clone().map_or_else(|| Target::Unknown(envelope.message_id.clone().filter(|id| is_echoable(id))), Target::Id);
         Examined {
-            key: self.key(envelope),
+            key,
             rules: self.rules.hash(),
             target,
             answer_to: look.head.sender.clone().unwrap_or_else(|| device(&self.site.receiver)),
@@ -317,13 +331,10 @@ impl Examiner {
         }
     }
 
-    /// The stages, in order; all findings of one stage, then stop. `shared` saves a copy when the message itself is the document.
-    fn judge(&self, octets: &[u8], shared: Option<&Arc<Vec<u8>>>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
-        if octets.len() > self.site.octets.0 {
-            look.first_id(octets);
-            return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.0.to_string())]);
-        }
-        let walked = prepass::prepass(octets, Encoding::Utf8Only).inspect_err(|_| look.first_id(octets))?;
+    /// The stages, in order; all findings of one stage, then stop. `shared`, the message and its SHA-256, saves copying
+    /// and hashing it again when the message itself is the document.
+    fn judge(&self, octets: &[u8], shared: Option<(&Arc<Vec<u8>>, Digest)>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+        let walked = prepass::prepass_within(octets, Encoding::Utf8Only, self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let message = parse(walked.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -332,8 +343,8 @@ impl Examiner {
                 Err(vec![Finding::whole(Code::E904)])
             }
             Opened::Bare => {
-                let document = shared.map_or_else(|| Arc::new(octets.to_vec()), Arc::clone);
-                self.judge_document(&message, walked.text, document, None, stage, look)
+                let (document, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (Arc::clone(message), Some(digest)));
+                self.judge_document(&message, walked.text, (document, received), None, stage, look)
             }
             Opened::Framed(mut frame) => {
                 look.framed = true;
@@ -341,9 +352,9 @@ impl Examiner {
                 look.purpose.clone_from(&frame.purpose);
                 stop_at_errors(self.frame_schema.validate(walked.text))?;
                 let octets = Arc::new(std::mem::take(&mut frame.document));
-                let walked = prepass::prepass(&octets, Encoding::Utf8Only)?;
+                let walked = prepass::prepass_within(&octets, Encoding::Utf8Only, self.site.octets.1)?;
                 let document = parse(walked.text)?;
-                self.judge_document(&document, walked.text, Arc::clone(&octets), Some((&message, &frame)), stage, look)
+                self.judge_document(&document, walked.text, (Arc::clone(&octets), None), Some((&message, &frame)), stage, look)
             }
         }
     }
@@ -352,7 +363,7 @@ impl Examiner {
         &self,
         document: &Document<'_>,
         text: &str,
-        octets: Arc<Vec<u8>>,
+        (octets, received): (Arc<Vec<u8>>, Option<Digest>),
         carried: Option<(&Document<'_>, &Frame)>,
         stage: Stage,
         look: &mut Look,
@@ -381,14 +392,8 @@ impl Examiner {
         layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
-        let received = crypto::sha256(&octets);
+        let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         Ok(Some(Accepted { header, warnings, document: octets, received, seal }))
-    }
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self { head: FrameHead::default(), framed: false, acknowledgement: false, service_request: None, purpose: None, document_id: None }
     }
 }
 
@@ -402,6 +407,29 @@ impl Look {
             self.acknowledgement = found.element == "MCCI_IN000002UV01";
         }
     }
+}
+
+/// The names of the facts in which two headers differ.
+fn differing(a: &Header, b: &Header) -> Vec<&'static str> {
+    [
+        ("id", a.id != b.id),
+        ("set", a.set_id != b.set_id),
+        ("version", a.version != b.version),
+        ("replaced document", a.replaces != b.replaces),
+        ("group", a.group != b.group),
+        ("client", a.client != b.client),
+        ("controller", a.controller != b.controller),
+        ("organiser", a.organiser != b.organiser),
+        ("service task", a.service_task != b.service_task || a.original_task != b.original_task),
+        ("case", a.case_id != b.case_id || a.case_state != b.case_state),
+        ("client relation", a.relation_id != b.relation_id || a.relation_state != b.relation_state),
+        ("type", a.general_type != b.general_type || a.specific_type != b.specific_type),
+        ("time", a.authored != b.authored || a.authored_date != b.authored_date || a.created != b.created),
+        ("language", a.language != b.language),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
 }
 
 /// Warnings pass on; with an error among them everything found is given back.

@@ -27,6 +27,7 @@ pub async fn run(archive: Arc<dyn Archive>, clock: Arc<dyn Clock>, due: mpsc::Se
         }
         match archive.held_due(clock.now(), ROWS).await {
             Ok(held) => {
+                telemetry::holds_swept();
                 for message in held {
                     if due.send(message).await.is_err() {
                         return;

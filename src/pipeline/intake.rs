@@ -84,8 +84,8 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
     let mut defects = Defects::default();
     let mut on_road: HashSet<MessageKey> = HashSet::new();
     let mut released: VecDeque<HeldMessage> = VecDeque::new();
-    let mut draining = drain.clone();
-    let mut open = true;
+    let mut told_to_drain = drain;
+    let (mut open, mut draining) = (true, false);
     loop {
         while let Some(held) = released.pop_front() {
             if examining.len() < EXAMINING && on_road.insert(held.key.clone()) {
@@ -93,21 +93,24 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 examining.push_back(examine(Arc::clone(&parts), Job::held(held)));
             }
         }
-        if (!open || (*drain.borrow() && deliveries.is_empty())) && examining.is_empty() && working.is_empty() {
+        if (!open || (draining && deliveries.is_empty())) && examining.is_empty() && working.is_empty() {
             return;
         }
         tokio::select! {
             Some(finished) = working.next(), if !working.is_empty() => {
-                let finished: Finished = finished;
+                let mut finished: Finished = finished;
+                if let Some(again) = finished.again.take() {
+                    // A defect while deciding or committing: counted, and tried again until the count is full.
+                    match defects.met(again, &parts) {
+                        Ok(ready) => {
+                            working.push(work(Arc::clone(&parts), ready, finished.place));
+                            continue;
+                        }
+                        Err(job) => finished.held = job.give_up(&parts),
+                    }
+                }
                 if let Some(key) = &finished.held {
                     on_road.remove(key);
-                }
-                if let Some(again) = finished.again {
-                    // A panic while deciding: counted, and tried again until the count is full.
-                    let key = again.examined.key.clone();
-                    let ready = defects.met(again, &key, &parts);
-                    working.push(work(Arc::clone(&parts), ready, finished.place));
-                    continue;
                 }
                 released.extend(finished.released);
                 if let Some(place) = finished.place {
@@ -146,8 +149,9 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                     examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery)));
                 }
             },
-            Some(held) = due.recv(), if examining.len() < EXAMINING && !*drain.borrow() => released.push_back(held),
-            () = told(&mut draining), if !*drain.borrow() => {}
+            Some(held) = due.recv(), if examining.len() < EXAMINING && !draining => released.push_back(held),
+            // Once, and also when whoever gives the signal has gone: a signal that is for ever ready would leave no time for the rest.
+            () = told(&mut told_to_drain), if !draining => draining = true,
         }
     }
 }
@@ -159,6 +163,13 @@ impl Job {
 
     fn held(held: HeldMessage) -> Self {
         Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now() }
+    }
+
+    /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold.
+    /// Gives the held message's key.
+    fn give_up(self, parts: &Parts) -> Option<MessageKey> {
+        parts.in_hand.fetch_sub(usize::from(self.held.is_none()), Ordering::AcqRel);
+        self.held.map(|held| held.key)
     }
 }
 
@@ -192,18 +203,15 @@ async fn work(parts: Arc<Parts>, mut ready: Ready, mut place: Option<Place>) -> 
             }
             Finished { place, released, held, again: None }
         }
-        Ok(Carried::Abandoned) => {
-            parts.in_hand.fetch_sub(usize::from(held.is_none()), Ordering::AcqRel);
-            Finished { place, released: Vec::new(), held, again: None }
-        }
-        Ok(Carried::Panicked) | Err(_) => Finished { place, released: Vec::new(), held: None, again: Some(ready) },
+        Ok(Carried::Abandoned) => Finished { place, released: Vec::new(), held: ready.job.give_up(&parts), again: None },
+        Ok(Carried::Defect) | Err(_) => Finished { place, released: Vec::new(), held: None, again: Some(ready) },
     }
 }
 
 enum Carried {
     Away(Vec<HeldMessage>),
     Abandoned,
-    Panicked,
+    Defect,
 }
 
 async fn carry(parts: &Parts, ready: &mut Ready, place: &mut Option<Place>) -> Carried {
@@ -233,7 +241,7 @@ async fn carry(parts: &Parts, ready: &mut Ready, place: &mut Option<Place>) -> C
                     tokio::time::sleep(STALE_WAIT).await;
                 }
             }
-            Ok(Step::Panicked) => return Carried::Panicked,
+            Ok(Step::Defect) => return Carried::Defect,
             Err(Stopping) => return Carried::Abandoned,
         }
     }
@@ -244,7 +252,8 @@ enum Step {
     /// A held message that another instance has decided meanwhile.
     Known,
     Stale,
-    Panicked,
+    /// It panicked, or the archive refuses what was decided.
+    Defect,
 }
 
 async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Place>) -> Result<Step, Stopping> {
@@ -277,7 +286,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let reply = ready.job.envelope.reply.clone().filter(|_| held.is_none());
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
     let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
-    let until = at.plus(parts.hold);
+    // Held again for something else, it still waits no longer than was promised at first.
+    let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
     let envelope = ready.job.envelope.clone();
     let plan = {
         let (examined, prior) = (Arc::clone(examined), facts.prior.clone());
@@ -311,7 +321,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             })
             .await?
     };
-    let Ok(Planned { commit, ending, code }) = plan else { return Ok(Step::Panicked) };
+    let Ok(Planned { commit, ending, code }) = plan else { return Ok(Step::Defect) };
     let ending = if quarantine { Ending::Quarantined } else { ending };
     if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
         // A dropped sender means the one before has gone: our turn all the same.
@@ -325,8 +335,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             let next = place.as_mut().and_then(|p| p.next.take());
             async move {
                 match commit {
-                    // Handed in once; after an outage the outcome is unknown, so the facts are asked again.
-                    None => Ok(Committed::Stale),
+                    // Handed in once; after an outage the outcome is unknown, so the facts are asked again, when the archive answers again.
+                    None => parts.archive.ping().await.map(|()| Committed::Stale),
                     Some(commit) => {
                         let mut handed_in = std::pin::pin!(parts.archive.commit(commit));
                         let first = futures_util::poll!(handed_in.as_mut());
@@ -345,6 +355,10 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     Ok(match outcome {
         Committed::Done(done) => Step::Done(ending, code, done),
         Committed::Stale => Step::Stale,
+        Committed::Unfit(detail) => {
+            telemetry::commit_unfit(&examined.key, &detail);
+            Step::Defect
+        }
     })
 }
 
@@ -371,12 +385,16 @@ impl Defects {
         *count
     }
 
-    /// The job again, or the same message refused as a defect when the count is full.
-    fn met(&mut self, ready: Ready, key: &MessageKey, parts: &Parts) -> Ready {
-        if self.count(key) < limits::PANICS {
-            return ready;
+    /// The job again, or the same message refused as a defect when the count is full. `Err` when that refusal itself fails: there is nothing left to try.
+    fn met(&mut self, ready: Ready, parts: &Parts) -> Result<Ready, Job> {
+        let is_refused_so = ready.examined.verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::E901);
+        if self.count(&ready.examined.key) < limits::PANICS {
+            return Ok(ready);
+        }
+        if is_refused_so {
+            return Err(ready.job);
         }
         let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
-        Ready { job: ready.job, examined }
+        Ok(Ready { job: ready.job, examined })
     }
 }

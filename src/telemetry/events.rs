@@ -30,6 +30,9 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Accepted, Self::Refused, Self::Repeated, Self::Held, Self::Noted, Self::Quarantined];
+
     /// The label in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -71,6 +74,17 @@ pub fn decision_stale(key: &MessageKey) {
     debug!(message = %key.short(), "decided again: facts changed");
 }
 
+/// Held messages that are due were looked for.
+pub fn holds_swept() {
+    counter!("arkki_sweeps_total").increment(1);
+}
+
+/// Deliveries in hand.
+pub fn in_hand(count: usize) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; a hand holds some hundreds
+    gauge!("arkki_in_hand").set(count as f64);
+}
+
 /// A held message is decided anew.
 pub fn hold_released(held: &HeldMessage) {
     counter!("arkki_holds_released_total").increment(1);
@@ -80,7 +94,12 @@ pub fn hold_released(held: &HeldMessage) {
 /// Our own defect: a message made us panic.
 pub fn defect(key: &MessageKey, times: u32) {
     counter!("arkki_defects_total").increment(1);
-    error!(message = %key.short(), times, "defect: a message made us panic; please report it with the message's hash");
+    error!(message = %key.short(), times, "defect: a message made us panic or decide what cannot be archived; please report it with the message's hash");
+}
+
+/// The archive refuses what was decided: a defect of ours, counted as one.
+pub fn commit_unfit(key: &MessageKey, detail: &str) {
+    error!(message = %key.short(), detail, "the archive refuses what was decided");
 }
 
 /// A part went out of reach: the consumer pauses.

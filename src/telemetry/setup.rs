@@ -3,6 +3,9 @@
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
+use super::Ending;
+use crate::domain::outage::Part;
+
 /// Bounds of the latency histogram in seconds: from a millisecond to the half minute after which senders give up.
 const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
@@ -30,8 +33,26 @@ pub fn metrics() -> Result<PrometheusHandle, String> {
     for (name, text) in GAUGES {
         metrics::describe_gauge!(name, text);
     }
+    begin_at_zero();
     metrics::describe_histogram!("arkki_message_seconds", "Time from a message's arrival to its durable commit, in seconds.");
     Ok(handle)
+}
+
+/// Every series that can be foreseen stands there from the start: an alarm on one that is missing never rings.
+fn begin_at_zero() {
+    for (name, _) in COUNTERS {
+        match name {
+            "arkki_messages_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str(), "code" => "").absolute(0)),
+            "arkki_outage_attempts_total" => Part::ALL.into_iter().for_each(|p| metrics::counter!(name, "part" => p.as_str()).absolute(0)),
+            _ => metrics::counter!(name).absolute(0),
+        }
+    }
+    for (name, _) in GAUGES {
+        match name {
+            "arkki_outage" => Part::ALL.into_iter().for_each(|p| metrics::gauge!(name, "part" => p.as_str()).set(0.0)),
+            _ => metrics::gauge!(name).increment(0.0),
+        }
+    }
 }
 
 /// Every counter, for `/metrics` and the documentation.

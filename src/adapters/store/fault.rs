@@ -1,4 +1,4 @@
-//! What may go wrong with a statement, in three kinds that ask for three answers. Never a value: a database's own message quotes rows, so only codes and names are kept.
+//! What may go wrong with a statement, in four kinds that ask for four answers. Never a value: a database's own message quotes rows, so only codes and names are kept.
 
 use crate::domain::outage::{Outage, Part};
 
@@ -9,8 +9,10 @@ pub(super) enum Fault {
     Busy(String),
     /// The database is out of reach, full, or too slow: nobody's commit can succeed now.
     Down(String),
-    /// The database refused this statement with these values: others may succeed.
+    /// The database refused this statement: others may succeed.
     Wrong(String),
+    /// The database refuses these values themselves, now and whenever they come again: no outage, since waiting mends nothing.
+    Unfit(String),
 }
 
 impl Fault {
@@ -26,7 +28,7 @@ impl Fault {
 
     /// What the callers see.
     pub fn outage(&self) -> Outage {
-        let (Self::Busy(detail) | Self::Down(detail) | Self::Wrong(detail)) = self;
+        let (Self::Busy(detail) | Self::Down(detail) | Self::Wrong(detail) | Self::Unfit(detail)) = self;
         Outage::new(Part::Archive, detail.clone())
     }
 }
@@ -62,6 +64,8 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
             "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Fault::Down(detail),
             // connection, authorisation, no such database or table, resources, system, configuration, internal
             _ if ["08", "28", "3D", "42", "53", "58", "F0", "XX"].iter().any(|class| code.starts_with(class)) => Fault::Down(detail),
+            // data exception, integrity constraint, program limit (an index row too long): the values' own fault
+            _ if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Fault::Unfit(detail),
             _ => Fault::Wrong(detail),
         };
     }
@@ -69,6 +73,8 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
         Ok(5 | 6) => Fault::Busy(detail),
         // permission, memory, read-only, interrupted, I/O, corrupt, full, cannot open, protocol, no file system, no database
         Ok(3 | 7..=11 | 13..=15 | 22 | 23 | 26) => Fault::Down(detail),
+        // too big, constraint, mismatch
+        Ok(18..=20) => Fault::Unfit(detail),
         _ => Fault::Wrong(detail),
     }
 }
@@ -88,15 +94,26 @@ mod tests {
             ("08006", 1),
             ("53100", 1),
             ("13", 1),
-            ("23505", 2),
-            ("22021", 2),
-            ("2067", 2),
-            ("1555", 2),
+            ("0A000", 2),
+            ("1", 2),
+            ("23505", 3),
+            ("23514", 3),
+            ("22021", 3),
+            ("54000", 3),
+            ("2067", 3),
+            ("1555", 3),
+            ("275", 3),
+            // A full disk and a read-only database are nobody's values.
+            ("53400", 1),
+            ("25006", 1),
+            ("8", 1),
+            ("1032", 1),
         ] {
             let got = match of_code(code, None) {
                 Fault::Busy(_) => 0,
                 Fault::Down(_) => 1,
                 Fault::Wrong(_) => 2,
+                Fault::Unfit(_) => 3,
             };
             assert_eq!(got, want, "{code}");
         }

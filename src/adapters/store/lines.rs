@@ -56,7 +56,7 @@ impl Address {
         match opened.await {
             // Whatever kept a connection from opening, it keeps everybody's from opening.
             Ok(result) => result.map_err(|error| match Fault::from(error) {
-                Fault::Busy(detail) | Fault::Down(detail) | Fault::Wrong(detail) => Fault::Down(detail),
+                Fault::Busy(detail) | Fault::Down(detail) | Fault::Wrong(detail) | Fault::Unfit(detail) => Fault::Down(detail),
             }),
             Err(_) => Err(Fault::slow("connecting")),
         }
@@ -137,7 +137,7 @@ macro_rules! on_spare {
                     tokio::time::sleep($crate::adapters::store::lines::pause(attempt)).await;
                 }
                 Err(fault) => {
-                    if matches!(fault, $crate::adapters::store::fault::Fault::Wrong(_)) {
+                    if matches!(fault, $crate::adapters::store::fault::Fault::Wrong(_) | $crate::adapters::store::fault::Fault::Unfit(_)) {
                         lines.give(taken);
                     }
                     break Err(fault.outage());

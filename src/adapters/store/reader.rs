@@ -44,7 +44,7 @@ pub(super) async fn run(lines: Arc<Lines>, incoming: Arc<Mutex<mpsc::Receiver<As
                 }
             }
             // A row that cannot be read is the trouble of whoever asked for it, and of nobody else.
-            Err(Fault::Wrong(_)) if asked.len() > 1 => {
+            Err(Fault::Wrong(_) | Fault::Unfit(_)) if asked.len() > 1 => {
                 for one in asked.drain(..) {
                     let outcome = answer(&lines, &mut line, std::slice::from_ref(&one)).await;
                     let facts = outcome.map(|mut facts| facts.pop().unwrap_or_default());

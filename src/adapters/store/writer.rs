@@ -98,10 +98,17 @@ impl Writer {
                     attempt += 1;
                     self.line = None;
                 }
-                Err(Failed { fault: Fault::Wrong(_), unknown: false }) if batch.len() > 1 => {
+                Err(Failed { fault: Fault::Wrong(_) | Fault::Unfit(_), unknown: false }) if batch.len() > 1 => {
                     self.abandon().await;
                     let second = batch.split_off(batch.len() / 2);
                     return Some((batch, second));
+                }
+                Err(Failed { fault: fault @ Fault::Unfit(_), unknown: false }) => {
+                    self.abandon().await;
+                    for waiting in batch {
+                        let _ = waiting.caller.send(Ok(Committed::Unfit(fault.outage().detail)));
+                    }
+                    return None;
                 }
                 Err(Failed { fault, .. }) => {
                     self.fail(batch, &fault).await;
@@ -149,7 +156,7 @@ impl Writer {
 
     /// Tells the callers of an outage. When the database is out of reach, everybody who waits is told at once, not after a batch's wait each.
     async fn fail(&mut self, batch: Vec<Waiting>, fault: &Fault) {
-        if matches!(fault, Fault::Wrong(_)) {
+        if matches!(fault, Fault::Wrong(_) | Fault::Unfit(_)) {
             self.abandon().await;
         } else {
             self.line = None;

@@ -240,6 +240,7 @@ pub fn done(committed: Committed) -> Done {
     match committed {
         Committed::Done(done) => done,
         Committed::Stale => panic!("stale"),
+        Committed::Unfit(detail) => panic!("unfit: {detail}"),
     }
 }
 

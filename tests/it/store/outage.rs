@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store;
-use arkki::domain::outage::Part;
+use arkki::domain::change::Committed;
+use arkki::domain::outage::{Outage, Part};
 use futures_util::future::join_all;
 
 use super::make::*;
@@ -58,7 +59,7 @@ async fn connections_cut_between_batches_cost_nobody_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_the_database_refuses_fails_alone() {
+async fn a_commit_that_the_database_refuses_is_unfit_and_alone() {
     let place = Place::postgres().await;
     let archive_ = place.open("one").await;
     let commits = (1..=50).map(|n| {
@@ -70,10 +71,14 @@ async fn a_commit_that_the_database_refuses_fails_alone() {
         archive_.commit(archive(head))
     });
     let ends = join_all(commits).await;
-    let failed: Vec<usize> = ends.iter().zip(1..).filter(|(end, _)| end.is_err()).map(|(_, n)| n).collect();
-    assert_eq!(failed, [17, 42]);
-    for end in ends.iter().filter_map(|end| end.as_ref().err()) {
-        assert!(!end.to_string().contains("270399"), "{end}");
+    let unfit = |end: &Result<Committed, Outage>| match end {
+        Ok(Committed::Unfit(detail)) => Some(detail.clone()),
+        _ => None,
+    };
+    let refused: Vec<usize> = ends.iter().zip(1..).filter(|(end, _)| unfit(end).is_some()).map(|(_, n)| n).collect();
+    assert_eq!(refused, [17, 42]);
+    for detail in ends.iter().filter_map(unfit) {
+        assert!(detail.contains("22021") && !detail.contains("270399"), "{detail}");
     }
     let log = kit::postgres::server().log();
     assert!(!kit::canary::grep(&[&log], &["invalid byte sequence"]).is_empty(), "the server logged the error");

@@ -1,0 +1,190 @@
+//! `arkki doctor`: is everything as it must be? Each thing that is not is named, with the command that mends it.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::report::{Health, Report};
+use crate::adapters::amqp::doctor::{self, Check, State};
+use crate::adapters::clock::{SystemClock, SystemEntropy};
+use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::store;
+use crate::app;
+use crate::config::checked::Config;
+use crate::crypto::certificate::Certificate;
+use crate::domain::environment::Environment;
+use crate::domain::time::Moment;
+use crate::ports::clock::Clock as _;
+
+/// From how many days before its end a certificate is spoken of.
+const SOON_DAYS: i64 = 60;
+
+const HELP: &str = r#"It changes nothing. With [broker] management_url (or ARKKI_MANAGEMENT_URL) it sees policies and bindings too;
+without, it names what it could not see.
+
+Exit codes: 0 all is well, 1 something is not, 2 nothing seen is wrong but not everything could be seen."#;
+
+/// What `doctor` takes.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub struct Doctor {}
+
+/// Looks at rules, keys, archive and broker.
+#[must_use]
+pub fn run(_command: &Doctor, config: &Config) -> Report {
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(report) => return report,
+    };
+    let mut checks = vec![memory(config)];
+    checks.extend(rules(config));
+    checks.extend(keys(config, SystemClock.now()));
+    checks.extend(runtime.block_on(world(config)));
+    report(&checks)
+}
+
+async fn world(config: &Config) -> Vec<Check> {
+    let mut checks = vec![archive(config).await];
+    match app::broker_settings(config) {
+        Ok(settings) => checks.extend(doctor::examine(&settings).await),
+        Err(fault) => checks.push(unwell("broker settings", fault.0, "mend the configuration")),
+    }
+    checks
+}
+
+async fn archive(config: &Config) -> Check {
+    let shown = config.archive_url.shown();
+    let opened = async { store::open(config.archive_url.reveal(), config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?.counts().await };
+    match opened.await {
+        Ok(counts) if counts.unroutable > 0 => unwell(
+            "archive",
+            format!("{shown}: {} answers wait for a queue that is not there", counts.unroutable),
+            "arkki topology apply, or declare the sender's reply queue",
+        ),
+        Ok(counts) => well(
+            "archive",
+            format!("{shown}: {} documents, {} messages, {} on hold, {} in the outbox", counts.documents, counts.messages, counts.held, counts.outbox),
+        ),
+        Err(outage) => {
+            unseen("archive", format!("{shown}: {}", outage.detail), "start the database, or mend [archive] url and its password; then arkki migrate")
+        }
+    }
+}
+
+/// P12: what memory is bounded by.
+fn memory(config: &Config) -> Check {
+    let in_hand: usize = config.inbound.iter().map(|q| usize::from(q.prefetch)).sum();
+    let bound = in_hand.saturating_mul(config.message_octets);
+    // A message is in memory as it came, as the document cut out of it, and as the archived octets.
+    let what = format!(
+        "prefetch {in_hand} × largest message {} MiB: at most {} MiB in hand, three times that while it is worked on",
+        config.message_octets >> 20,
+        bound >> 20
+    );
+    well("memory bound", what)
+}
+
+fn rules(config: &Config) -> Vec<Check> {
+    match app::examiner(config) {
+        Ok(examiner) => vec![well("rules and schemas", format!("rule set {}", examiner.rules()))],
+        Err(fault) => vec![unwell("rules and schemas", fault.0, "mend the file it names")],
+    }
+}
+
+fn keys(config: &Config, now: Moment) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let anchors = match app::trust(config) {
+        Ok(anchors) => anchors,
+        Err(fault) => return vec![unwell("trust anchors", fault.0, "[sign] trust names PEM files with BEGIN CERTIFICATE in them")],
+    };
+    checks.push(anchors_check(config, anchors.anchors(), now));
+    match PemSigner::open(&config.key_file, &config.certificate_file) {
+        Err(problem) => checks.push(unwell("signing key", problem.to_string(), "mend the file it names")),
+        Ok(signer) => {
+            checks.push(ending("signing certificate", signer.facts(), now));
+            if config.environment == Environment::Production && signer.facts().is_arkki_test() {
+                checks.push(unwell("signing key", "environment = \"production\" with Arkki's test key, which is public".into(), "use the key that DVV issued"));
+            }
+            if anchors.verify(signer.facts().der(), now).is_err() {
+                let what = "the signing certificate does not lead to a trust anchor: `arkki audit` could not verify our own signatures".to_owned();
+                checks.push(unwell("signing certificate", what, "add its CA to [sign] trust, and CAs between to [sign] intermediates"));
+            }
+        }
+    }
+    checks
+}
+
+fn anchors_check(config: &Config, anchors: &[Certificate], now: Moment) -> Check {
+    if config.environment == Environment::Production && anchors.iter().any(Certificate::is_arkki_test) {
+        return unwell(
+            "trust anchors",
+            "environment = \"production\" with Arkki's test CA among the anchors: its key is public".into(),
+            "take it out of [sign] trust",
+        );
+    }
+    match anchors.iter().find(|a| days_left(a, now) < SOON_DAYS) {
+        Some(anchor) => ending("trust anchors", anchor, now),
+        None => well("trust anchors", format!("{} certificates", anchors.len())),
+    }
+}
+
+fn days_left(certificate: &Certificate, now: Moment) -> i64 {
+    (certificate.not_after().seconds() - now.seconds()) / 86_400
+}
+
+fn ending(name: &str, certificate: &Certificate, now: Moment) -> Check {
+    let days = days_left(certificate, now);
+    if certificate.not_before() > now {
+        unwell(name, format!("it begins only on {}", certificate.not_before()), "check the clock, or wait")
+    } else if days < SOON_DAYS {
+        unwell(name, format!("it ends in {days} days, on {}", certificate.not_after()), "order the next one now")
+    } else {
+        well(name, format!("{days} days left"))
+    }
+}
+
+fn well(name: &str, what: String) -> Check {
+    Check { name: name.to_owned(), state: State::Well, what, mend: None }
+}
+
+fn unwell(name: &str, what: String, mend: &str) -> Check {
+    Check { name: name.to_owned(), state: State::Unwell, what, mend: Some(mend.to_owned()) }
+}
+
+fn unseen(name: &str, what: String, mend: &str) -> Check {
+    Check { name: name.to_owned(), state: State::Unseen, what, mend: Some(mend.to_owned()) }
+}
+
+const fn word(state: State) -> &'static str {
+    match state {
+        State::Well => "well",
+        State::Unwell => "UNWELL",
+        State::Unseen => "unseen",
+    }
+}
+
+fn report(checks: &[Check]) -> Report {
+    let mut text = String::new();
+    for check in checks {
+        text.push_str(&format!("{:<7} {}: {}\n", word(check.state), check.name, check.what));
+        if let Some(mend) = &check.mend {
+            text.push_str(&format!("        → {mend}\n"));
+        }
+    }
+    let any = |state| checks.iter().any(|c| c.state == state);
+    let health = if any(State::Unwell) {
+        Health::Unwell
+    } else if any(State::Unseen) {
+        Health::Blind
+    } else {
+        Health::Well
+    };
+    text.push_str(match health {
+        Health::Well => "all is well\n",
+        Health::Unwell => "something is not well\n",
+        Health::Blind => "nothing seen is wrong, but not everything could be seen\n",
+    });
+    let list: Vec<Value> = checks.iter().map(|c| json!({ "name": c.name, "state": word(c.state).to_lowercase(), "what": c.what, "mend": c.mend })).collect();
+    Report::new(health, text, json!({ "checks": list }))
+}
