@@ -10,7 +10,13 @@ use tokio::sync::oneshot;
 
 use crate::domain::outage::{Outage, Part};
 
-type Work = Box<dyn FnOnce() + Send>;
+/// Does the work and gives back how its value is handed over.
+type Work = Box<dyn FnOnce() -> Handover + Send>;
+type Handover = Box<dyn FnOnce() + Send>;
+
+/// How many finished values a thread keeps while more work waits, to hand them over in one go: each hand-over alone would wake the runtime's
+/// thread, which costs more than it does. Nobody's value waits for an idle thread, and for at most so many pieces of work of others.
+const TOGETHER: usize = 8;
 
 struct Queue {
     state: Mutex<State>,
@@ -61,10 +67,13 @@ impl Pool {
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
         let (give, take) = oneshot::channel();
         let piece: Work = Box::new(move || {
-            if let Ok(value) = catch_unwind(AssertUnwindSafe(work)) {
-                // The caller may have gone (a stop): then nobody wants the value.
-                let _gone = give.send(value);
-            }
+            let value = catch_unwind(AssertUnwindSafe(work));
+            Box::new(move || {
+                if let Ok(value) = value {
+                    // The caller may have gone (a stop): then nobody wants the value.
+                    let _gone = give.send(value);
+                }
+            })
         });
         let somebody_waits = {
             let mut state = self.queue.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,24 +88,41 @@ impl Pool {
 }
 
 fn serve(queue: &Queue) {
-    loop {
-        let piece = {
-            let mut state = queue.state.lock().unwrap_or_else(PoisonError::into_inner);
-            loop {
-                // Before the next piece: whoever ends the pool wants none of what still waits.
-                if state.ending {
-                    return;
-                }
-                if let Some(piece) = state.work.pop_front() {
-                    break piece;
-                }
-                state.idle += 1;
-                state = queue.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.idle -= 1;
-            }
-        };
-        piece();
+    let mut finished: Vec<Handover> = Vec::with_capacity(TOGETHER);
+    while let Some(piece) = next(queue, &mut finished) {
+        finished.push(piece());
+        if finished.len() >= TOGETHER {
+            hand_over(&mut finished);
+        }
     }
+    hand_over(&mut finished);
+}
+
+/// The next piece of work; before waiting for one, everything finished is handed over. `None` at the end.
+fn next(queue: &Queue, finished: &mut Vec<Handover>) -> Option<Work> {
+    let mut state = queue.state.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        // Before the next piece: whoever ends the pool wants none of what still waits.
+        if state.ending {
+            return None;
+        }
+        if let Some(piece) = state.work.pop_front() {
+            return Some(piece);
+        }
+        if !finished.is_empty() {
+            drop(state);
+            hand_over(finished);
+            state = queue.state.lock().unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        state.idle += 1;
+        state = queue.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+    }
+}
+
+fn hand_over(finished: &mut Vec<Handover>) {
+    finished.drain(..).for_each(|handover| handover());
 }
 
 impl Drop for Pool {

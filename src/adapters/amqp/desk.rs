@@ -15,6 +15,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{ShortString, ShortStringError};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
@@ -84,10 +86,8 @@ impl Desk {
                     if count == 0 {
                         return None;
                     }
-                    for request in batch.drain(..) {
-                        if let Err(trouble) = self.publish(request).await {
-                            return Some(trouble);
-                        }
+                    if let Err(trouble) = self.publish(&mut batch).await {
+                        return Some(trouble);
                     }
                 }
                 () = until(late) => return Some(outage(format!("no confirm within {} s", self.confirm_timeout.as_secs_f32()))),
@@ -102,24 +102,40 @@ impl Desk {
         }
     }
 
-    /// Sends one off. A name that AMQP cannot carry is this entry's trouble alone.
-    async fn publish(&mut self, request: Request) -> Result<(), Outage> {
-        let Ok((queue, properties)) = request.letter.address() else {
-            let _ = request.answer.send(Err(outage("a property of the answer is longer than AMQP can carry")));
-            return Ok(());
-        };
+    /// Sends some off, in their order. lapin says of each when its octets are written: begun together, one write takes them all. When this returns
+    /// every one that went is among the flying, so that no confirm is looked at before those it may have to be compared with.
+    /// A name that AMQP cannot carry is its entry's trouble alone.
+    async fn publish(&mut self, batch: &mut Vec<Request>) -> Result<(), Outage> {
+        let Self { channel, flying, .. } = self;
+        let channel = &*channel;
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        match asked(self.channel.basic_publish("".into(), queue, options, request.letter.body(), properties)).await {
-            Ok(confirm) => {
-                self.flying.push_back(Flight { request, since: Instant::now(), state: State::Waiting(confirm) });
-                Ok(())
-            }
-            Err(error) => {
-                let trouble = outage(words(&error));
-                let _ = request.answer.send(Err(trouble.clone()));
-                Err(trouble)
-            }
+        let mut going = FuturesOrdered::new();
+        for request in batch.drain(..) {
+            let Ok((queue, properties)) = request.letter.address() else {
+                let _ = request.answer.send(Err(outage("a property of the answer is longer than AMQP can carry")));
+                continue;
+            };
+            going.push_back(async move {
+                let sent = channel.basic_publish("".into(), queue, options, request.letter.body(), properties).await;
+                (request, sent)
+            });
         }
+        let mut trouble = None;
+        let all = async {
+            while let Some((request, sent)) = going.next().await {
+                match sent {
+                    Ok(confirm) => flying.push_back(Flight { request, since: Instant::now(), state: State::Waiting(confirm) }),
+                    Err(error) => {
+                        let error = outage(words(&error));
+                        let _ = request.answer.send(Err(error.clone()));
+                        trouble.get_or_insert(error);
+                    }
+                }
+            }
+            Ok(())
+        };
+        asked(all).await.map_err(|error| outage(words(&error)))?;
+        trouble.map_or(Ok(()), Err)
     }
 
     /// Looks at every confirm, again and again until none is new: whatever was resolved before one that we have seen has then been seen too.
