@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -94,6 +93,9 @@ pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
 /// # Errors
 /// Which file is wrong, and why.
 pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
+    if config.trust.is_empty() {
+        return Err(ConfigFault("[sign] trust is empty: no signature could be verified, our own among them".into()));
+    }
     let read = |paths: &[PathBuf]| -> Result<Vec<u8>, ConfigFault> {
         let mut all = Vec::new();
         for path in paths {
@@ -117,14 +119,14 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
     if site_key.len() < 32 {
         return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
     }
-    examiner_with(config, site_key)
+    examiner_with(config, site_key, trust(config)?)
 }
 
-/// As [`examiner`], with a site key of the caller's.
+/// As [`examiner`], with a site key and trust anchors of the caller's.
 ///
 /// # Errors
-/// What is wrong with rules, schemas or anchors.
-pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
+/// What is wrong with rules or schemas.
+pub fn examiner_with(config: &Config, site_key: Vec<u8>, anchors: TrustAnchors) -> Result<Examiner, ConfigFault> {
     let files = rule_files(config.rules_folder.as_deref())?;
     let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
     let mut signers = Vec::new();
@@ -134,7 +136,7 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, Con
     let site = Site {
         frames: FrameSite { environment: config.environment, receivers: config.receivers.clone() },
         octets: (config.message_octets, config.document_octets),
-        anchors: trust(config)?,
+        anchors,
         site_key,
         signers,
         language: config.language,
@@ -393,10 +395,11 @@ pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, S
         }
     };
     let (stop_probe, stop_seen) = watch::channel(false);
+    let answers = Arc::new(AtomicBool::new(true));
+    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics.clone(), Arc::clone(&answers)));
     if let Some(listener) = listener {
-        tokio::spawn(probe::serve(listener, metrics.clone(), readiness(&house), stop_seen));
+        tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
-    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
@@ -411,14 +414,17 @@ pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, S
     ended.map(|_| answered).map_err(StartFault::Defect)
 }
 
-fn readiness(house: &House) -> Box<probe::Readiness> {
+/// Ready: the broker stands, nobody waits at the gate, and the archive answered when it was last asked, so that an idle gateway tells the truth too.
+fn readiness(house: &House, answers: Arc<AtomicBool>) -> Box<probe::Readiness> {
     let (parts, consumer) = (Arc::clone(&house.parts), Arc::clone(&house.consumer));
     Box::new(move || {
         let mut missing = Vec::new();
         if !consumer.is_up() {
             missing.push("broker");
         }
-        if !parts.gate.is_open() {
+        if !answers.load(Ordering::Acquire) {
+            missing.push("archive");
+        } else if !parts.gate.is_open() {
             missing.push("archive or key");
         }
         missing
@@ -442,7 +448,7 @@ async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc
 }
 
 /// What stands where, for metrics; and the metrics' own upkeep: without it what nobody scrapes would fill the memory.
-async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: PrometheusHandle) {
+async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: telemetry::setup::Metrics, answers: Arc<AtomicBool>) {
     let mut tick = tokio::time::interval(COUNTING);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Ends with the gateway, which aborts it.
@@ -450,7 +456,9 @@ async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: Prometheus
         tick.tick().await;
         telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
         metrics.run_upkeep();
-        if let Ok(counts) = archive.counts().await {
+        let counts = archive.counts().await;
+        answers.store(counts.is_ok(), Ordering::Release);
+        if let Ok(counts) = counts {
             telemetry::counts(&counts);
         }
     }

@@ -134,7 +134,7 @@ fn prepare(command: &Demo) -> Result<Config, String> {
     raw.limits.hold_seconds = HOLD_SECONDS;
     raw.telemetry.listen = String::new();
     raw.telemetry.level = "warn".into();
-    let text = toml::to_string(&raw).map_err(|e| e.to_string())?;
+    let text = raw.to_text()?;
     std::fs::write(folder.join(MARK), text).map_err(told(&folder))?;
     let amqp = command.amqp.clone();
     Config::check(raw, &|name| if name == "ARKKI_BROKER_URL" { amqp.clone() } else { None }).map_err(|e| e.0)

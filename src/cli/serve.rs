@@ -1,4 +1,4 @@
-//! `arkki serve`.
+//! `arkki serve`: carries messages until it is told to stop.
 
 use clap::Args;
 use serde_json::json;

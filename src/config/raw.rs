@@ -116,6 +116,16 @@ impl Default for Raw {
     }
 }
 
+impl Raw {
+    /// The configuration as a file that can be read again.
+    ///
+    /// # Errors
+    /// What cannot be written as TOML.
+    pub fn to_text(&self) -> Result<String, String> {
+        toml::to_string(self).map_err(|e| e.to_string())
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

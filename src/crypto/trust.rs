@@ -46,6 +46,12 @@ pub enum Distrust {
 }
 
 impl TrustAnchors {
+    /// Nobody is trusted: every signature leads nowhere. For a look at documents without the site's anchors.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { anchors: Vec::new(), intermediates: Vec::new(), remembered: Mutex::default() }
+    }
+
     /// Reads PEM bundles: the anchors (self-signed or not), and intermediates between them and the signers (may be empty).
     ///
     /// # Errors
