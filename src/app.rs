@@ -486,7 +486,8 @@ impl Signals {
 
 /// Waits for the last of so many answers, or for a task that ends by itself.
 async fn until_ended(house: &House, until_answered: Option<u64>) -> Result<&'static str, &'static str> {
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    // A script that waits for the last answer wants to know at once; a defect can wait a second.
+    let mut tick = tokio::time::interval(Duration::from_millis(if until_answered.is_some() { 20 } else { 1000 }));
     // Ends with the count or a defect; the signals end it otherwise.
     loop {
         tick.tick().await;

@@ -4,6 +4,7 @@ mod audits;
 mod defects;
 mod demo;
 mod help;
+mod house;
 mod offline;
 mod probes;
 mod readme;
