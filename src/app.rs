@@ -93,9 +93,6 @@ pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
 /// # Errors
 /// Which file is wrong, and why.
 pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
-    if config.trust.is_empty() {
-        return Err(ConfigFault("[sign] trust is empty: no signature could be verified, our own among them".into()));
-    }
     let read = |paths: &[PathBuf]| -> Result<Vec<u8>, ConfigFault> {
         let mut all = Vec::new();
         for path in paths {
@@ -104,6 +101,9 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
         }
         Ok(all)
     };
+    if config.trust.is_empty() {
+        return Ok(TrustAnchors::none());
+    }
     TrustAnchors::from_pem(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| {
         let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
         ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
@@ -119,14 +119,14 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
     if site_key.len() < 32 {
         return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
     }
-    examiner_with(config, site_key, trust(config)?)
+    examiner_with(config, site_key)
 }
 
-/// As [`examiner`], with a site key and trust anchors of the caller's.
+/// As [`examiner`], with a site key of the caller's.
 ///
 /// # Errors
-/// What is wrong with rules or schemas.
-pub fn examiner_with(config: &Config, site_key: Vec<u8>, anchors: TrustAnchors) -> Result<Examiner, ConfigFault> {
+/// What is wrong with rules, schemas or anchors.
+pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
     let files = rule_files(config.rules_folder.as_deref())?;
     let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
     let mut signers = Vec::new();
@@ -136,7 +136,7 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>, anchors: TrustAnchors) 
     let site = Site {
         frames: FrameSite { environment: config.environment, receivers: config.receivers.clone() },
         octets: (config.message_octets, config.document_octets),
-        anchors,
+        anchors: trust(config)?,
         site_key,
         signers,
         language: config.language,
@@ -201,6 +201,9 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 /// # Errors
 /// What is wrong with key, certificate or their use here.
 pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
+    if anchors.anchors().is_empty() {
+        return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
+    }
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault(

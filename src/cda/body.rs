@@ -15,6 +15,8 @@ use crate::domain::finding::Finding;
 use crate::domain::limits::{DEPTH, DOCUMENT_OCTETS};
 use crate::xml::tree::{self, Document, HL7, HL7FI, Node};
 
+/// The most tags taken in a display form: real ones have hundreds, and each becomes a node of the tree (100 octets); more would be a flood, not a document.
+const XHTML_TAGS: usize = 200_000;
 /// XHTML's namespace.
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
 
@@ -156,18 +158,35 @@ pub(crate) fn base64_of(node: Node<'_, '_>) -> Option<Vec<u8>> {
     if node.children().any(|n| n.is_element()) {
         return None;
     }
-    let mut digits = Vec::new();
-    for text in node.children().filter(Node::is_text).filter_map(|n| n.text()) {
-        digits.extend(text.bytes().filter(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')));
-    }
-    let octets = BASE64.decode(&digits).ok()?;
+    let mut texts = node.children().filter(Node::is_text).filter_map(|n| n.text());
+    let first = texts.next().unwrap_or("");
+    let octets = match texts.next() {
+        None if !has_white_space(first.as_bytes()) => BASE64.decode(first).ok()?,
+        second => {
+            let mut digits = Vec::with_capacity(first.len());
+            for text in std::iter::once(first).chain(second).chain(texts) {
+                digits.extend(text.bytes().filter(|b| !is_white_space(*b)));
+            }
+            BASE64.decode(&digits).ok()?
+        }
+    };
     if octets.is_empty() { None } else { Some(octets) }
+}
+
+const fn is_white_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Looks at blocks without stopping inside one, so that the machine takes many octets at a time: bodies are most of a message.
+fn has_white_space(octets: &[u8]) -> bool {
+    octets.chunks(256).any(|block| block.iter().fold(false, |found, octet| found | is_white_space(*octet)))
 }
 
 /// Well-formed XHTML without a DTD, its root in the right namespace and no deeper than a document may be.
 fn xhtml(node: Node<'_, '_>, octets: &[u8], out: &mut Vec<Finding>) {
     let finding = || Finding::new(Code::E507, tree::place(node));
-    let Ok(text) = std::str::from_utf8(octets) else {
+    let tags = octets.iter().filter(|octet| **octet == b'<').count();
+    let Some(text) = std::str::from_utf8(octets).ok().filter(|_| tags <= XHTML_TAGS) else {
         out.push(finding());
         return;
     };

@@ -1,7 +1,7 @@
 //! Finds the document in a message: bare, or carried by a frame (messaging.md §9.1, stages 2–6).
 
+use crate::codes::requests::Operation;
 use crate::codes::rule_set::RuleSet;
-use crate::codes::service::Operation;
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
 use crate::v3::frame::{self, Frame, FrameSite};

@@ -7,10 +7,10 @@ use serde::de::IgnoredAny;
 use super::template::{Known, Reader};
 use crate::codes::rule_set::RuleSet;
 use crate::domain::code::Code;
-use crate::domain::document::{Date, Group};
+use crate::domain::document::Group;
 use crate::domain::finding::Finding;
 use crate::domain::person::{HETU_ROOT, Hetu};
-use crate::domain::time::{Hl7Time, real_date};
+use crate::domain::time::{Hl7Time, iso_date};
 
 /// What the JSON says.
 #[derive(Debug, Default)]
@@ -79,12 +79,23 @@ impl Structured {
         };
         same(reader, Known::CaseId, facts.asiatunnus.oid(), out);
         same(reader, Known::ServiceTask, facts.palvelutehtava.code.as_deref(), out);
+        case_name(reader, rules, facts.nimi.as_ref(), out);
         let known = facts.tila.code.as_deref().is_some_and(|code| rules.systems.get("caseState").is_some_and(|s| s.value(code).is_some()));
         if !known {
             let mut finding = reader.finding(Code::W901, Known::Json);
             finding.args.clear();
             out.push(finding.with("field", "caseState"));
         }
+    }
+}
+
+/// A case named by a classification that had ended when the document was made (R27; the 2023 names come first, so it is a warning).
+fn case_name(reader: &Reader<'_, '_, '_>, rules: &RuleSet, name: Option<&CaseName>, out: &mut Vec<Finding>) {
+    let system = name.and_then(|n| n.system.as_deref()).map(|s| s.strip_prefix("urn:oid:").unwrap_or(s));
+    let made = reader.value(Known::Authored).and_then(|v| Hl7Time::parse(&v).ok());
+    let (Some(system), Some(made), Some(names)) = (system, made, rules.systems.get("caseName")) else { return };
+    if names.had_ended(system, made.date) {
+        out.push(reader.finding(Code::W909, Known::Json));
     }
 }
 
@@ -117,17 +128,12 @@ fn clients(reader: &Reader<'_, '_, '_>, clients: &[Client], out: &mut Vec<Findin
 fn birth_date(reader: &Reader<'_, '_, '_>, root: &str, extension: &str, client: &Client, out: &mut Vec<Finding>) {
     let header = reader.value(Known::BirthTime).and_then(|v| Hl7Time::parse(&v).ok()).map(|t| t.date);
     let code = if root == HETU_ROOT { Hetu::parse(extension).ok().map(|h| h.born) } else { None };
-    let json = client.syntymaaika.as_deref().and_then(json_date);
+    let json = client.syntymaaika.as_deref().and_then(iso_date);
     let mut dates = [header, code, json].into_iter().flatten();
     let first = dates.next();
     if first.is_some() && dates.any(|d| Some(d) != first) {
         out.push(reader.finding(Code::W908, Known::BirthTime));
     }
-}
-
-fn json_date(text: &str) -> Option<Date> {
-    let mut parts = text.split('-').map(|p| p.parse::<i64>().ok());
-    real_date(parts.next()??, parts.next()??, parts.next()??)
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,6 +169,12 @@ struct CaseFacts {
     asiatunnus: Identifier,
     tila: Coded,
     palvelutehtava: Coded,
+    nimi: Option<CaseName>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CaseName {
+    system: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -67,7 +67,7 @@ impl fmt::Debug for SignatureFact {
 pub struct SignerRule<'r> {
     /// OIDs whose system signatures are taken besides the custodian's own organisation: the configured senders, and Arkki itself when the archive is audited.
     pub senders: &'r [Oid],
-    /// Whether a professional's signature must be among them (documents.md §4.3).
+    /// Whether a professional's signature must be among them even where the header announces none (documents.md §4.3).
     pub require_professional: bool,
 }
 
@@ -139,8 +139,11 @@ impl<'a, 'i: 'a> Layout<'a, 'i> {
         }
         misplaced(&self.survey, self.collection, &mut findings);
         let mut facts = Vec::new();
+        let signers = Signers::of(self.root);
+        // Signature metadata in the header announce a professional's own signature (documents.md §2 row 43, §4.3): without it the document is not whole.
+        let professional = rule.require_professional || !signers.announced.is_empty();
         if findings.is_empty() {
-            let check = Check { layout: self, anchors, rule, signers: Signers::of(self.root) };
+            let check = Check { layout: self, anchors, rule, signers };
             for block in blocks {
                 match check.block(block) {
                     Ok(fact) => facts.push(fact),
@@ -148,7 +151,7 @@ impl<'a, 'i: 'a> Layout<'a, 'i> {
                 }
             }
         }
-        if rule.require_professional && findings.is_empty() && !facts.iter().any(|f| f.kind == Kind::Professional) {
+        if professional && findings.is_empty() && !facts.iter().any(|f| f.kind == Kind::Professional) {
             findings.push(fault(Code::E608, self.header.unwrap_or(self.root), "professional"));
         }
         findings.truncate(limits::FINDINGS);

@@ -118,8 +118,8 @@ fn prepare(command: &Demo) -> Result<Config, String> {
     let folder = folder.canonicalize().map_err(told(folder))?;
     let trust = keys(&folder, &command.samples)?;
     let path = |name: &str| folder.join(name).display().to_string();
-    let mut raw = Raw::default();
-    raw.inbound = [("demo".to_owned(), RawInbound { queue: INBOUND.into(), ..RawInbound::default() })].into();
+    let inbound = [("demo".to_owned(), RawInbound { queue: INBOUND.into(), ..RawInbound::default() })].into();
+    let mut raw = Raw { inbound, ..Raw::default() };
     raw.broker.dead_letter_exchange = "arkki.demo.dead-letter".into();
     raw.broker.dead_letter_queue = "arkki.demo.dead-letter".into();
     raw.broker.notice_queue = "arkki.demo.notice".into();
@@ -134,7 +134,7 @@ fn prepare(command: &Demo) -> Result<Config, String> {
     raw.limits.hold_seconds = HOLD_SECONDS;
     raw.telemetry.listen = String::new();
     raw.telemetry.level = "warn".into();
-    let text = raw.to_text()?;
+    let text = raw.written()?;
     std::fs::write(folder.join(MARK), text).map_err(told(&folder))?;
     let amqp = command.amqp.clone();
     Config::check(raw, &|name| if name == "ARKKI_BROKER_URL" { amqp.clone() } else { None }).map_err(|e| e.0)

@@ -1,4 +1,4 @@
-//! `arkki migrate`: brings the archive's tables up to this release.
+//! `arkki migrate`: the archive's tables, brought up to this release.
 
 use clap::Args;
 use serde_json::json;

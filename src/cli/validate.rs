@@ -10,7 +10,6 @@ use super::codes::language;
 use super::report::{Health, Report};
 use crate::app;
 use crate::config::checked::{Config, ConfigFault};
-use crate::crypto::trust::TrustAnchors;
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 use crate::pipeline::examine::{Examiner, Stage};
@@ -98,9 +97,8 @@ fn open(command: &Validate, config: Option<&Path>) -> Result<Examiner, ConfigFau
         None => Config { trust: Vec::new(), ..Config::read(None)? },
     };
     let config = Config { trust: config.trust.iter().chain(&command.trust).cloned().collect(), ..config };
-    let anchors = if config.trust.is_empty() { TrustAnchors::none() } else { app::trust(&config)? };
     // The site key makes column values, never verdicts: any key gives the same ones.
-    app::examiner_with(&config, vec![0; 32], anchors)
+    app::examiner_with(&config, vec![0; 32])
 }
 
 /// Reads one file; one above the message limit is read just far enough to be refused for its size.

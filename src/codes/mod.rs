@@ -2,8 +2,8 @@
 
 pub mod catalogue;
 pub mod fault;
+pub mod requests;
 pub mod rule_set;
-pub mod service;
 pub mod signatures;
 pub mod source;
 pub mod system;

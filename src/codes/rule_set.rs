@@ -2,7 +2,7 @@
 
 use super::catalogue::Catalogue;
 use super::fault::RulesFault;
-use super::service::Services;
+use super::requests::Services;
 use super::signatures::Signatures;
 use super::source::{Files, rules_of};
 use super::system::Systems;

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::fault::{RuleFile, RulesFault};
 use super::source::Files;
+use crate::domain::document::Date;
 
 const FOLDER: &str = "codes/systems/";
 
@@ -23,6 +24,8 @@ pub struct System {
     pub complete: bool,
     /// The codes known.
     pub values: Vec<Value>,
+    /// Versions that have ended: how the version's arc begins, and the last day it was valid.
+    ended: Vec<(String, Date)>,
 }
 
 /// One code.
@@ -55,7 +58,9 @@ impl Systems {
                     return Err(file.fault_at(&system.key, "a code stands twice, a complete list is empty, or the source is missing"));
                 }
                 let key = system.key.clone();
-                if systems.insert(system.key.into_inner(), System::of(system.base.into_inner(), system.complete, system.values)).is_some() {
+                let made = System::of(system.base.into_inner(), system.complete, system.values, system.ended)
+                    .ok_or_else(|| file.fault_at(&key, "ended: not a date YYYY-MM-DD"))?;
+                if systems.insert(system.key.into_inner(), made).is_some() {
                     return Err(file.fault_at(&key, "the key stands twice"));
                 }
             }
@@ -74,13 +79,21 @@ impl Systems {
 }
 
 impl System {
-    fn of(base: String, complete: bool, values: Vec<RawValue>) -> Self {
+    fn of(base: String, complete: bool, values: Vec<RawValue>, ended: Vec<RawEnded>) -> Option<Self> {
         let value = |raw: RawValue| {
             let mut names = vec![raw.fi, raw.sv, raw.en];
             names.extend(raw.also);
             Value { code: raw.code, names, means: raw.means }
         };
-        Self { base, complete, values: values.into_iter().map(value).collect() }
+        let ended = ended.into_iter().map(|e| Some((e.version, crate::domain::time::iso_date(&e.last)?))).collect::<Option<Vec<_>>>()?;
+        Some(Self { base, complete, values: values.into_iter().map(value).collect(), ended })
+    }
+
+    /// Whether a version of this code system (its full OID) was no longer valid on a day.
+    #[must_use]
+    pub fn had_ended(&self, oid: &str, day: Date) -> bool {
+        let version = oid.strip_prefix(self.base.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        version.is_some_and(|v| self.ended.iter().any(|(begin, last)| v.starts_with(begin.as_str()) && day > *last))
     }
 
     /// Whether a code system's OID is this one or a version of it.
@@ -122,6 +135,15 @@ struct RawSystem {
     complete: bool,
     source: String,
     values: Vec<RawValue>,
+    #[serde(default)]
+    ended: Vec<RawEnded>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnded {
+    version: String,
+    last: String,
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use toml::Spanned;
 use super::fault::{RuleFile, RulesFault};
 use super::source::Files;
 use crate::domain::document::{Date, Group};
-use crate::domain::time::real_date;
+use crate::domain::time::iso_date;
 
 const FILE: &str = "codes/service_tasks.toml";
 
@@ -48,7 +48,7 @@ impl ServiceTasks {
     pub fn load(files: &Files) -> Result<Self, RulesFault> {
         let file = RuleFile::open(files, FILE)?;
         let raw: RawFile = file.read()?;
-        let mandatory_before = date(raw.mandatory_before.get_ref()).ok_or_else(|| file.fault_at(&raw.mandatory_before, "not a date YYYY-MM-DD"))?;
+        let mandatory_before = iso_date(raw.mandatory_before.get_ref()).ok_or_else(|| file.fault_at(&raw.mandatory_before, "not a date YYYY-MM-DD"))?;
         let groups: Option<Vec<Group>> = raw.groups.get_ref().iter().map(|n| Group::from_number(*n)).collect();
         let groups = groups.ok_or_else(|| file.fault_at(&raw.groups, "an unknown document group"))?;
         for pair in &raw.pair {
@@ -78,12 +78,6 @@ impl ServiceTasks {
             Some(pair) => PairVerdict::Forbidden { allowed: pair.tasks.join(", ") },
         }
     }
-}
-
-fn date(text: &str) -> Option<Date> {
-    let mut parts = text.split('-').map(|p| p.parse::<i64>().ok());
-    let date = real_date(parts.next()??, parts.next()??, parts.next()??)?;
-    parts.next().is_none().then_some(date)
 }
 
 #[derive(Deserialize)]

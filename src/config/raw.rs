@@ -96,6 +96,16 @@ section!(RawWork { threads: usize = 0 });
 
 section!(RawTelemetry { listen: String = "127.0.0.1:9464".into(), log: String = "human".into(), level: String = "info".into() });
 
+impl Raw {
+    /// The configuration as a file that reads back to the same.
+    ///
+    /// # Errors
+    /// The writer's words.
+    pub fn written(&self) -> Result<String, String> {
+        toml::to_string(self).map_err(|e| e.to_string())
+    }
+}
+
 impl Default for Raw {
     fn default() -> Self {
         Self {
@@ -113,16 +123,6 @@ impl Default for Raw {
             work: RawWork::default(),
             telemetry: RawTelemetry::default(),
         }
-    }
-}
-
-impl Raw {
-    /// The configuration as a file that can be read again.
-    ///
-    /// # Errors
-    /// What cannot be written as TOML.
-    pub fn to_text(&self) -> Result<String, String> {
-        toml::to_string(self).map_err(|e| e.to_string())
     }
 }
 

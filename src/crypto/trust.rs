@@ -46,7 +46,7 @@ pub enum Distrust {
 }
 
 impl TrustAnchors {
-    /// Nobody is trusted: every signature leads nowhere. For a look at documents without the site's anchors.
+    /// No anchors: no signature is believed. For offline checks that are given none; a gateway refuses to start so.
     #[must_use]
     pub fn none() -> Self {
         Self { anchors: Vec::new(), intermediates: Vec::new(), remembered: Mutex::default() }

@@ -220,6 +220,15 @@ pub fn real_date(year: i64, month: i64, day: i64) -> Option<Date> {
     Some(Date { year: u16::try_from(year).ok()?, month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? })
 }
 
+/// Reads `YYYY-MM-DD`, as JSON and rule files write days; `None` for another form or a day the calendar does not have.
+#[must_use]
+pub fn iso_date(text: &str) -> Option<Date> {
+    let mut parts = text.split('-');
+    let mut part = |length: usize| parts.next().filter(|p| p.len() == length).and_then(digits);
+    let date = real_date(part(4)?, part(2)?, part(2)?)?;
+    parts.next().is_none().then_some(date)
+}
+
 /// Days from 1970-01-01 to a date (Gregorian, proleptic), by counting years from March so that the leap day is last.
 fn days_of_date(date: Date) -> i64 {
     let (y, m, d) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));

@@ -168,6 +168,7 @@ impl Examined {
 }
 
 /// What one look at a message gathers, whether it passes or not.
+#[derive(Default)]
 struct Look {
     head: FrameHead,
     framed: bool,
@@ -239,7 +240,8 @@ impl Examiner {
     #[must_use]
     pub fn examine(&self, envelope: &Envelope, from_hold: bool) -> Examined {
         let mut look = Look::default();
-        let verdict = self.judge(&envelope.octets, Some(&envelope.octets), Stage::All, &mut look);
+        let key = self.key(envelope);
+        let verdict = self.judge(&envelope.octets, Some((&envelope.octets, key.octets)), Stage::All, &mut look);
         let mut refusal = match verdict {
             Ok(Some(accepted)) => Ok(Box::new(accepted)),
             // Stage::All always gives a document or findings.
@@ -256,13 +258,13 @@ impl Examiner {
                 refusal = Err(at_the_door);
             }
         }
-        self.examined(envelope, look, refusal)
+        self.examined(key, envelope, look, refusal)
     }
 
     /// The same message refused as our defect: it made us panic too often.
     #[must_use]
     pub fn defect(&self, envelope: &Envelope) -> Examined {
-        self.examined(envelope, Look::default(), Err(Refusal::one(Finding::whole(Code::E901))))
+        self.examined(self.key(envelope), envelope, Look::default(), Err(Refusal::one(Finding::whole(Code::E901))))
     }
 
     /// Everything that is found in a file, errors and warnings, in the gateway's order; nothing when it passes without a remark.
@@ -305,11 +307,11 @@ impl Examiner {
         }
     }
 
-    fn examined(&self, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
+    fn examined(&self, key: MessageKey, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
         let device = |root: &Oid| InstanceId { root: root.as_str().to_owned(), extension: None };
         let target = look.head.id.clone().map_or_else(|| Target::Unknown(envelope.message_id.clone().filter(|id| is_echoable(id))), Target::Id);
         Examined {
-            key: self.key(envelope),
+            key,
             rules: self.rules.hash(),
             target,
             answer_to: look.head.sender.clone().unwrap_or_else(|| device(&self.site.receiver)),
@@ -329,13 +331,10 @@ impl Examiner {
         }
     }
 
-    /// The stages, in order; all findings of one stage, then stop. `shared` saves a copy when the message itself is the document.
-    fn judge(&self, octets: &[u8], shared: Option<&Arc<Vec<u8>>>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
-        if octets.len() > self.site.octets.0 {
-            look.first_id(octets);
-            return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.0.to_string())]);
-        }
-        let walked = prepass::prepass(octets, Encoding::Utf8Only).inspect_err(|_| look.first_id(octets))?;
+    /// The stages, in order; all findings of one stage, then stop. `shared`, the message and its SHA-256, saves copying
+    /// and hashing it again when the message itself is the document.
+    fn judge(&self, octets: &[u8], shared: Option<(&Arc<Vec<u8>>, Digest)>, stage: Stage, look: &mut Look) -> Result<Option<Accepted>, Vec<Finding>> {
+        let walked = prepass::prepass_within(octets, Encoding::Utf8Only, self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let message = parse(walked.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -344,8 +343,8 @@ impl Examiner {
                 Err(vec![Finding::whole(Code::E904)])
             }
             Opened::Bare => {
-                let document = shared.map_or_else(|| Arc::new(octets.to_vec()), Arc::clone);
-                self.judge_document(&message, walked.text, document, None, stage, look)
+                let (document, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (Arc::clone(message), Some(digest)));
+                self.judge_document(&message, walked.text, (document, received), None, stage, look)
             }
             Opened::Framed(mut frame) => {
                 look.framed = true;
@@ -353,9 +352,9 @@ impl Examiner {
                 look.purpose.clone_from(&frame.purpose);
                 stop_at_errors(self.frame_schema.validate(walked.text))?;
                 let octets = Arc::new(std::mem::take(&mut frame.document));
-                let walked = prepass::prepass(&octets, Encoding::Utf8Only)?;
+                let walked = prepass::prepass_within(&octets, Encoding::Utf8Only, self.site.octets.1)?;
                 let document = parse(walked.text)?;
-                self.judge_document(&document, walked.text, Arc::clone(&octets), Some((&message, &frame)), stage, look)
+                self.judge_document(&document, walked.text, (Arc::clone(&octets), None), Some((&message, &frame)), stage, look)
             }
         }
     }
@@ -364,7 +363,7 @@ impl Examiner {
         &self,
         document: &Document<'_>,
         text: &str,
-        octets: Arc<Vec<u8>>,
+        (octets, received): (Arc<Vec<u8>>, Option<Digest>),
         carried: Option<(&Document<'_>, &Frame)>,
         stage: Stage,
         look: &mut Look,
@@ -393,14 +392,8 @@ impl Examiner {
         layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
-        let received = crypto::sha256(&octets);
+        let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         Ok(Some(Accepted { header, warnings, document: octets, received, seal }))
-    }
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self { head: FrameHead::default(), framed: false, acknowledgement: false, service_request: None, purpose: None, document_id: None }
     }
 }
 
@@ -447,7 +440,7 @@ fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> 
 fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
     tree::parse(text).map_err(|fault| {
         let place = crate::domain::finding::Place { line: fault.line, column: fault.column, path: "/".to_owned() };
-        vec![Finding::new(Code::E103, place)]
+        vec![Finding::new(if fault.too_much { Code::E111 } else { Code::E103 }, place)]
     })
 }
 

@@ -285,7 +285,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
     let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
-    let quarantine = ready.job.envelope.reply.is_none() && held.is_none();
+    // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
+    let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     let ending = if quarantine && matches!(ending, Ending::Refused | Ending::Repeated) { Ending::Quarantined } else { ending };
     if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
         // A dropped sender means the one before has gone: our turn all the same.

@@ -13,8 +13,16 @@ use crate::domain::outage::{Outage, Part};
 type Work = Box<dyn FnOnce() + Send>;
 
 struct Queue {
-    work: Mutex<(VecDeque<Work>, bool)>,
+    state: Mutex<State>,
     wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    work: VecDeque<Work>,
+    /// Threads that wait for work. While none does, nobody is woken: a call to the kernel that nobody hears costs as much as one that somebody does.
+    idle: usize,
+    ending: bool,
 }
 
 /// A fixed number of threads. What waits is bounded by its callers: intake keeps at most one piece of work a message in hand.
@@ -33,7 +41,7 @@ impl Pool {
     /// # Errors
     /// An outage when the machine gives no thread.
     pub fn start(threads: usize) -> Result<Self, Outage> {
-        let queue = Arc::new(Queue { work: Mutex::new((VecDeque::new(), false)), wake: Condvar::new() });
+        let queue = Arc::new(Queue { state: Mutex::new(State::default()), wake: Condvar::new() });
         let mut pool = Self { queue, threads: Vec::new() };
         for n in 0..threads.max(1) {
             let queue = Arc::clone(&pool.queue);
@@ -58,11 +66,14 @@ impl Pool {
                 let _gone = give.send(value);
             }
         });
-        {
-            let mut work = self.queue.work.lock().unwrap_or_else(PoisonError::into_inner);
-            work.0.push_back(piece);
+        let somebody_waits = {
+            let mut state = self.queue.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.work.push_back(piece);
+            state.idle > 0
+        };
+        if somebody_waits {
+            self.queue.wake.notify_one();
         }
-        self.queue.wake.notify_one();
         take.await.map_err(|_| Panicked)
     }
 }
@@ -70,16 +81,18 @@ impl Pool {
 fn serve(queue: &Queue) {
     loop {
         let piece = {
-            let mut work = queue.work.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = queue.state.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
                 // Before the next piece: whoever ends the pool wants none of what still waits.
-                if work.1 {
+                if state.ending {
                     return;
                 }
-                if let Some(piece) = work.0.pop_front() {
+                if let Some(piece) = state.work.pop_front() {
                     break piece;
                 }
-                work = queue.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+                state.idle += 1;
+                state = queue.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
             }
         };
         piece();
@@ -88,7 +101,7 @@ fn serve(queue: &Queue) {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.queue.work.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.queue.state.lock().unwrap_or_else(PoisonError::into_inner).ending = true;
         self.queue.wake.notify_all();
         for thread in self.threads.drain(..) {
             let _panicked = thread.join();

@@ -188,6 +188,3 @@ fn absence(awaits: &Awaited) -> Expectation {
         Awaited::Relation(id) => Expectation::Relation { id: id.clone(), revision: None },
     }
 }
-
-#[cfg(test)]
-mod tests;

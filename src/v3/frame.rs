@@ -1,8 +1,8 @@
 //! Reads the transfer frame (siirtokehys, överföringsram): wrapper, service request, and what it says of its document (messaging.md §1, §2.4, §9.1).
 
 use super::payload;
+use crate::codes::requests::{Operation, ServiceRequest};
 use crate::codes::rule_set::RuleSet;
-use crate::codes::service::{Operation, ServiceRequest};
 use crate::domain::ack::InstanceId;
 use crate::domain::code::Code;
 use crate::domain::document::Header;
@@ -99,10 +99,8 @@ fn wrapper(root: Node<'_, '_>, head: &FrameHead, site: &FrameSite, out: &mut Vec
     if root.attribute("ITSVersion") != Some("XML_1.0") {
         out.push(Finding::new(Code::E810, tree::attribute_place(root, "ITSVersion")).with("expected", "ITSVersion XML_1.0"));
     }
-    if let Some(id) = child(root, "id", "frame-id", out) {
-        if id.attribute("root").is_none_or(|r| Oid::parse(r).is_err()) {
-            out.push(Finding::new(Code::E304, tree::attribute_place(id, "root")).with("field", "frame-id").with("rule", "oid-syntax"));
-        }
+    if let Some(id) = child(root, "id", "frame-id", out).filter(|id| id.attribute("root").is_none_or(|r| Oid::parse(r).is_err())) {
+        out.push(Finding::new(Code::E304, tree::attribute_place(id, "root")).with("field", "frame-id").with("rule", "oid-syntax"));
     }
     if let Some(id) = child(root, "interactionId", "interactionId", out) {
         let name = root.tag_name().name();

@@ -75,9 +75,11 @@ impl Declared {
 
     /// Puts the type's name in the place of a pattern.
     pub fn name_types(&self, found: &mut [Unplaced]) {
-        for word in found.iter_mut().flat_map(|(_, _, finding)| &mut finding.args).filter(|(name, _)| *name == "pattern") {
-            let named = self.patterns.get(&word.1).cloned().unwrap_or_default();
-            *word = ("type", named);
+        for (_, _, finding) in found {
+            for word in finding.args.iter_mut().filter(|(name, _)| *name == "pattern") {
+                *word = ("type", self.patterns.get(&word.1).cloned().unwrap_or_default());
+            }
+            finding.args.retain(|(_, word)| !word.is_empty());
         }
     }
 }

@@ -83,6 +83,11 @@ impl<'a> Scanner<'a> {
         self.token_at
     }
 
+    /// How long the last token is.
+    pub const fn token_octets(&self) -> usize {
+        self.at - self.token_at
+    }
+
     /// The attributes of the last start tag or declaration.
     pub fn attributes(&self) -> &[Attribute<'a>] {
         &self.attributes

@@ -76,7 +76,7 @@ fn content(head: &Head<'_>) -> Finding {
     } else {
         head.about_element(Code::E202)
     };
-    finding.with("expected", words.join(", "))
+    if words.is_empty() { finding } else { finding.with("expected", words.join(", ")) }
 }
 
 /// A root element the schema does not have.

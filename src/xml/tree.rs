@@ -22,8 +22,10 @@ pub fn parse(text: &str) -> Result<Document<'_>, TreeFault> {
         ..Default::default()
     };
     Document::parse_with_options(text, options).map_err(|error| {
+        use roxmltree::Error::{AttributesLimitReached, NamespacesLimitReached, NodesLimitReached};
         let at = error.pos();
-        TreeFault { line: at.row, column: at.col }
+        let too_much = matches!(error, NodesLimitReached | AttributesLimitReached | NamespacesLimitReached);
+        TreeFault { line: at.row, column: at.col, too_much }
     })
 }
 
@@ -34,6 +36,8 @@ pub struct TreeFault {
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
+    /// Well-formed as far as it was read, but more than the tree holds: nodes, attributes, or 65,535 namespace declarations.
+    pub too_much: bool,
 }
 
 /// The first child element with this namespace and local name.

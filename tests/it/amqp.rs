@@ -1,10 +1,10 @@
 //! The RabbitMQ adapter against a real broker: the road in, the road out, the topology and its doctor, hostile properties.
 
 mod doctor;
-mod hostile;
+pub(crate) mod hostile;
 mod inbound;
 mod outbound;
-mod raw;
+pub(crate) mod raw;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,23 +2,15 @@
 
 mod documents;
 mod folder;
+mod judged;
 mod queues;
+mod sent;
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use arkki::generate::keys::{Keys, SIGNED_AT};
 
-/// The repository.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The reference data beside the repository, or where `ARKKI_SHARED` says; `None` when it is not there.
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("ARKKI_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    folder.is_dir().then_some(folder)
-}
+use crate::kit::{repository as root, shared};
 
 /// The keys in `samples/keys`.
 fn keys() -> Keys {

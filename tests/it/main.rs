@@ -7,6 +7,7 @@ mod deploy;
 mod faces;
 mod faults;
 mod generate;
+mod hostile;
 mod kit;
 mod road;
 mod sign;

@@ -13,6 +13,7 @@ pub struct Gateway {
     pub folder: kit::TempDir,
     pub vhost: Vhost,
     pub archive_url: String,
+    #[allow(dead_code, reason = "the fault runs read its metrics")]
     pub port: u16,
 }
 

@@ -125,7 +125,7 @@ fn run(program: &str, arguments: &[&str], input: &[u8]) -> (Vec<u8>, String, boo
 }
 
 /// xmlsec1's verdict on each ds:Signature of a document apart: it looks at the first only, unless told which.
-fn xmlsec1_verifies_each(text: &str, anchors: &[&Path], folder: &Path) -> usize {
+pub(crate) fn xmlsec1_verifies_each(text: &str, anchors: &[&Path], folder: &Path) -> usize {
     let file = folder.join("document.xml");
     std::fs::write(&file, text).unwrap();
     let count = text.matches("</SignatureValue>").count() + text.matches(":SignatureValue>").count() / 2;

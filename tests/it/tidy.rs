@@ -22,7 +22,7 @@ const LIBRARIES: [(&str, &[&str]); 24] = [
     ("async_rs", &["src/adapters/amqp"]),
     ("async_trait", &["src/ports", "src/adapters", "src/pipeline"]),
     ("axum", &["src/web"]),
-    ("base64", &["src/crypto", "src/xml", "src/cda", "src/v3", "src/generate"]),
+    ("base64", &["src/crypto", "src/xml", "src/cda", "src/v3", "src/generate", "src/adapters/amqp"]),
     ("clap", &["src/cli"]),
     ("futures_io", &["src/adapters/amqp"]),
     ("futures_util", &["src/ports", "src/pipeline", "src/adapters"]),
@@ -35,8 +35,8 @@ const LIBRARIES: [(&str, &[&str]); 24] = [
     ("openssl", &["src/crypto"]),
     ("quick_xml", &["src/xml"]),
     ("roxmltree", &["src/xml"]),
-    ("serde", &["src/codes", "src/cda/template", "src/config", "src/cli"]),
-    ("serde_json", &["src/cli", "src/cda", "src/generate"]),
+    ("serde", &["src/codes", "src/cda/template", "src/cda/structured", "src/config", "src/cli"]),
+    ("serde_json", &["src/cli", "src/cda", "src/generate", "src/adapters/amqp"]),
     ("sqlx", &["src/adapters/store"]),
     ("tokio", &["src/ports", "src/pipeline", "src/adapters", "src/cli", "src/web", "src/app.rs"]),
     ("toml", &["src/codes", "src/cda/template", "src/config"]),
@@ -156,7 +156,8 @@ fn unsafe_has_one_home() {
 #[test]
 fn nothing_ends_abruptly() {
     let mut breaches = Vec::new();
-    for source in source::all("src") {
+    // `#[cfg(test)] mod tests;` in a file of its own is a test all the same.
+    for source in source::all("src").into_iter().filter(|s| !s.name.ends_with("/tests.rs")) {
         for (line, text) in source.product.lines() {
             let reviewed = ABRUPT_REVIEWED.iter().any(|(file, part, _)| source.name == *file && text.contains(part));
             if !reviewed && ABRUPT.iter().any(|abrupt| text.contains(abrupt)) {

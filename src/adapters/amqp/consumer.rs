@@ -77,6 +77,13 @@ impl AmqpConsumer {
         Self { settings, mode: watch::Sender::new(Mode::Taking), standing: Arc::default(), supervisor: Mutex::new(None) }
     }
 
+    fn stop(&self) {
+        if let Some(supervisor) = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            supervisor.abort();
+            self.standing.connected(false);
+        }
+    }
+
     fn all_subscribed(&self) -> bool {
         self.standing.subscribed.load(Ordering::Acquire) >= self.settings.inbound.len() && self.is_up()
     }
@@ -86,10 +93,8 @@ impl AmqpConsumer {
 impl Consumer for AmqpConsumer {
     async fn start(&self, deliveries: mpsc::Sender<Delivery>) -> Result<(), Outage> {
         let supervisor = supervise(Arc::clone(&self.settings), deliveries, self.mode.subscribe(), Arc::clone(&self.standing));
-        let earlier = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).replace(tokio::spawn(supervisor));
-        if let Some(earlier) = earlier {
-            earlier.abort();
-        }
+        self.stop();
+        *self.supervisor.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::spawn(supervisor));
         let standing = async {
             loop {
                 let changed = self.standing.changed.notified();
@@ -103,7 +108,10 @@ impl Consumer for AmqpConsumer {
         };
         match tokio::time::timeout(self.settings.start_timeout, standing).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(outage(self.standing.troubled())),
+            Err(_) => {
+                self.stop();
+                Err(outage(self.standing.troubled()))
+            }
         }
     }
 
@@ -133,9 +141,7 @@ impl Consumer for AmqpConsumer {
 
 impl Drop for AmqpConsumer {
     fn drop(&mut self) {
-        if let Some(supervisor) = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            supervisor.abort();
-        }
+        self.stop();
     }
 }
 
@@ -161,10 +167,10 @@ async fn supervise(settings: Arc<AmqpSettings>, deliveries: mpsc::Sender<Deliver
                     telemetry::broker_connection(false, &trouble);
                     standing.trouble(trouble);
                 }
+                standing.connected(false);
                 if connection.status().connected() {
                     let _ = asked(connection.close(200, "OK".into())).await;
                 }
-                standing.connected(false);
                 // A connection that falls at once is no success.
                 if since.elapsed() > settings.backoff.1 {
                     backoff.reset();

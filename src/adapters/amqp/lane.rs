@@ -48,9 +48,7 @@ impl Lane<'_> {
         asked(channel.basic_qos(self.queue.prefetch, BasicQosOptions { global: false })).await?;
         let (settle, settled) = mpsc::unbounded_channel();
         let mut turn = Turn { lane: self, channel, consumer: None, waiting: VecDeque::new(), hand: InHand::default(), settle, settled, counted: false };
-        let ended = turn.go(mode, backoff).await;
-        turn.count(false);
-        ended
+        turn.go(mode, backoff).await
     }
 
     /// The body moves; the properties are looked at and dropped. The headers were blanked by the guard and are not looked at here either.
@@ -226,6 +224,13 @@ impl Turn<'_> {
             asked(self.channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true })).await?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    /// A lane may end in the middle of anything, when the connection goes.
+    fn drop(&mut self) {
+        self.count(false);
     }
 }
 

@@ -3,6 +3,7 @@
 mod client;
 mod connect;
 mod consumer;
+mod desk;
 pub mod doctor;
 mod guard;
 mod in_hand;

@@ -13,7 +13,7 @@ use crate::codes::source::Files;
 use crate::codes::system::{System, Systems};
 use crate::domain::document::{Date, Group};
 use crate::domain::language::Language;
-use crate::domain::time::real_date;
+use crate::domain::time::iso_date;
 
 const FOLDER: &str = "templates/";
 const SHARED: &str = "templates/shared.toml";
@@ -188,10 +188,9 @@ impl RawField {
         if (self.kind == Kind::Code) != system.is_some() {
             return Err("type code and a code system belong together".to_owned());
         }
-        if let Some(system) = system.as_ref().filter(|s| s.complete) {
-            if let Some(code) = self.only.iter().find(|c| system.value(c).is_none()) {
-                return Err(format!("the code {code} is not in its code system"));
-            }
+        let outside = system.as_ref().filter(|s| s.complete).and_then(|s| self.only.iter().find(|c| s.value(c).is_none()));
+        if let Some(code) = outside {
+            return Err(format!("the code {code} is not in its code system"));
         }
         let path = Path::parse(&self.path)?;
         if path.is_element() != matches!(self.kind, Kind::Client | Kind::Software | Kind::Element) {
@@ -273,11 +272,7 @@ impl RawCondition {
             Self::Present(key) => Condition::Present(index(&key)?),
             Self::Absent(key) => Condition::Absent(index(&key)?),
             Self::Equals(key, value) => Condition::Equals(index(&key)?, value),
-            Self::Before(key, date) => {
-                let mut parts = date.split('-').map(|p| p.parse::<i64>().ok());
-                let mut part = || parts.next().flatten().ok_or("not a date YYYY-MM-DD");
-                Condition::Before(index(&key)?, real_date(part()?, part()?, part()?).ok_or("the calendar has no such day")?)
-            }
+            Self::Before(key, date) => Condition::Before(index(&key)?, iso_date(&date).ok_or("not a date YYYY-MM-DD")?),
         })
     }
 }

@@ -14,7 +14,7 @@ const REPLY_TO: u16 = 0x0200;
 const CORRELATION_ID: u16 = 0x0400;
 
 /// A table in a table in a table…, innermost empty: seven octets a level, as deep as one frame holds.
-fn nested(levels: usize) -> Vec<u8> {
+pub(crate) fn nested(levels: usize) -> Vec<u8> {
     let mut table = vec![];
     for level in (0..levels).rev() {
         let inner = u32::try_from((levels - 1 - level) * 6).unwrap();
@@ -26,7 +26,7 @@ fn nested(levels: usize) -> Vec<u8> {
     long(&table.concat())
 }
 
-fn of_every_type() -> Vec<u8> {
+pub(crate) fn of_every_type() -> Vec<u8> {
     let mut table = Vec::new();
     for (kind, value) in [
         (b't', vec![7]),

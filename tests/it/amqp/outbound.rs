@@ -94,6 +94,29 @@ async fn a_broker_that_goes_is_an_outage_at_once_and_then_comes_back() {
     assert!(wait_until(LONG, || async { publisher.publish(entry(1, "arkki.reply.route")).await == Ok(Published::Routed) }).await, "back by itself");
 }
 
+/// A broker that neither answers nor goes away: every caller has its answer in time, and things go on when it wakes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_falls_silent_is_an_outage_in_time() {
+    let server = tokio::task::spawn_blocking(own_server).await.unwrap();
+    let vhost = server.vhost().await;
+    let mut settings = settings(&vhost.amqp_url, 10);
+    settings.confirm_timeout = Duration::from_secs(2);
+    topology::apply(&settings).await.unwrap();
+    let publisher = publisher(&Arc::new(settings)).await;
+    let pid = server.pid().unwrap().to_string();
+    let signal = |name: &str| assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    let since = Instant::now();
+    let fates = futures_util::future::join_all((0..100).map(|n| publisher.publish(entry(n, "arkki.reply.route")))).await;
+    let waited = since.elapsed();
+    let next = publisher.publish(entry(200, "arkki.reply.route")).await;
+    let in_all = since.elapsed();
+    signal("-CONT");
+    assert!(fates.iter().all(|f| f.as_ref().is_err_and(|o| o.detail.contains("no confirm"))), "{fates:?}");
+    assert!(waited < Duration::from_secs(6) && in_all < Duration::from_secs(7) && next.is_err(), "{waited:?} {in_all:?} {next:?}");
+    assert!(wait_until(LONG, || async { publisher.publish(entry(1, "arkki.reply.route")).await == Ok(Published::Routed) }).await, "back by itself");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_amqp_cannot_carry_hurts_nobody_else() {
     let vhost = vhost().await;

@@ -176,6 +176,7 @@ fn body_mutants_give_exactly_their_code() {
         ("01", "<hl7fi:json", "\"1.2.246.10.99999992.95.2026.2.1\"", "\"1.2.246.10.99999992.95.2026.2.2\"", "E505"),
         ("01", "<hl7fi:json", "\"1.2.246.10.99999992.95.2026.2.1\"", "\"urn:oid:1.2.246.10.99999992.95.2026.2.1\"", ""),
         ("01", "<hl7fi:json", "1985-08-08", "1985-08-09", "W908"),
+        ("02", "<hl7fi:json", "1.2.246.537.6.1265.202301", "1.2.246.537.6.1265.201701", "W909"),
         ("02", "<hl7fi:json", "\"code\": \"1\"", "\"code\": \"9\"", "W901"),
     ];
     for (number, mark, from, to, code) in rows {
@@ -193,6 +194,29 @@ fn body_mutants_give_exactly_their_code() {
     assert_eq!(findings(&spaced), Vec::<&str>::new());
     let unpadded = text.replace("=</hl7fi:json>", "</hl7fi:json>").replace("=</hl7fi:json>", "</hl7fi:json>");
     assert_eq!(findings(&unpadded), Vec::<&str>::new());
+}
+
+/// What is inside base64 has been through no pre-pass: depth and size must cost neither stack nor time.
+#[test]
+fn hostile_bodies_are_refused_in_bounded_time() {
+    let Some(examples) = examples() else { return };
+    let levels = 90_000;
+    let xhtml = |inner: &str| format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>");
+    let deep = xhtml(&format!("{}{}", "<b>".repeat(levels), "</b>".repeat(levels)));
+    let open = xhtml(&"<b>".repeat(levels));
+    let crowd = xhtml(&"<b/>".repeat(1_500_000));
+    let begin = Instant::now();
+    for (mark, content, code) in [
+        ("<text", deep, "E507"),
+        ("<text", open, "E507"),
+        ("<text", crowd, "E507"),
+        ("<hl7fi:json", format!("{}{}", "{\"a\":".repeat(levels), "}".repeat(levels)), "E504"),
+        ("<hl7fi:json", format!("{{\"asiakkuusasiakirja\": {}", "[".repeat(levels)), "E504"),
+    ] {
+        let mutant = in_base64(&examples["01"], mark, |_| content.clone());
+        assert_eq!(findings(&mutant), [code], "{mark} {}", content.len());
+    }
+    println!("hostile bodies: {:?}", begin.elapsed());
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn the_real_frame_gives_its_document_to_the_octet() {
     let frame_text = String::from_utf8(octets).expect("UTF-8");
     let begin = frame_text.find("PD94bWwg").expect("the base64");
     let end = begin + frame_text[begin..].find("\n\n------").expect("the delimiter");
-    let decoded = kit::run_with_input("base64", ["-d"], frame_text[begin..end].as_bytes());
+    let decoded = kit::run_with_input("base64", ["-d"], &frame_text.as_bytes()[begin..end]);
     assert_eq!(sha256(&decoded.stdout), sha256(&frame.document));
     // Inside is a patient document: it has no place here.
     assert_eq!(codes(&examine(frame_text.as_bytes()).expect_err("refused")), ["E203"]);

@@ -47,7 +47,9 @@ async fn readme_works_as_written() {
         let mut command = Command::new("bash");
         command.args(["-c", line]).current_dir(clone.path()).env("PATH", &path);
         command.env("ARKKI_BROKER_URL", &broker).env("ARKKI_MANAGEMENT_URL", &management).env("ARKKI_ARCHIVE_URL", &database.url);
-        config.iter().for_each(|config| drop(command.env("ARKKI_CONFIG", config)));
+        if let Some(config) = config {
+            command.env("ARKKI_CONFIG", config);
+        }
         command
     };
     let mut serve: Option<Process> = None;

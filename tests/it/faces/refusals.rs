@@ -98,6 +98,7 @@ fn keys_and_anchors_that_may_not_be_used() {
     std::fs::write(at("ca.pem"), "no certificate").unwrap();
     setup.refuses(&config, &["ca.pem", "trust"]);
     std::fs::copy(kit::repository().join("samples/keys/ca.pem"), at("ca.pem")).unwrap();
+    setup.refuses(&config.replace(&format!("{:?}", at("ca.pem").display().to_string()), ""), &["[sign] trust"]);
     std::fs::write(at("site.key"), [7; 31]).unwrap();
     setup.refuses(&config, &["site.key", "32 octets"]);
 }

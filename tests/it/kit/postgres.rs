@@ -82,6 +82,11 @@ impl Postgres {
         self.port
     }
 
+    /// The server's first process, whose children do its work; for a bench that reads their CPU time. `None` while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Process::pid)
+    }
+
     /// The folder whose `log` the server writes; for the canary.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")

@@ -26,11 +26,14 @@ pub(super) fn text_of(sealed: &Sealed) -> String {
     String::from_utf8(sealed.octets.clone()).unwrap()
 }
 
-/// The document without its signature collection.
+/// The document without its signature collection, and without the announcement of a signer, which would ask for a professional's signature (E608).
 pub(super) fn unsigned(text: &str) -> String {
-    let document = tree::parse(text).unwrap();
-    let range = document.descendants().find(|n| n.tag_name().name() == "signatureCollection").unwrap().range();
-    format!("{}{}", &text[..range.start], &text[range.end..])
+    let without = |text: &str, what: &dyn Fn(tree::Node<'_, '_>) -> bool| {
+        let document = tree::parse(text).unwrap();
+        document.descendants().find(|n| what(*n)).map_or_else(|| text.to_owned(), |n| format!("{}{}", &text[..n.range().start], &text[n.range().end..]))
+    };
+    let text = without(text, &|n| n.tag_name().name() == "signatureCollection");
+    without(&text, &|n| n.tag_name().name() == "signature" && n.parent().is_some_and(|p| p.tag_name().name() == "localSocialHeader"))
 }
 
 /// Both test authorities, as files for xmlsec1 and as our anchors.

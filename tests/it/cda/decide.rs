@@ -1,11 +1,17 @@
 //! The decision, row by row and over generated cases.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::*;
-use crate::domain::document::{CaseState, Date, Group, RelationState, Replaced};
-use crate::domain::facts::{CaseFact, DocumentFact, RelationFact};
-use crate::domain::message::Sender;
-use crate::domain::oid::Oid;
+use super::RULES;
+use arkki::domain::code::Code;
+use arkki::domain::digest::Digest;
+use arkki::domain::document::{CaseState, Date, Group, Header, RelationState, Replaced};
+use arkki::domain::facts::{Awaited, Expectation, Facts, Prior, Standing};
+use arkki::domain::facts::{CaseFact, DocumentFact, RelationFact};
+use arkki::domain::finding::Finding;
+use arkki::domain::message::MessageKey;
+use arkki::domain::message::Sender;
+use arkki::domain::oid::Oid;
+use arkki::domain::time::Moment;
+use arkki::rules::decide::{Decision, Holding, Request, decide, own_rules};
 use proptest::prelude::*;
 
 const NOW: Moment = Moment::from_seconds(1_795_000_000);
@@ -171,7 +177,7 @@ fn a_replacement_follows_the_latest_of_its_set() {
 
 #[test]
 fn own_version_rules() {
-    let codes = |h: &Header| versions::own(h).iter().map(|f| f.code.as_str()).collect::<Vec<_>>();
+    let codes = |h: &Header| own_rules(h, &RULES).iter().map(|f| f.code.as_str()).collect::<Vec<_>>();
     assert!(codes(&header(Group::Client)).is_empty() && codes(&replacement()).is_empty());
     assert_eq!(codes(&Header { set_id: oid(9), ..header(Group::Client) }), ["E702"]);
     assert_eq!(codes(&Header { version: 1, set_id: oid(2), replaces: Some(Replaced { id: oid(1), set_id: None, version: None }), ..replacement() }), ["E703"]);

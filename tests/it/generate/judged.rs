@@ -1,0 +1,204 @@
+//! Every sample before the gateway's own judges, in the order of the folder: the examination and the decision, as `arkki serve` calls them.
+//! The archive's part is played by a list of what was accepted so far.
+
+use std::cell::RefCell;
+use std::sync::{Arc, LazyLock};
+
+use arkki::codes::rule_set::RuleSet;
+use arkki::codes::source;
+use arkki::crypto::trust::TrustAnchors;
+use arkki::domain::ack::InstanceId;
+use arkki::domain::code::Code;
+use arkki::domain::digest::Digest;
+use arkki::domain::document::{Group, Header};
+use arkki::domain::environment::Environment;
+use arkki::domain::facts::{CaseFact, DocumentFact, Facts, RelationFact};
+use arkki::domain::finding::Finding;
+use arkki::domain::language::Language;
+use arkki::domain::limits;
+use arkki::domain::message::{Envelope, Reply, Sender};
+use arkki::domain::oid::Oid;
+use arkki::generate::document::Organisation;
+use arkki::generate::keys::SIGNED_AT;
+use arkki::generate::{frame, hostile, samples, scenario};
+use arkki::pipeline::examine::{Accepted, Examined, Examiner, KANTA_SOCIAL, Site};
+use arkki::rules::decide::{self, Decision, Holding};
+use arkki::v3::frame::FrameSite;
+
+use super::{keys, root};
+
+/// What the gateway does with a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Accepted(Vec<Code>),
+    Noted,
+    Refused(Vec<Code>),
+}
+
+static EXAMINER: LazyLock<Examiner> = LazyLock::new(|| {
+    let files = source::rules_of(&source::embedded());
+    let oid = |text: &str| Oid::parse(text).unwrap();
+    let site = Site {
+        frames: FrameSite { environment: Environment::Test, receivers: vec![frame::TEST_ARCHIVE.to_owned()] },
+        octets: (limits::MESSAGE_OCTETS, limits::DOCUMENT_OCTETS),
+        anchors: TrustAnchors::from_pem(&std::fs::read(root().join("samples/keys/ca.pem")).unwrap(), b"").unwrap(),
+        site_key: vec![7; 32],
+        signers: Vec::new(),
+        language: Language::Fi,
+        code_system: oid("1.2.246.10.99999992.6.1"),
+        id_root: oid("1.2.246.10.99999992.18.1"),
+        device: oid(frame::TEST_ARCHIVE),
+        receiver: oid(Organisation::SAMPLE.unit),
+    };
+    Examiner::new(&files, RuleSet::load(&files).unwrap(), site).unwrap()
+});
+
+/// What was accepted: header, digest of the document, digest of the message, id of the frame.
+type Taken = (Header, Digest, Digest, Option<InstanceId>);
+
+/// The archive's part.
+#[derive(Default)]
+struct Shelf(RefCell<Vec<Taken>>);
+
+impl Shelf {
+    fn send(&self, octets: &[u8]) -> Verdict {
+        let envelope = Envelope {
+            octets: Arc::new(octets.to_vec()),
+            sender: Some(Sender::new("a")),
+            reply: Some(Reply { queue: "arkki.reply.a.1".to_owned(), correlation: None }),
+            message_id: None,
+            content_type: None,
+            inbound: "documents".to_owned(),
+            profile: KANTA_SOCIAL.to_owned(),
+        };
+        let examined = EXAMINER.examine(&envelope, false);
+        match &examined.verdict {
+            Ok(accepted) => self.decide(&examined, accepted),
+            Err(_) if examined.is_acknowledgement => Verdict::Noted,
+            Err(refusal) => Verdict::Refused(refusal.findings().map(|f| f.code).collect()),
+        }
+    }
+
+    fn decide(&self, examined: &Examined, accepted: &Accepted) -> Verdict {
+        let request = accepted.request(examined, Holding::Never);
+        match decide::decide(&request, &self.facts(&request.header, request.frame.as_ref()), SIGNED_AT) {
+            Decision::Archive { warnings, .. } => {
+                self.0.borrow_mut().push((request.header, request.received, request.key.octets, request.frame));
+                Verdict::Accepted(warnings.iter().map(|f: &Finding| f.code).collect())
+            }
+            Decision::Refuse { refusal, .. } => Verdict::Refused(refusal.findings().map(|f| f.code).collect()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn facts(&self, header: &Header, frame: Option<&InstanceId>) -> Facts {
+        let shelf = self.0.borrow();
+        let document = |(h, received, ..): &Taken| DocumentFact {
+            id: h.id.clone(),
+            set_id: h.set_id.clone(),
+            version: h.version,
+            group: h.group,
+            client: h.client,
+            controller: h.controller.clone(),
+            received: *received,
+            case_id: h.case_id.clone(),
+            relation_id: h.relation_id.clone(),
+        };
+        let newest = |group, own: fn(&Header) -> Option<&arkki::domain::oid::Oid>, id: &Option<arkki::domain::oid::Oid>| {
+            shelf.iter().rev().map(|(h, ..)| h).find(|h| h.group == group && id.is_some() && own(h) == id.as_ref()).cloned()
+        };
+        let relation = |id: &Option<_>| newest(Group::ClientRelation, |h| h.relation_id.as_ref(), id);
+        let is_old = |h: &Header| h.relation_state.is_some_and(|s| s.old);
+        Facts {
+            prior: None,
+            frame: shelf.iter().find(|(.., f)| frame.is_some() && f.as_ref() == frame).map(|(_, _, octets, _)| *octets),
+            document: shelf.iter().find(|(h, ..)| h.id == header.id).map(document),
+            latest: shelf.iter().rev().find(|(h, ..)| h.set_id == header.set_id).map(document),
+            replaced: shelf.iter().find(|(h, ..)| header.replaces.as_ref().is_some_and(|r| r.id == h.id)).map(document),
+            case: newest(Group::Case, |h| h.case_id.as_ref(), &header.case_id).map(|h| CaseFact {
+                id: h.case_id.clone().unwrap(),
+                revision: h.version,
+                closed: h.case_state.is_some_and(|s| s.closed),
+                client: h.client,
+                controller: h.controller.clone(),
+                service_task: h.service_task.clone(),
+                set_id: h.set_id.clone(),
+                relation_old: relation(&h.relation_id).is_some_and(|r| is_old(&r)),
+                relation_id: h.relation_id,
+            }),
+            relation: relation(&header.relation_id).map(|h| RelationFact {
+                id: h.relation_id.clone().unwrap(),
+                revision: h.version,
+                old: is_old(&h),
+                client: h.client,
+                controller: h.controller.clone(),
+                set_id: h.set_id,
+            }),
+        }
+    }
+}
+
+#[test]
+fn accepted_samples_are_accepted_without_a_warning_and_refused_ones_for_their_code() {
+    let shelf = Shelf::default();
+    let mut wrong = Vec::new();
+    for sample in samples::all(Some(&keys())) {
+        let verdict = shelf.send(&sample.octets);
+        let right = match sample.code {
+            Some(code) => matches!(&verdict, Verdict::Refused(codes) if codes.first() == Some(&code)),
+            None if sample.path.starts_with("accepted/") => verdict == Verdict::Accepted(Vec::new()),
+            None => verdict == Verdict::Noted,
+        };
+        if !right {
+            wrong.push(format!("{}: {verdict:?}", sample.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn good_messages_of_scenarios_are_accepted_in_their_order() {
+    let keys = keys();
+    let shelf = Shelf::default();
+    for message in (0..25).flat_map(|seed| scenario::family(seed, Some(&keys))).chain(scenario::bench(5, 12_000).take(40)) {
+        let verdict = shelf.send(&message.octets);
+        assert_eq!(verdict, Verdict::Accepted(Vec::new()), "{}", message.id);
+    }
+}
+
+#[test]
+fn mixed_messages_become_what_is_written() {
+    let keys = keys();
+    let shelf = Shelf::default();
+    for message in scenario::mixed(77, 300, Some(&keys)) {
+        match message.expected {
+            scenario::Expected::Accepted { .. } => assert!(matches!(shelf.send(&message.octets), Verdict::Accepted(_)), "{}", message.id),
+            scenario::Expected::Refused(code) => match shelf.send(&message.octets) {
+                Verdict::Refused(codes) => assert_eq!(codes.first(), Some(&code), "{}", message.id),
+                other => panic!("{}: {other:?}", message.id),
+            },
+            scenario::Expected::Quarantined => assert!(matches!(shelf.send(&message.octets), Verdict::Refused(_)), "{}", message.id),
+            // The first of a pair is accepted here, for they come one after the other.
+            scenario::Expected::Conflict { .. } => match shelf.send(&message.octets) {
+                Verdict::Accepted(_) => assert!(message.id.ends_with("-a")),
+                verdict => assert_eq!(verdict, Verdict::Refused(vec![Code::E701]), "{}", message.id),
+            },
+            scenario::Expected::Repeat { .. } => {}
+        }
+    }
+}
+
+#[test]
+fn large_hostile_input_is_refused() {
+    let shelf = Shelf::default();
+    let document = samples::finnish().case.render();
+    let first = |octets: &[u8]| match shelf.send(octets) {
+        Verdict::Refused(codes) => codes.first().copied(),
+        _ => None,
+    };
+    assert_eq!(first(&hostile::padded(&document, limits::MESSAGE_OCTETS + 1)), Some(Code::E105));
+    assert_eq!(first(&hostile::levels(200_000)), Some(Code::E104));
+    assert_eq!(first(&hostile::long_attribute(&document, 1_000_000)), Some(Code::E110));
+    assert_eq!(first(&hostile::crowd(limits::ELEMENTS + 1)), Some(Code::E111));
+    assert!(first(&hostile::namespaces(20_000)).is_some());
+}
