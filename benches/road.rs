@@ -5,13 +5,13 @@
 //! * `ARKKI_BENCH_ONLY` (all): some of `micro,relay,road,steady`, with commas
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench says plainly what it expects")]
 
-#[path = "../tests/it/kit/mod.rs"]
-#[allow(unused_imports, reason = "the kit's own tests are left out of a bench")]
-mod kit;
 #[path = "parts/cpu.rs"]
 mod cpu;
 #[path = "parts/gateway.rs"]
 mod gateway;
+#[path = "../tests/it/kit/mod.rs"]
+#[allow(unused_imports, reason = "the kit's own tests are left out of a bench")]
+mod kit;
 #[path = "parts/micro.rs"]
 mod micro;
 #[path = "parts/relay.rs"]

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -399,10 +398,11 @@ pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, S
         }
     };
     let (stop_probe, stop_seen) = watch::channel(false);
+    let answers = Arc::new(AtomicBool::new(true));
+    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics.clone(), Arc::clone(&answers)));
     if let Some(listener) = listener {
-        tokio::spawn(probe::serve(listener, metrics.clone(), readiness(&house), stop_seen));
+        tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
-    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
@@ -417,14 +417,17 @@ pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, S
     ended.map(|_| answered).map_err(StartFault::Defect)
 }
 
-fn readiness(house: &House) -> Box<probe::Readiness> {
+/// Ready: the broker stands, nobody waits at the gate, and the archive answered when it was last asked, so that an idle gateway tells the truth too.
+fn readiness(house: &House, answers: Arc<AtomicBool>) -> Box<probe::Readiness> {
     let (parts, consumer) = (Arc::clone(&house.parts), Arc::clone(&house.consumer));
     Box::new(move || {
         let mut missing = Vec::new();
         if !consumer.is_up() {
             missing.push("broker");
         }
-        if !parts.gate.is_open() {
+        if !answers.load(Ordering::Acquire) {
+            missing.push("archive");
+        } else if !parts.gate.is_open() {
             missing.push("archive or key");
         }
         missing
@@ -448,7 +451,7 @@ async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc
 }
 
 /// What stands where, for metrics; and the metrics' own upkeep: without it what nobody scrapes would fill the memory.
-async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: PrometheusHandle) {
+async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: telemetry::setup::Metrics, answers: Arc<AtomicBool>) {
     let mut tick = tokio::time::interval(COUNTING);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Ends with the gateway, which aborts it.
@@ -456,7 +459,9 @@ async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: Prometheus
         tick.tick().await;
         telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
         metrics.run_upkeep();
-        if let Ok(counts) = archive.counts().await {
+        let counts = archive.counts().await;
+        answers.store(counts.is_ok(), Ordering::Release);
+        if let Ok(counts) = counts {
             telemetry::counts(&counts);
         }
     }
@@ -484,7 +489,8 @@ impl Signals {
 
 /// Waits for the last of so many answers, or for a task that ends by itself.
 async fn until_ended(house: &House, until_answered: Option<u64>) -> Result<&'static str, &'static str> {
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    // A script that waits for the last answer wants to know at once; a defect can wait a second.
+    let mut tick = tokio::time::interval(Duration::from_millis(if until_answered.is_some() { 20 } else { 1000 }));
     // Ends with the count or a defect; the signals end it otherwise.
     loop {
         tick.tick().await;

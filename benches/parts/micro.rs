@@ -97,7 +97,10 @@ pub fn run(octets: usize) -> String {
             }),
         ),
         ("**examine, all of the above**", stage(&all, |e| assert!(black_box(examiner.examine(e, false)).verdict.is_ok()))),
-        ("**seal: canonical form, RSA, splice**", numbered(&mut |n| drop(black_box(seal::seal(&all[n].octets, &sealing[n], certificate.der(), at, sign).expect("sealed"))))),
+        (
+            "**seal: canonical form, RSA, splice**",
+            numbered(&mut |n| drop(black_box(seal::seal(&all[n].octets, &sealing[n], certificate.der(), at, sign).expect("sealed")))),
+        ),
         ("RSA-2048 alone", stage(&all[..100], |e| drop(black_box(sign(&e.octets[..600]).expect("signed"))))),
     ];
     let mut table = String::from("| one document, one thread | µs |\n|---|---|\n");

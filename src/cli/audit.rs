@@ -48,7 +48,7 @@ pub fn run(command: &Audit, config: Config, json: bool) -> Report {
             .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar()))
     };
     let outcome = runtime.block_on(async {
-        let archive = store::open(config.archive_url.reveal(), config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?;
+        let archive = store::open_unchanged(config.archive_url.reveal(), config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?;
         let verify = |document: &crate::ports::archive::StoredDocument| examiner.audit(document, &signer);
         audit(archive.as_ref(), &verify, &mut |p| {
             progress.set_length(p.of);

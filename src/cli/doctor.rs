@@ -55,7 +55,13 @@ async fn world(config: &Config) -> Vec<Check> {
 
 async fn archive(config: &Config) -> Check {
     let shown = config.archive_url.shown();
-    let opened = async { store::open(config.archive_url.reveal(), config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?.counts().await };
+    let url = config.archive_url.reveal();
+    if let Ok(left) = store::pending(url).await
+        && !left.is_empty()
+    {
+        return unwell("archive", format!("{shown}: its tables are not those of this release ({} to run)", left.join(", ")), "arkki migrate");
+    }
+    let opened = async { store::open_unchanged(url, config.instance.clone(), Arc::new(SystemEntropy::open()?)).await?.counts().await };
     match opened.await {
         Ok(counts) if counts.unroutable > 0 => unwell(
             "archive",

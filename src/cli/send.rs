@@ -71,15 +71,16 @@ pub fn run(command: &Send, config: &Config, json: bool) -> Report {
 }
 
 async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Outage> {
+    // Before anything is declared or sent: a file that cannot be read leaves no trace at the broker.
+    let messages = match read_all(&command.files, config.message_octets) {
+        Ok(messages) => messages,
+        Err(report) => return Ok(report),
+    };
     let client = AmqpClient::connect(&Secret::new(config.broker_url.reveal()), "arkki send").await?;
     let user = client.user();
     let reply = command.reply.clone().unwrap_or_else(|| format!("arkki.reply.{user}.send"));
     client.declare_reply_queue(&reply).await?;
     let queue = command.queue.clone().or_else(|| config.inbound.first().map(|q| q.queue.clone())).unwrap_or_default();
-    let messages = match read_all(&command.files, config.message_octets) {
-        Ok(messages) => messages,
-        Err(report) => return Ok(report),
-    };
     let run = run_id()?;
     let progress = bar(messages.len(), json);
     let mut answers = client.answers(&reply).await?;

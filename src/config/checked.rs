@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::raw::Raw;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
+use crate::domain::limits;
 use crate::domain::oid::Oid;
 
 /// What is wrong with the configuration, for the person who wrote it.
@@ -208,8 +209,8 @@ impl Config {
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
-            message_octets: raw.limits.message_octets,
-            document_octets: raw.limits.document_octets,
+            message_octets: within(raw.limits.message_octets, limits::MESSAGE_OCTETS, "message_octets")?,
+            document_octets: within(raw.limits.document_octets, limits::DOCUMENT_OCTETS, "document_octets")?,
             hold: Duration::from_secs(raw.limits.hold_seconds),
             held_per_sender: raw.limits.held_per_sender,
             held_in_all: raw.limits.held_in_all,
@@ -236,8 +237,13 @@ fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The bounds that every part is built for can be lowered, not raised.
+fn within(octets: usize, most: usize, option: &str) -> Result<usize, ConfigFault> {
+    if (1..=most).contains(&octets) { Ok(octets) } else { Err(ConfigFault(format!("[limits] {option} = {octets}: say 1 to {most}"))) }
+}
+
 fn named(text: String, option: &str) -> Result<String, ConfigFault> {
-    if text.is_empty() || text.len() > crate::domain::limits::SHORT_STRING || text.chars().any(char::is_control) {
+    if text.is_empty() || text.len() > limits::SHORT_STRING || text.chars().any(char::is_control) {
         return Err(ConfigFault(format!("{option}: a name of 1 to 255 octets without control characters is needed")));
     }
     Ok(text)

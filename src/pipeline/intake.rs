@@ -17,13 +17,14 @@ use super::gate::{Gate, Stopping, told};
 use super::lanes::{Lanes, Place};
 use super::pool::{Panicked, Pool};
 use super::relay::RelayHandle;
-use crate::domain::change::{Committed, HeldMessage};
+use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::code::Code;
-use crate::domain::facts::{DocumentNeeds, Facts, Needs};
+use crate::domain::facts::{DocumentNeeds, Facts, Needs, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Delivery, Settle, Settlement};
 use crate::ports::clock::Clock;
@@ -263,7 +264,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let at = parts.clock.now();
     let held = ready.job.held.as_ref();
     if let Some(held) = held
-        && facts.prior.as_ref().is_none_or(|p| p.revision != held.revision || p.standing != crate::domain::facts::Standing::Held)
+        && facts.prior.as_ref().is_none_or(|p| p.revision != held.revision || p.standing != Standing::Held)
     {
         return Ok(Step::Known);
     }
@@ -281,78 +282,17 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             decision = Decision::Refuse { refusal: Refusal::one(full), expects: Vec::new() };
         }
     }
-    let examiner = Arc::clone(&parts.examiner);
-    let signer = Arc::clone(&parts.signer);
-    let reply = ready.job.envelope.reply.clone().filter(|_| held.is_none());
-    // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
-    let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
-    let envelope = ready.job.envelope.clone();
-    let plan = {
-        let (examined, prior) = (Arc::clone(examined), facts.prior.clone());
-        // A key out of reach is an outage like any other: wait, and sign again.
-        let make = move || {
-            let setting = Setting {
-                examiner: &examiner,
-                signer: signer.as_ref(),
-                envelope: &envelope,
-                examined: &examined,
-                prior: prior.as_ref(),
-                reply: reply.clone(),
-                at,
-                until,
-            };
-            effect::plan(setting, &decision)
-        };
-        let make = Arc::new(make);
-        parts
-            .gate
-            .through(|| {
-                let make = Arc::clone(&make);
-                let run = parts.pool.run(move || make());
-                async move {
-                    match run.await {
-                        Ok(Ok(plan)) => Ok(Ok(plan)),
-                        Ok(Err(outage)) => Err(outage),
-                        Err(Panicked) => Ok(Err(Panicked)),
-                    }
-                }
-            })
-            .await?
-    };
-    let Ok(Planned { commit, ending, code }) = plan else { return Ok(Step::Defect) };
+    let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
+    let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
     if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
         // A dropped sender means the one before has gone: our turn all the same.
         let _passed = turn.await;
     }
-    let mut commit = Some(commit);
-    let outcome = parts
-        .gate
-        .through(|| {
-            let commit = commit.take();
-            let next = place.as_mut().and_then(|p| p.next.take());
-            async move {
-                match commit {
-                    // Handed in once; after an outage the outcome is unknown, so the facts are asked again, when the archive answers again.
-                    None => parts.archive.ping().await.map(|()| Committed::Stale),
-                    Some(commit) => {
-                        let mut handed_in = std::pin::pin!(parts.archive.commit(commit));
-                        let first = futures_util::poll!(handed_in.as_mut());
-                        if let Some(next) = next {
-                            let _gone = next.send(());
-                        }
-                        match first {
-                            std::task::Poll::Ready(outcome) => outcome,
-                            std::task::Poll::Pending => handed_in.await,
-                        }
-                    }
-                }
-            }
-        })
-        .await?;
-    Ok(match outcome {
+    Ok(match hand_in(parts, commit, place).await? {
         Committed::Done(done) => Step::Done(ending, code, done),
         Committed::Stale => Step::Stale,
         Committed::Unfit(detail) => {
@@ -360,6 +300,72 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             Step::Defect
         }
     })
+}
+
+/// Makes the commit on the pool. A key out of reach is an outage like any other: wait, and sign again.
+async fn plan(
+    parts: &Parts,
+    ready: &Ready,
+    prior: Option<Prior>,
+    decision: Decision,
+    (at, until): (Moment, Moment),
+) -> Result<Result<Planned, Panicked>, Stopping> {
+    let (examiner, signer) = (Arc::clone(&parts.examiner), Arc::clone(&parts.signer));
+    let (envelope, examined) = (ready.job.envelope.clone(), Arc::clone(&ready.examined));
+    // The addresses of a held message wait with the hold.
+    let reply = envelope.reply.clone().filter(|_| ready.job.held.is_none());
+    let make = Arc::new(move || {
+        let setting = Setting {
+            examiner: &examiner,
+            signer: signer.as_ref(),
+            envelope: &envelope,
+            examined: &examined,
+            prior: prior.as_ref(),
+            reply: reply.clone(),
+            at,
+            until,
+        };
+        effect::plan(setting, &decision)
+    });
+    let attempt = || {
+        let make = Arc::clone(&make);
+        let run = parts.pool.run(move || make());
+        async move {
+            match run.await {
+                Ok(Ok(plan)) => Ok(Ok(plan)),
+                Ok(Err(outage)) => Err(outage),
+                Err(Panicked) => Ok(Err(Panicked)),
+            }
+        }
+    };
+    parts.gate.through(attempt).await
+}
+
+/// Hands the commit to the archive, once, and lets the next of the lane hand in its own right behind it.
+async fn hand_in(parts: &Parts, commit: Commit, place: &mut Option<Place>) -> Result<Committed, Stopping> {
+    let mut commit = Some(commit);
+    let attempt = || {
+        let commit = commit.take();
+        let next = place.as_mut().and_then(|p| p.next.take());
+        async move {
+            match commit {
+                // After an outage the outcome is unknown, so the facts are asked again, when the archive answers again.
+                None => parts.archive.ping().await.map(|()| Committed::Stale),
+                Some(commit) => {
+                    let mut handed_in = std::pin::pin!(parts.archive.commit(commit));
+                    let first = futures_util::poll!(handed_in.as_mut());
+                    if let Some(next) = next {
+                        let _gone = next.send(());
+                    }
+                    match first {
+                        std::task::Poll::Ready(outcome) => outcome,
+                        std::task::Poll::Pending => handed_in.await,
+                    }
+                }
+            }
+        }
+    };
+    parts.gate.through(attempt).await
 }
 
 /// Panics counted by message, in memory: after a restart the count begins anew, and what kills the process is the delivery limit's business.
@@ -386,13 +392,13 @@ impl Defects {
     }
 
     /// The job again, or the same message refused as a defect when the count is full. `Err` when that refusal itself fails: there is nothing left to try.
-    fn met(&mut self, ready: Ready, parts: &Parts) -> Result<Ready, Job> {
+    fn met(&mut self, ready: Ready, parts: &Parts) -> Result<Ready, Box<Job>> {
         let is_refused_so = ready.examined.verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::E901);
         if self.count(&ready.examined.key) < limits::PANICS {
             return Ok(ready);
         }
         if is_refused_so {
-            return Err(ready.job);
+            return Err(Box::new(ready.job));
         }
         let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
         Ok(Ready { job: ready.job, examined })

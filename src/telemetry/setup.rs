@@ -1,6 +1,7 @@
 //! Logs to standard error, as lines for people or as JSON; metrics in one recorder that `/metrics` renders.
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+pub use metrics_exporter_prometheus::PrometheusHandle as Metrics;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing_subscriber::EnvFilter;
 
 use super::Ending;
@@ -22,7 +23,7 @@ pub fn logs(json: bool, level: &str) {
 ///
 /// # Errors
 /// The recorder's own words when one is installed already or the bounds are wrong.
-pub fn metrics() -> Result<PrometheusHandle, String> {
+pub fn metrics() -> Result<Metrics, String> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("arkki_message_seconds".to_owned()), &SECONDS)
         .and_then(PrometheusBuilder::install_recorder)

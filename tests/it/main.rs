@@ -4,6 +4,7 @@
 mod amqp;
 mod cda;
 mod deploy;
+mod faces;
 mod faults;
 mod generate;
 mod hostile;

@@ -15,6 +15,7 @@ use super::lane::{Ended, Lane};
 use super::settings::AmqpSettings;
 use crate::domain::outage::Outage;
 use crate::ports::broker::{Consumer, Delivery};
+use crate::telemetry;
 
 /// What is wanted of the inbound side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,10 @@ impl Standing {
 
     pub(super) fn trouble(&self, what: String) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn troubled(&self) -> String {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn connected(&self, now: bool) {
@@ -105,7 +110,7 @@ impl Consumer for AmqpConsumer {
             Ok(()) => Ok(()),
             Err(_) => {
                 self.stop();
-                Err(outage(self.standing.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+                Err(outage(self.standing.troubled()))
             }
         }
     }
@@ -147,15 +152,20 @@ async fn supervise(settings: Arc<AmqpSettings>, deliveries: mpsc::Sender<Deliver
         match connect(&settings, "in").await {
             Ok(connection) => {
                 standing.connected(true);
+                telemetry::broker_connection(true, connection.status().vhost().as_str());
                 let tended = settings.inbound.iter().map(|queue| {
                     let lane = Lane { settings: &settings, queue, entrance: queue.entrance(), deliveries: &deliveries, standing: &standing };
                     tend(lane, &connection, mode.clone())
                 });
                 let since = Instant::now();
-                tokio::select! {
+                let trouble = tokio::select! {
                     // Every lane is closed, or one of them found the connection gone.
-                    _ = try_join_all(tended) => {}
-                    trouble = lost(&connection) => standing.trouble(trouble),
+                    tended = try_join_all(tended) => tended.err().map(|Lost| standing.troubled()),
+                    trouble = lost(&connection) => Some(trouble),
+                };
+                if let Some(trouble) = trouble {
+                    telemetry::broker_connection(false, &trouble);
+                    standing.trouble(trouble);
                 }
                 standing.connected(false);
                 if connection.status().connected() {

@@ -42,6 +42,14 @@ impl Address {
         }
     }
 
+    /// The same place, which must be there already.
+    pub fn existing(self) -> Self {
+        match self {
+            Self::Postgres(options) => Self::Postgres(options),
+            Self::Sqlite(options) => Self::Sqlite(Box::new(options.create_if_missing(false))),
+        }
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

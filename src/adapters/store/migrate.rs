@@ -29,6 +29,17 @@ pub(super) async fn run(address: &Address) -> Result<Vec<String>, Outage> {
     Ok(done)
 }
 
+/// Names the files not yet run; changes nothing.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn left(address: &Address) -> Result<Vec<String>, Outage> {
+    let mut line = address.connect().await.map_err(|fault| fault.outage())?;
+    let left = pending(&mut line, &files(address)?).await;
+    close(line).await;
+    left
+}
+
 /// Looks again under the lock, since another instance may have been quicker, and runs what is left. One transaction: all of it or nothing.
 async fn apply_all(line: &mut Line, ours: &BTreeMap<i64, File>) -> Result<Vec<String>, Outage> {
     let locked = async {

@@ -58,6 +58,28 @@ pub async fn open(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entro
     Ok(Arc::new(Store::start(address(url)?, instance.into(), entropy).await?))
 }
 
+/// Opens the archive as it stands, for those who only look: makes no file and changes no table.
+///
+/// # Errors
+/// As [`open`], and when the tables are not those of this release.
+pub async fn open_unchanged(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+    let address = address(url)?.existing();
+    let left = migrate::left(&address).await?;
+    if left.is_empty() {
+        Ok(Arc::new(Store::on(address, instance.into(), entropy)))
+    } else {
+        Err(Outage::new(Part::Archive, format!("its tables are not those of this release ({} to run): arkki migrate", left.join(", "))))
+    }
+}
+
+/// Names the migrations that are left to run; looks only.
+///
+/// # Errors
+/// As [`open`].
+pub async fn pending(url: &str) -> Result<Vec<String>, Outage> {
+    migrate::left(&address(url)?.existing()).await
+}
+
 /// Brings the tables up to date and names the migrations that were run; none when nothing was left to do.
 ///
 /// # Errors
@@ -86,6 +108,10 @@ pub struct Store {
 impl Store {
     async fn start(address: Address, instance: String, entropy: Arc<dyn Entropy>) -> Result<Self, Outage> {
         migrate::run(&address).await?;
+        Ok(Self::on(address, instance, entropy))
+    }
+
+    fn on(address: Address, instance: String, entropy: Arc<dyn Entropy>) -> Self {
         let lines = Arc::new(Lines::new(address));
         let (writes, incoming) = mpsc::channel(WAITING);
         tokio::spawn(writer::Writer::new(Arc::clone(&lines), instance.clone(), entropy, incoming).run());
@@ -96,7 +122,7 @@ impl Store {
         }
         let (sent, told) = mpsc::channel(WAITING);
         tokio::spawn(outbox::forget(Arc::clone(&lines), told));
-        Ok(Self { lines, instance, writes, reads, sent })
+        Self { lines, instance, writes, reads, sent }
     }
 }
 

@@ -1,0 +1,131 @@
+//! `validate` and `codes`: no broker, no database, no keys.
+
+use serde_json::Value;
+
+use super::{arkki, exits, json, name};
+use crate::{kit, road};
+
+/// Refused for what the archive holds: offline they pass, and `validate` says what it left out.
+const NEED_AN_ARCHIVE: [&str; 11] = ["E401", "E402", "E403", "E404", "E408", "E409", "E701", "E704", "E705", "E706", "E707"];
+
+/// The verdicts of `validate --json` on a folder, with the example configuration: its trust anchors and its receivers.
+fn verdicts(folder: &str) -> Vec<(String, Value)> {
+    let files = road::files(&kit::repository().join("samples").join(folder));
+    let mut args = vec!["--config", "config/example.toml", "validate", "--json"];
+    args.extend(files.iter().map(|f| f.to_str().unwrap()));
+    let output = arkki(&args);
+    exits(&output, i32::from(folder != "accepted"));
+    let lines: Vec<Value> = output.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), files.len());
+    files.iter().map(|f| name(f).to_owned()).zip(lines).collect()
+}
+
+#[test]
+fn every_accepted_sample_is_accepted_without_a_finding() {
+    for (name, verdict) in verdicts("accepted") {
+        assert_eq!((verdict["verdict"].as_str(), verdict["findings"].as_array().map(Vec::len)), (Some("accepted"), Some(0)), "{name}: {verdict}");
+    }
+}
+
+#[test]
+fn every_refused_sample_has_its_code_first() {
+    let mut passed = Vec::new();
+    for (name, verdict) in verdicts("refused") {
+        let code = &name[..4];
+        match verdict["findings"][0]["code"].as_str() {
+            None => {
+                assert_eq!(verdict["verdict"], "accepted", "{name}");
+                passed.push(code.to_owned());
+            }
+            Some(first) => {
+                assert_eq!((verdict["verdict"].as_str(), first), (Some("refused"), code), "{name}: {verdict}");
+                let finding = &verdict["findings"][0];
+                assert!(finding["line"].as_u64() >= Some(1) && finding["column"].as_u64() >= Some(1), "{name}: {finding}");
+                assert!(finding["severity"] == "error" && finding["path"].is_string(), "{name}: {finding}");
+                assert!(finding["text"].as_str().is_some_and(|t| t.len() > 20), "{name}: {finding}");
+            }
+        }
+        assert_eq!(verdict["rules"].as_str().map(str::len), Some(64));
+    }
+    passed.dedup();
+    assert_eq!(passed, NEED_AN_ARCHIVE);
+}
+
+#[test]
+fn hostile_samples_are_refused() {
+    for (name, verdict) in verdicts("hostile") {
+        assert_eq!(verdict["verdict"], "refused", "{name}");
+    }
+}
+
+#[test]
+fn a_person_sees_place_sentence_and_what_was_left_out() {
+    let output = arkki(&["validate", "--trust", "samples/keys/ca.pem", "samples/refused/E305-hetu-check-character.xml", "--language", "fi"]);
+    exits(&output, 1);
+    let text = output.text();
+    assert!(text.starts_with("refused   samples/refused/E305") && text.contains("\n          E305 ") && text.contains("not checked"), "{text}");
+    let good = arkki(&["validate", "--trust", "samples/keys/ca.pem", "samples/accepted/03-client-document-fi-signed.xml"]);
+    exits(&good, 0);
+    // Without its trust anchor a signature leads nowhere.
+    let untrusted = arkki(&["validate", "--json", "samples/accepted/03-client-document-fi-signed.xml"]);
+    exits(&untrusted, 1);
+    assert_eq!(json(&untrusted)["findings"][0]["code"], "E604");
+}
+
+#[test]
+fn the_schema_stage_stops_at_the_schema() {
+    for (file, code) in [("samples/refused/E305-hetu-check-character.xml", 0), ("samples/refused/E202-wrong-order.xml", 1)] {
+        exits(&arkki(&["validate", "--stage", "schema", "--json", file]), code);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_no_verdict() {
+    let missing = arkki(&["validate", "samples/accepted/01-client-relation-fi.xml", "no-such-file.xml"]);
+    exits(&missing, 2);
+    assert!(missing.errors().contains("no-such-file.xml"));
+    for args in [
+        &["validate", "--profile", "kanta-health", "samples/accepted/01-client-relation-fi.xml"][..],
+        &["validate", "--trust", "no-such.pem", "samples/accepted/01-client-relation-fi.xml"],
+        &["--config", "no-such.toml", "validate", "samples/accepted/01-client-relation-fi.xml"],
+    ] {
+        exits(&arkki(args), 2);
+    }
+}
+
+#[test]
+fn a_file_is_read_as_far_as_the_configured_limit() {
+    let folder = kit::temp_dir();
+    let config = folder.path().join("arkki.toml");
+    let repository = kit::repository();
+    let trust = repository.join("samples/keys/ca.pem");
+    std::fs::write(&config, format!("[sign]\ntrust = [{trust:?}]\n[limits]\nmessage_octets = 1000\n")).unwrap();
+    let output = arkki(&["--config", config.to_str().unwrap(), "validate", "--json", "samples/accepted/01-client-relation-fi.xml"]);
+    exits(&output, 1);
+    assert_eq!(json(&output)["findings"][0]["code"], "E105", "{}", output.text());
+    assert!(json(&output)["findings"][0]["text"].as_str().unwrap().contains("1000"), "{}", output.text());
+    // The bound that everything is built for cannot be raised.
+    std::fs::write(&config, "[limits]\nmessage_octets = 40000000\n").unwrap();
+    let output = arkki(&["--config", config.to_str().unwrap(), "validate", "samples/accepted/01-client-relation-fi.xml"]);
+    exits(&output, 2);
+    assert!(output.errors().contains("message_octets"), "{}", output.errors());
+}
+
+#[test]
+fn codes_are_listed_explained_and_documented() {
+    let list = json(&arkki(&["codes", "--json"]));
+    let list = list.as_array().unwrap();
+    assert!(list.len() > 90);
+    assert_eq!(arkki(&["codes"]).must().lines().count(), list.len());
+    let one = json(&arkki(&["codes", "E305", "--json"]));
+    assert_eq!(one[0]["code"], "E305");
+    for language in ["fi", "sv", "en"] {
+        assert!(one[0]["text"][language].as_str().is_some_and(|t| !t.is_empty()));
+        assert!(arkki(&["codes", "e305", "--language", language]).must().contains(one[0]["text"][language].as_str().unwrap()));
+    }
+    let unknown = arkki(&["codes", "E999"]);
+    exits(&unknown, 2);
+    assert!(unknown.errors().contains("no such code"));
+    let page = std::fs::read_to_string(kit::repository().join("docs/codes.md")).unwrap();
+    assert!(arkki(&["codes", "--markdown"]).must() == page, "docs/codes.md is old: arkki codes --markdown > docs/codes.md");
+}
