@@ -16,6 +16,12 @@ pub fn with_children(pid: u32) -> f64 {
     of(pid) + children.filter(|child| fields(*child).is_some_and(|f| f.get(1) == Some(&f64::from(pid)))).map(of).sum::<f64>()
 }
 
+/// Nanoseconds that this thread has run; what others did meanwhile does not count.
+pub fn of_this_thread() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts a thread's time");
+    text.split_whitespace().next().and_then(|ns| ns.parse().ok()).expect("nanoseconds")
+}
+
 /// Whether a process has ended and waits to be reaped.
 pub fn is_zombie(pid: u32) -> bool {
     stat(pid).is_none_or(|stat| stat.starts_with('Z'))

@@ -38,6 +38,10 @@ pub fn read(document: &Document<'_>, rules: &RuleSet, environment: Environment, 
 /// Gives line and column to findings that were made from header facts alone and name only a path: the decision has no document in hand.
 /// Findings that have a place keep it; a document that cannot be read leaves all as they are.
 pub fn locate(document: &[u8], findings: &mut [Finding], rules: &RuleSet) {
+    if findings.is_empty() {
+        // The common case: nothing to place is no reason to read a document again.
+        return;
+    }
     let Some(document) = std::str::from_utf8(document).ok().and_then(|text| tree::parse(text).ok()) else { return };
     for finding in findings.iter_mut().filter(|f| f.place.line == 1 && f.place.column == 1) {
         if let Some(place) = rules.templates.place_of(&document, &finding.place.path) {
