@@ -76,6 +76,11 @@ impl InHand {
         self.tags.len() == self.dropped
     }
 
+    /// How many deliveries the broker counts as ours.
+    pub(super) fn len(&self) -> usize {
+        self.tags.len()
+    }
+
     /// When the oldest delivery in hand came.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.tags.values().find_map(|s| if let State::Working(at) = s { Some(*at) } else { None })

@@ -21,6 +21,9 @@ use crate::ports::broker::{Delivery, Settle, Settlement};
 
 /// How many settlements, or deliveries, are taken in at one go before the others get their turn.
 const AT_ONE_GO: usize = 256;
+/// How long nothing is acknowledged before a subscription is cancelled, unless the hand is full. An acknowledgement makes room, and what the broker sends
+/// into that room may come after its answer to the cancel; lapin then knows no consumer for it any more and drops it without a word.
+const QUIET: Duration = Duration::from_millis(100);
 /// A sleep that never ends, in practice: nothing is due.
 const FAR: Duration = Duration::from_secs(24 * 3600);
 
@@ -47,7 +50,18 @@ impl Lane<'_> {
         let channel = asked(connection.create_channel()).await?;
         asked(channel.basic_qos(self.queue.prefetch, BasicQosOptions { global: false })).await?;
         let (settle, settled) = mpsc::unbounded_channel();
-        let mut turn = Turn { lane: self, channel, consumer: None, waiting: VecDeque::new(), hand: InHand::default(), settle, settled, counted: false };
+        let mut turn = Turn {
+            lane: self,
+            channel,
+            consumer: None,
+            waiting: VecDeque::new(),
+            hand: InHand::default(),
+            settle,
+            settled,
+            counted: false,
+            next_tag: 1,
+            quiet: None,
+        };
         turn.go(mode, backoff).await
     }
 
@@ -78,6 +92,10 @@ struct Turn<'a> {
     settled: mpsc::UnboundedReceiver<(u64, Option<Settlement>)>,
     /// Whether this lane counts as subscribed.
     counted: bool,
+    /// The tag of the next delivery: the broker counts every one of the channel.
+    next_tag: u64,
+    /// Since when nothing was acknowledged, while a cancel is wanted.
+    quiet: Option<Instant>,
 }
 
 impl Turn<'_> {
@@ -87,8 +105,12 @@ impl Turn<'_> {
         loop {
             let wanted = *mode.borrow_and_update();
             self.subscribe_or_cancel(wanted, backoff).await?;
-            self.tell().await?;
-            if wanted == Mode::Closing && self.is_empty() {
+            // A subscription still open while none is wanted: it is cancelled at this moment at the latest, and until then nothing is told.
+            let cancel_at = self.quiet.map(|since| since + QUIET);
+            if cancel_at.is_none() {
+                self.tell().await?;
+            }
+            if wanted == Mode::Closing && self.consumer.is_none() && self.is_empty() {
                 asked(self.channel.close(200, "OK".into())).await?;
                 return Ok(Ended::Closed);
             }
@@ -98,7 +120,10 @@ impl Turn<'_> {
                 let _ = mode.wait_for(|m| *m != Mode::Paused).await;
                 return Ok(Ended::HandedBack);
             }
-            let due = self.hand.due(usize::from(self.lane.queue.prefetch / 4).max(1)).into_iter().chain(too_long).min();
+            let due = match cancel_at {
+                Some(at) => Some(at),
+                None => self.hand.due(usize::from(self.lane.queue.prefetch / 4).max(1)).into_iter().chain(too_long).min(),
+            };
             alarm.as_mut().reset(due.map_or_else(|| tokio::time::Instant::now() + FAR, Into::into));
             let hand_over = wanted != Mode::Paused && !self.waiting.is_empty();
             tokio::select! {
@@ -124,14 +149,20 @@ impl Turn<'_> {
     }
 
     async fn subscribe_or_cancel(&mut self, wanted: Mode, backoff: &mut Backoff) -> lapin::Result<()> {
+        let is_leaving = wanted != Mode::Taking && self.consumer.is_some();
+        self.quiet = is_leaving.then(|| self.quiet.unwrap_or_else(Instant::now));
+        // A full hand: the broker has sent all that it may, and all of it is here.
+        let is_still = self.hand.len() >= usize::from(self.lane.queue.prefetch) || self.quiet.is_some_and(|since| since.elapsed() >= QUIET);
         if wanted == Mode::Taking && self.consumer.is_none() {
             let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
             let queue = self.lane.queue.queue.as_str().into();
             self.consumer = Some(asked(self.channel.basic_consume(queue, "".into(), options, FieldTable::default())).await?);
             backoff.reset();
-        } else if wanted != Mode::Taking
+        } else if is_leaving
+            && is_still
             && let Some(mut consumer) = self.consumer.take()
         {
+            self.quiet = None;
             asked(self.channel.basic_cancel(consumer.tag(), BasicCancelOptions { nowait: false })).await?;
             // What came before the broker's answer is in hand too.
             while let Some(Some(raw)) = consumer.next().now_or_never() {
@@ -150,7 +181,14 @@ impl Turn<'_> {
     }
 
     fn take(&mut self, raw: Raw) {
-        self.hand.add(raw.delivery_tag, Instant::now());
+        let now = Instant::now();
+        // A gap: deliveries that came after a cancel and were dropped on the way. The broker thinks we have them; they go back.
+        for dropped in (self.next_tag..raw.delivery_tag).take(usize::from(self.lane.queue.prefetch)) {
+            self.hand.add(dropped, now);
+            self.hand.settle(dropped, None, now);
+        }
+        self.next_tag = raw.delivery_tag.saturating_add(1);
+        self.hand.add(raw.delivery_tag, now);
         self.waiting.push_back(raw);
         self.hand_over_if_first();
     }
@@ -202,6 +240,7 @@ impl Turn<'_> {
         let now = Instant::now();
         for (tag, how) in batch.drain(..) {
             if self.hand.settle(tag, how, now) {
+                self.quiet = self.quiet.map(|_| now);
                 asked(self.channel.basic_reject(tag, BasicRejectOptions { requeue: false })).await?;
             }
         }

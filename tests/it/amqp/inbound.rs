@@ -237,3 +237,36 @@ async fn consumers(vhost: &Vhost) -> Option<usize> {
     .await
     .unwrap()
 }
+
+/// A cancel while acknowledgements make room: what the broker sends into that room comes after its answer to the cancel.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_delivery_comes_back_after_an_orderly_close_at_any_moment() {
+    const COUNT: usize = 1_500;
+    let vhost = vhost().await;
+    let settings = prepared(&vhost, 16).await;
+    publish(&client(&settings).await, 0..COUNT).await;
+    let (mut seen, mut rounds, mut back) = (0, 0, 0);
+    while seen < COUNT {
+        rounds += 1;
+        let consumer = AmqpConsumer::new(Arc::clone(&settings));
+        let (deliveries_in, mut deliveries) = mpsc::channel(1);
+        consumer.start(deliveries_in).await.unwrap();
+        let work = tokio::spawn(async move {
+            let mut came = Vec::new();
+            while let Some(delivery) = deliveries.recv().await {
+                came.push(delivery.redelivered);
+                delivery.settle.settle(Settlement::Done);
+            }
+            came
+        });
+        // A moment of its own each round, so that the close meets every state; nothing is awaited by it.
+        tokio::time::sleep(std::time::Duration::from_micros(rounds * 997 % 20_000)).await;
+        consumer.close(LONG).await;
+        drop(consumer);
+        let came = work.await.unwrap();
+        seen += came.len();
+        back += came.iter().filter(|redelivered| **redelivered).count();
+    }
+    assert_eq!((seen, back), (COUNT, 0), "in {rounds} rounds");
+    assert!(rounds > 5, "{rounds} rounds: the queue was emptied before the close could meet anything");
+}
