@@ -83,7 +83,7 @@ impl Gateway {
         let mut answers = client.answers(FULL_REPLIES).await.expect("answers");
         sender::all_accepted(&mut answers, count).await;
         client.close().await;
-        row("**arkki serve**", count, seconds, arkki, before, after, peak)
+        row("**arkki serve**", count, seconds, arkki, before, after, Some(peak))
     }
 
     /// Documents at a steady rate with somebody who waits: from publication to the answer in hand.
@@ -184,13 +184,14 @@ async fn received(answers: &mut Answers, count: usize) -> Vec<(String, Instant)>
 }
 
 /// A row of the first table.
-pub fn row(name: &str, count: usize, seconds: f64, own: f64, before: Cost, after: Cost, peak: f64) -> String {
+pub fn row(name: &str, count: usize, seconds: f64, own: f64, before: Cost, after: Cost, peak: Option<f64>) -> String {
     let of = |spent: f64| spent * 1000.0 / count as f64;
     format!(
-        "| {name} | {:.0} | {:.2} | {:.2} | {:.2} | {peak:.0} |\n",
+        "| {name} | {:.0} | {:.2} | {:.2} | {:.2} | {} |\n",
         count as f64 / seconds,
         of(own),
         of(after.broker - before.broker),
         of(after.database - before.database),
+        peak.map_or_else(|| "–".to_owned(), |megabytes| format!("{megabytes:.0}")),
     )
 }
