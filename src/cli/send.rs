@@ -43,7 +43,7 @@ pub struct Send {
     /// The inbound queue; the first of the configuration when left out.
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
-    /// Where the answers go; it is declared if it is missing. Default arkki.reply.<user>.send
+    /// Where the answers go; it is declared if it is missing. Default arkki.reply.USER.send
     #[arg(long, value_name = "QUEUE")]
     reply: Option<String>,
     /// Seconds to wait for an answer after the last one that came. A message that hangs on a missing case is held first.

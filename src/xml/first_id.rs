@@ -1,5 +1,5 @@
 //! What a message calls itself, read from its beginning, however broken the rest is: the acknowledgement of an unreadable message names it.
-//! Never fails; looks at no more than [`LOOKED_AT`] octets.
+//! Never fails; looks at no more than 64 KiB.
 
 use std::borrow::Cow;
 
