@@ -14,6 +14,7 @@ use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
+use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
 use crate::crypto::certificate::Certificate;
@@ -205,6 +206,10 @@ pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, Conf
         return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
     }
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
+    if !SigningProfile::social().algorithms.contains(&signer.algorithm()) {
+        let what = format!("{}: a key for {}, which the national profile does not sign with", config.key_file.display(), signer.algorithm().as_str());
+        return Err(ConfigFault(what));
+    }
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault(
             "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"

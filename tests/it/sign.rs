@@ -2,6 +2,7 @@
 
 mod attacks;
 mod canonical;
+mod judges;
 mod keys;
 mod legacy;
 mod profile;
