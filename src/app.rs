@@ -12,6 +12,8 @@ use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQu
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::post::Address;
+use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::signatures::SigningProfile;
@@ -33,6 +35,7 @@ use crate::pipeline::relay::Relay;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::revocation::Revocation;
 use crate::ports::signer::Signer;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
@@ -109,6 +112,16 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
         let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
         ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
     })
+}
+
+/// Whom to ask whether certificates are in force.
+///
+/// # Errors
+/// A list that cannot be read or used, an authority that no list is of, an address that is none.
+pub fn revocations(config: &Config) -> Result<Revocations, ConfigFault> {
+    let responder = config.ocsp.as_deref().map(Address::parse).transpose().map_err(|e| ConfigFault(format!("[sign] ocsp: {e}")))?;
+    let sources = Sources { lists: config.crls.clone(), grace: config.crl_grace, responder, look_again: LOOK_AGAIN, take_unknown: config.take_unknown };
+    Revocations::open(sources, trust(config)?).map_err(|e| ConfigFault(format!("[sign] crls: {e}")))
 }
 
 /// What a message is examined with.
@@ -239,6 +252,8 @@ pub struct World {
     pub publisher: Arc<dyn Publisher>,
     /// The key.
     pub signer: Arc<dyn Signer>,
+    /// What issuers say of signers' certificates.
+    pub revocation: Arc<dyn Revocation>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -262,7 +277,7 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, signer, clock } = world;
+        let World { archive, consumer, publisher, signer, revocation, clock } = world;
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
@@ -271,6 +286,7 @@ impl House {
             archive: Arc::clone(&archive),
             examiner: Arc::new(examiner),
             signer,
+            revocation,
             clock: Arc::clone(&clock),
             pool: Pool::start(config.threads)?,
             relay: relay_handle,
@@ -349,7 +365,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
     let archive = open_archive(config, &entropy).await?;
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, signer, clock: Arc::new(SystemClock) };
+    let world = World { archive, consumer, publisher, signer, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
     Ok((House::open(config, examiner, world).await?, rules))
 }
 

@@ -8,11 +8,16 @@ use serde_json::{Value, json};
 
 use super::codes::language;
 use super::report::{Health, Report};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::revocation::Revocations;
 use crate::app;
+use crate::cda::signers::judge;
+use crate::cda::verify::SignatureFact;
 use crate::config::checked::{Config, ConfigFault};
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 use crate::pipeline::examine::{Examiner, Stage};
+use crate::ports::clock::Clock as _;
 
 const HELP: &str = r#"Needs no broker, no database and no keys. Without --config it uses the rules in the binary and the anchors of --trust. With --json it
 prints one object a line: {"file","verdict":"accepted"|"refused","rules","findings":[{"code","severity","line","column","path","text"}]}
@@ -62,6 +67,10 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
         Ok(examiner) => examiner,
         Err(fault) => return Report::blind(fault),
     };
+    let revocations = match configured(command, config).and_then(|config| app::revocations(&config)) {
+        Ok(revocations) => revocations,
+        Err(fault) => return Report::blind(fault),
+    };
     let stage = match command.stage {
         StageName::Schema => Stage::Schema,
         StageName::All => Stage::All,
@@ -73,7 +82,7 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
     for path in &command.files {
         match read_message(path, examiner.site().octets.0) {
             Ok(octets) => {
-                let findings = examiner.validate(&octets, stage);
+                let findings = examiner.validate_and(&octets, stage, |facts| judge_now(&revocations, facts));
                 let refused = findings.iter().any(Finding::is_error);
                 health = health.max(if refused { Health::Unwell } else { Health::Well });
                 print(&examiner, command.language, path, &findings, refused, json);
@@ -90,15 +99,25 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
     Report::new(health, String::new(), Value::Null)
 }
 
+/// What time and the revocation lists say of the signers. The responder is not asked: this is an offline verdict.
+fn judge_now(revocations: &Revocations, facts: &[SignatureFact]) -> Vec<Finding> {
+    let now = SystemClock.now();
+    let statuses: Vec<_> = facts.iter().map(|fact| revocations.by_lists(&fact.signed_with, now)).collect();
+    judge(facts, &statuses, now)
+}
+
 /// An examiner for a configuration, or for none: then the binary's rules and the anchors given.
 fn open(command: &Validate, config: Option<&Path>) -> Result<Examiner, ConfigFault> {
+    // The site key makes column values, never verdicts: any key gives the same ones.
+    app::examiner_with(&configured(command, config)?, vec![0; 32])
+}
+
+fn configured(command: &Validate, config: Option<&Path>) -> Result<Config, ConfigFault> {
     let config = match config {
         Some(path) => Config::read(Some(path))?,
         None => Config { trust: Vec::new(), ..Config::read(None)? },
     };
-    let config = Config { trust: config.trust.iter().chain(&command.trust).cloned().collect(), ..config };
-    // The site key makes column values, never verdicts: any key gives the same ones.
-    app::examiner_with(&config, vec![0; 32])
+    Ok(Config { trust: config.trust.iter().chain(&command.trust).cloned().collect(), ..config })
 }
 
 /// Reads one file; one above the message limit is read just far enough to be refused for its size.

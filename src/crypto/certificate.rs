@@ -26,6 +26,7 @@ const RSA_EXPONENT_BITS: i32 = 33;
 pub const TEST_CA: &str = "ARKKI TEST CA";
 
 /// A certificate and the facts in it.
+#[derive(Clone)]
 pub struct Certificate {
     pub(super) x509: X509,
     key: Option<PKey<Public>>,

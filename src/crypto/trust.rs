@@ -67,6 +67,12 @@ impl TrustAnchors {
         Ok(Self { anchors, intermediates, remembered: Mutex::default() })
     }
 
+    /// The same authorities, with nothing remembered: for whoever needs them beside the one that has them.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { anchors: self.anchors.clone(), intermediates: self.intermediates.clone(), remembered: Mutex::default() }
+    }
+
     /// The anchors.
     #[must_use]
     pub fn anchors(&self) -> &[Certificate] {

@@ -7,7 +7,7 @@ use super::lanes::Touches;
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
-use crate::cda::verify::{self, Layout, SignerRule};
+use crate::cda::verify::{self, Layout, SignatureFact, SignerRule};
 use crate::codes::catalogue::Catalogue;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
@@ -127,6 +127,8 @@ pub struct Accepted {
     pub document: Arc<Vec<u8>>,
     /// Their SHA-256.
     pub received: Digest,
+    /// The signatures it came with, all verified.
+    pub signatures: Vec<SignatureFact>,
     /// Where our signature goes.
     pub seal: SealPoint,
 }
@@ -270,8 +272,17 @@ impl Examiner {
     /// Everything that is found in a file, errors and warnings, in the gateway's order; nothing when it passes without a remark.
     #[must_use]
     pub fn validate(&self, octets: &[u8], stage: Stage) -> Vec<Finding> {
+        self.validate_and(octets, stage, |_| Vec::new())
+    }
+
+    /// As [`Self::validate`], with what only time and issuers know of the signers of a document that passed.
+    #[must_use]
+    pub fn validate_and(&self, octets: &[u8], stage: Stage, signers: impl FnOnce(&[SignatureFact]) -> Vec<Finding>) -> Vec<Finding> {
         match self.judge(octets, None, stage, &mut Look::default()) {
-            Ok(Some(accepted)) => accepted.warnings,
+            Ok(Some(mut accepted)) => {
+                accepted.warnings.extend(signers(&accepted.signatures));
+                accepted.warnings
+            }
             Ok(None) => Vec::new(),
             Err(findings) => findings,
         }
@@ -389,11 +400,11 @@ impl Examiner {
         warnings.extend(stop_at_errors(findings)?);
         let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
         let layout = Layout::of(document);
-        layout.verify(&self.site.anchors, &rule)?;
+        let signatures = layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
-        Ok(Some(Accepted { header, warnings, document: octets, received, seal }))
+        Ok(Some(Accepted { header, warnings, document: octets, received, signatures, seal }))
     }
 }
 

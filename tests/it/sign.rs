@@ -5,7 +5,9 @@ mod canonical;
 mod judges;
 mod keys;
 mod legacy;
+mod places;
 mod profile;
+mod revoked;
 mod sealing;
 mod trust;
 
