@@ -46,7 +46,7 @@ impl<'a, 'i: 'a> Layout<'a, 'i> {
             }
             first
         };
-        let (header, collection, body) = if profile.place == SigningPlace::Beside {
+        let (header, collection, body) = if profile.place == SigningPlace::Detached {
             (None, None, None)
         } else {
             let component = only(Some(root), HL7, &["component"]);

@@ -3,6 +3,7 @@
 pub mod beside;
 pub mod body;
 pub mod content;
+pub mod explain;
 pub mod header;
 mod layout;
 pub mod open;

@@ -83,7 +83,7 @@ impl SealPoint {
     pub fn in_layout(layout: &Layout<'_, '_>) -> Result<Self, Vec<Finding>> {
         let mut findings = layout.doubles.clone();
         findings.extend(layout.strange_namespace());
-        if layout.profile.place == SigningPlace::Beside {
+        if layout.profile.place == SigningPlace::Detached {
             return Self::beside(layout, findings);
         }
         let target = layout.body.and_then(|body| body_id(layout, body, &mut findings));

@@ -106,6 +106,27 @@ impl<'a, 'i: 'a> Layout<'a, 'i> {
     /// # Errors
     /// As [`verify`].
     pub fn verify(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> Result<Vec<SignatureFact>, Vec<Finding>> {
+        let (mut findings, blocks) = self.each(anchors, rule);
+        let mut facts = Vec::new();
+        if findings.iter().all(|f| f.code == Code::E608) {
+            for (_, verdict) in blocks {
+                match verdict {
+                    Ok(fact) => facts.push(fact),
+                    Err(faults) => findings.extend(faults),
+                }
+            }
+            // That one is missing is said only where nothing else is wrong with those that are there.
+            if findings.iter().any(|f| f.code != Code::E608) {
+                findings.retain(|f| f.code != Code::E608);
+            }
+        }
+        findings.truncate(limits::FINDINGS);
+        if findings.is_empty() { Ok(facts) } else { Err(findings) }
+    }
+
+    /// What is wrong with the document as a whole, and the verdict on each signature by itself: for those who explain. With anything but E608 wrong with the whole, which
+    /// could mean that two readers see two documents, [`Self::verify`] asks no signature.
+    pub(super) fn each(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> (Vec<Finding>, Vec<(Node<'a, 'i>, Result<SignatureFact, Vec<Finding>>)>) {
         let mut findings = self.doubles.clone();
         if !self.survey.signatures.is_empty() {
             findings.extend(self.strange_namespace());
@@ -113,27 +134,21 @@ impl<'a, 'i: 'a> Layout<'a, 'i> {
         let blocks: Vec<_> = self.collection.into_iter().flat_map(|c| c.children().filter(Node::is_element)).collect();
         if blocks.len() > limits::SIGNATURES {
             findings.push(fault(Code::E601, self.root, "too-many").with("limit", limits::SIGNATURES.to_string()));
-            return Err(findings);
+            return (findings, Vec::new());
         }
         misplaced(&self.survey, self.collection, &mut findings);
-        let mut facts = Vec::new();
+        if !findings.is_empty() {
+            return (findings, Vec::new());
+        }
         let signers = Signers::of(self.root, self.profile);
         // Signature metadata in the header announce a professional's own signature (documents.md §2 row 43, §4.3): without it the document is not whole.
         let professional = rule.require_professional || !signers.announced.is_empty();
-        if findings.is_empty() {
-            let check = Check { layout: self, anchors, rule, signers };
-            for block in blocks {
-                match check.block(block) {
-                    Ok(fact) => facts.push(fact),
-                    Err(faults) => findings.extend(faults),
-                }
-            }
-        }
-        if professional && findings.is_empty() && !facts.iter().any(|f| f.kind == Kind::Professional) {
+        let check = Check { layout: self, anchors, rule, signers };
+        let verdicts: Vec<_> = blocks.into_iter().map(|block| (block, check.block(block))).collect();
+        if professional && !verdicts.iter().any(|(_, v)| v.as_ref().is_ok_and(|f| f.kind == Kind::Professional)) {
             findings.push(fault(Code::E608, self.header.unwrap_or(self.root), "professional"));
         }
-        findings.truncate(limits::FINDINGS);
-        if findings.is_empty() { Ok(facts) } else { Err(findings) }
+        (findings, verdicts)
     }
 }
 
@@ -289,7 +304,7 @@ fn body_name(body: Node<'_, '_>) -> &'static str {
     if body.tag_name().name() == "structuredBody" { "structuredBody" } else { "nonXMLBody" }
 }
 
-fn kind_of(description: Node<'_, '_>) -> Option<Kind> {
+pub(super) fn kind_of(description: Node<'_, '_>) -> Option<Kind> {
     let code = plain(description, "code").filter(|_| plain(description, "codeSystem") == Some(KIND_SYSTEM))?;
     [Kind::Professional, Kind::System].into_iter().find(|kind| kind.code() == code)
 }

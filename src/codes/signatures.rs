@@ -15,24 +15,24 @@ const FILE: &str = "codes/signatures.toml";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SigningPlace {
     /// In `hl7fi:localSocialHeader`: the social-welfare family.
-    Social,
+    SocialHeader,
     /// In `hl7fi:localHeader`: the patient family.
-    Patient,
+    PatientHeader,
     /// In a document of its own beside this one: plain CDA R2, which has no place for a signature.
-    Beside,
+    Detached,
 }
 
 impl SigningPlace {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Social, Self::Patient, Self::Beside];
+    pub const ALL: [Self; 3] = [Self::SocialHeader, Self::PatientHeader, Self::Detached];
 
     /// The name in data files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Social => "social",
-            Self::Patient => "patient",
-            Self::Beside => "beside",
+            Self::SocialHeader => "social-header",
+            Self::PatientHeader => "patient-header",
+            Self::Detached => "detached",
         }
     }
 }
@@ -42,7 +42,7 @@ impl SigningPlace {
 pub struct SigningProfile {
     /// Which place this is.
     pub place: SigningPlace,
-    /// The header element with the `signatureCollection`; empty at [`SigningPlace::Beside`].
+    /// The header element with the `signatureCollection`; empty at [`SigningPlace::Detached`].
     pub header: String,
     /// Elements that stand before a collection that is made; empty: all.
     pub follows: Vec<String>,
@@ -65,7 +65,7 @@ impl SigningProfile {
     /// Never: a test reads the built-in file.
     #[must_use]
     pub fn social() -> &'static Self {
-        Self::built_in(SigningPlace::Social)
+        Self::built_in(SigningPlace::SocialHeader)
     }
 
     /// A place's profile, as built in.
@@ -82,7 +82,7 @@ impl SigningProfile {
     /// A profile that takes nothing.
     fn nothing() -> Self {
         Self {
-            place: SigningPlace::Beside,
+            place: SigningPlace::Detached,
             header: String::new(),
             follows: Vec::new(),
             bodies: Vec::new(),
@@ -144,7 +144,7 @@ impl Signatures {
             [raw] => profile(&file, place, raw),
             _ => Err(RulesFault::of(FILE, format!("the place {:?} stands there once", place.as_str()))),
         };
-        let places = [place(SigningPlace::Social)?, place(SigningPlace::Patient)?, place(SigningPlace::Beside)?];
+        let places = [place(SigningPlace::SocialHeader)?, place(SigningPlace::PatientHeader)?, place(SigningPlace::Detached)?];
         if let Some(strange) = raw.place.iter().find(|raw| SigningPlace::ALL.iter().all(|place| place.as_str() != raw.name.get_ref())) {
             return Err(file.fault_at(&strange.name, "no such place"));
         }
@@ -161,9 +161,9 @@ impl Signatures {
     pub const fn at(&self, place: SigningPlace) -> &SigningProfile {
         let [social, patient, beside] = &self.places;
         match place {
-            SigningPlace::Social => social,
-            SigningPlace::Patient => patient,
-            SigningPlace::Beside => beside,
+            SigningPlace::SocialHeader => social,
+            SigningPlace::PatientHeader => patient,
+            SigningPlace::Detached => beside,
         }
     }
 
@@ -182,8 +182,8 @@ fn profile(file: &RuleFile<'_>, place: SigningPlace, raw: &RawPlace) -> Result<S
         "any" => false,
         _ => return Err(file.fault_at(&raw.body_id, "body_id is \"document\" or \"any\"")),
     };
-    if (place == SigningPlace::Beside) != raw.header.is_empty() || raw.header.is_empty() != raw.bodies.is_empty() {
-        return Err(file.fault_at(&raw.name, "a place has a header and a body, and beside has neither"));
+    if (place == SigningPlace::Detached) != raw.header.is_empty() || raw.header.is_empty() != raw.bodies.is_empty() {
+        return Err(file.fault_at(&raw.name, "a place has a header and a body, and detached has neither"));
     }
     Ok(SigningProfile {
         place,

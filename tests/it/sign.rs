@@ -2,6 +2,7 @@
 
 mod attacks;
 mod canonical;
+mod explained;
 mod judges;
 mod keys;
 mod legacy;

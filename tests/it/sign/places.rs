@@ -30,7 +30,7 @@ fn real() -> Option<String> {
 }
 
 fn patient() -> &'static SigningProfile {
-    SigningProfile::built_in(SigningPlace::Patient)
+    SigningProfile::built_in(SigningPlace::PatientHeader)
 }
 
 /// A system of the hospital that the real document is from.
@@ -163,7 +163,7 @@ const PLAIN: &str = "<?xml version=\"1.0\"?>\n<ClinicalDocument xmlns=\"urn:hl7-
 <component><structuredBody>\r\n<component/></structuredBody></component></ClinicalDocument>\n";
 
 fn plain() -> &'static SigningProfile {
-    SigningProfile::built_in(SigningPlace::Beside)
+    SigningProfile::built_in(SigningPlace::Detached)
 }
 
 fn beside_verdict(signature: &str, octets: &str) -> Vec<&'static str> {
