@@ -11,14 +11,16 @@ use tokio::sync::{mpsc, watch};
 use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
-use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::keys::pkcs11::TokenPlace;
+use crate::adapters::keys::ring::Keyring;
+use crate::adapters::keys::{self, Key, KeyPlace, OpenFault};
 use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
-use crate::config::checked::{Config, ConfigFault, read_octets};
+use crate::config::checked::{Config, ConfigFault, TokenKey, read_octets};
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
@@ -36,7 +38,7 @@ use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::revocation::Revocation;
-use crate::ports::signer::Signer;
+use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
 use crate::web::probe;
@@ -45,6 +47,10 @@ use crate::web::probe;
 const HAND: usize = 64;
 /// How long the start waits for database and broker before it gives up and leaves the next try to whoever starts us.
 const START: Duration = Duration::from_secs(60);
+/// How often the certificates' ends are looked at: they come in days.
+const KEY_WATCH: Duration = Duration::from_secs(3600);
+/// At how many days before its end a certificate is spoken of.
+const KEY_WARNINGS: [i64; 4] = [60, 30, 14, 7];
 /// How often the archive is asked what stands where, for metrics.
 const COUNTING: Duration = Duration::from_secs(5);
 
@@ -210,36 +216,60 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
     })
 }
 
-/// The signing key, refused in production when it is Arkki's own test key.
+/// The keys that sign now and next, each opened, tried, and refused in production when it is Arkki's own test key.
 ///
 /// # Errors
-/// What is wrong with key, certificate or their use here.
-pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, ConfigFault> {
+/// What is wrong with a key, its certificate or their use here; an outage when a token does not answer.
+pub fn keyring(config: &Config, anchors: &TrustAnchors) -> Result<Keyring, StartFault> {
     if anchors.anchors().is_empty() {
-        return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
+        return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()).into());
     }
-    let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
-    if !SigningProfile::social().algorithms.contains(&signer.algorithm()) {
-        let what = format!("{}: a key for {}, which the national profile does not sign with", config.key_file.display(), signer.algorithm().as_str());
-        return Err(ConfigFault(what));
+    let current = key(config, anchors, &key_place(&config.key_file, config.token.as_ref()), &config.certificate_file)?;
+    let next = match &config.next_key {
+        Some(next) => Some((next.from, key(config, anchors, &key_place(&next.key_file, next.token.as_ref()), &next.certificate_file)?)),
+        None => None,
+    };
+    Ok(Keyring::new(current, next))
+}
+
+/// Where a key lives.
+#[must_use]
+pub fn key_place(file: &Path, token: Option<&TokenKey>) -> KeyPlace {
+    token.map_or_else(
+        || KeyPlace::Pem(file.to_owned()),
+        |t| KeyPlace::Token(TokenPlace { module: t.module.clone(), token: t.token.clone(), key: t.key.clone(), pin_file: t.pin_file.clone() }),
+    )
+}
+
+fn key(config: &Config, anchors: &TrustAnchors, place: &KeyPlace, certificate: &Path) -> Result<Key, StartFault> {
+    let key = keys::open(place, certificate).map_err(|fault| match fault {
+        OpenFault::Problem(problem) => StartFault::Config(problem.to_string()),
+        OpenFault::Outage(outage) => StartFault::Outage(outage),
+    })?;
+    if !SigningProfile::social().algorithms.contains(&key.signer.algorithm()) {
+        let what = format!("{}: a key for {}, which the national profile does not sign with", certificate.display(), key.signer.algorithm().as_str());
+        return Err(StartFault::Config(what));
     }
-    if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
-        return Err(ConfigFault(
+    if config.environment == Environment::Production && (key.certificate.is_arkki_test() || anchors.has_arkki_test()) {
+        return Err(StartFault::Config(
             "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"
                 .into(),
         ));
     }
-    Ok(signer)
+    Ok(key)
 }
 
-/// Who signs for this gateway, from the certificate alone: an audit needs no key.
+/// Who signs for this gateway, from the certificates alone: an audit needs no key.
 ///
 /// # Errors
-/// What is wrong with the certificate.
+/// What is wrong with a certificate.
 pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
-    let certificate =
-        Certificate::from_pem(&read_octets(&config.certificate_file)?).map_err(|e| ConfigFault(format!("{}: {e}", config.certificate_file.display())))?;
-    Ok(OwnSigner { serial: certificate.serial().and_then(|s| Oid::parse(s).ok()) })
+    let mut serials = Vec::new();
+    for file in std::iter::once(&config.certificate_file).chain(config.next_key.as_ref().map(|next| &next.certificate_file)) {
+        let certificate = Certificate::from_pem(&read_octets(file)?).map_err(|e| ConfigFault(format!("{}: {e}", file.display())))?;
+        serials.extend(certificate.serial().and_then(|s| Oid::parse(s).ok()));
+    }
+    Ok(OwnSigner { serials })
 }
 
 /// What a running gateway is made of; the demo makes the same from embedded parts.
@@ -250,8 +280,8 @@ pub struct World {
     pub consumer: Arc<dyn Consumer>,
     /// The road out.
     pub publisher: Arc<dyn Publisher>,
-    /// The key.
-    pub signer: Arc<dyn Signer>,
+    /// The keys.
+    pub keys: Arc<dyn Keys>,
     /// What issuers say of signers' certificates.
     pub revocation: Arc<dyn Revocation>,
     /// The time.
@@ -277,7 +307,7 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, signer, revocation, clock } = world;
+        let World { archive, consumer, publisher, keys, revocation, clock } = world;
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
@@ -285,7 +315,7 @@ impl House {
         let parts = Arc::new(Parts {
             archive: Arc::clone(&archive),
             examiner: Arc::new(examiner),
-            signer,
+            keys,
             revocation,
             clock: Arc::clone(&clock),
             pool: Pool::start(config.threads)?,
@@ -355,18 +385,34 @@ impl House {
     }
 }
 
-/// Opens a house on the configured archive and key, with the given roads in and out. Gives the rule set's hash beside it.
+/// Opens a house on the configured archive and keys, with the given roads in and out. Gives the rule set's hash and the keys beside it.
 ///
 /// # Errors
 /// Why it cannot start.
-pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest), StartFault> {
+pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
     let examiner = examiner(config)?;
-    let signer = Arc::new(signer(config, &examiner.site().anchors)?);
+    let ring = Arc::new(open_keys(config, &examiner.site().anchors).await?);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
     let archive = open_archive(config, &entropy).await?;
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, signer, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
-    Ok((House::open(config, examiner, world).await?, rules))
+    let keys: Arc<dyn Keys> = Arc::<Keyring>::clone(&ring);
+    let world = World { archive, consumer, publisher, keys, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
+    Ok((House::open(config, examiner, world).await?, rules, ring))
+}
+
+/// Opens the keys, patiently where a token does not answer yet.
+async fn open_keys(config: &Config, anchors: &TrustAnchors) -> Result<Keyring, StartFault> {
+    let deadline = tokio::time::Instant::now() + START;
+    // Bounded by the deadline, as for the archive.
+    loop {
+        match keyring(config, anchors) {
+            Err(StartFault::Outage(outage)) if tokio::time::Instant::now() < deadline => {
+                telemetry::outage_attempt(&outage);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Opens a house on RabbitMQ, its topology declared first: for the demo.
@@ -399,9 +445,10 @@ pub async fn open_embedded(config: &Config, broker: &EmbeddedBroker) -> Result<H
 ///
 /// # Errors
 /// Why it cannot start, or which of its tasks ended by itself.
-pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, StartFault> {
+pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFault> + Sync), until_answered: Option<u64>) -> Result<u64, StartFault> {
     // Before anything is in hand: a stop that comes while we start is a stop like any other.
     let mut signals = Signals::listen()?;
+    let mut hups = Signals::listen_to(SignalKind::hangup())?;
     let metrics = telemetry::setup::metrics().map_err(StartFault::Config)?;
     // An address that is taken is known before messages are.
     let listener = match config.listen {
@@ -410,7 +457,7 @@ pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, S
     };
     let settings = Arc::new(broker_settings(&config)?);
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
-    let (house, rules) = tokio::select! {
+    let (house, rules, ring) = tokio::select! {
         opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
         reason = signals.told() => {
             telemetry::stopping(reason);
@@ -424,15 +471,18 @@ pub async fn serve(config: Config, until_answered: Option<u64>) -> Result<u64, S
     if let Some(listener) = listener {
         tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
+    let watching = tokio::spawn(watch_keys(Arc::clone(&ring)));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
+        never = take_keys(&mut hups, &ring, reload) => match never {},
         ended = until_ended(&house, until_answered) => ended,
     };
     telemetry::stopping(ended.unwrap_or_else(|task| task));
     let answered = house.answered();
     let left = house.close(config.stop).await;
     counting.abort();
+    watching.abort();
     stop_probe.send_replace(true);
     telemetry::stopped(left);
     ended.map(|_| answered).map_err(StartFault::Defect)
@@ -488,6 +538,44 @@ async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: telemetry:
     }
 }
 
+/// At each SIGHUP the keys of the configuration as it stands now; what cannot be opened changes nothing.
+async fn take_keys(hups: &mut Signal, ring: &Keyring, reload: &(dyn Fn() -> Result<Config, ConfigFault> + Sync)) -> std::convert::Infallible {
+    // Ends with the gateway, which drops it.
+    loop {
+        hups.recv().await;
+        let opened = reload().and_then(|config| Ok((trust(&config)?, config))).map_err(StartFault::from).and_then(|(anchors, config)| keyring(&config, &anchors));
+        match opened {
+            Ok(fresh) => {
+                ring.become_like(fresh);
+                let now = SystemClock.now();
+                ring.keys(now).iter().for_each(|(role, key)| telemetry::key_taken(role.as_str(), &key.certificate.fingerprint().to_hex()));
+            }
+            Err(fault) => telemetry::keys_kept(&fault.to_string()),
+        }
+    }
+}
+
+/// Looks every hour how long the certificates last, and says so at 60, 30, 14 and 7 days, once each.
+async fn watch_keys(ring: Arc<Keyring>) {
+    let mut said: std::collections::HashMap<Digest, i64> = std::collections::HashMap::new();
+    let mut tick = tokio::time::interval(KEY_WATCH);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Ends with the gateway, which aborts it.
+    loop {
+        tick.tick().await;
+        let now = SystemClock.now();
+        for (role, key) in ring.keys(now) {
+            let left = key.certificate.not_after().seconds() - now.seconds();
+            telemetry::key_lasts(role.as_str(), left);
+            let days = left.div_euclid(86_400);
+            let Some(step) = KEY_WARNINGS.into_iter().filter(|step| days < *step).min() else { continue };
+            if said.insert(key.certificate.fingerprint(), step) != Some(step) {
+                telemetry::key_ends(role.as_str(), days);
+            }
+        }
+    }
+}
+
 /// SIGTERM and SIGINT.
 struct Signals {
     term: Signal,
@@ -496,8 +584,11 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, Outage> {
-        let listen = |kind| signal(kind).map_err(|e| Outage::new(Part::Machine, format!("no signal handler: {e}")));
-        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
+        Ok(Self { term: Self::listen_to(SignalKind::terminate())?, int: Self::listen_to(SignalKind::interrupt())? })
+    }
+
+    fn listen_to(kind: SignalKind) -> Result<Signal, Outage> {
+        signal(kind).map_err(|e| Outage::new(Part::Machine, format!("no signal handler: {e}")))
     }
 
     async fn told(&mut self) -> &'static str {

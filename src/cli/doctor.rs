@@ -1,5 +1,6 @@
 //! `arkki doctor`: is everything as it must be? Each thing that is not is named, with the command that mends it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,11 +9,12 @@ use serde_json::{Value, json};
 use super::report::{Health, Report};
 use crate::adapters::amqp::doctor::{self, Check, State};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
-use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::keys::{self, KeyPlace, OpenFault};
 use crate::adapters::store;
 use crate::app;
 use crate::config::checked::Config;
 use crate::crypto::certificate::Certificate;
+use crate::crypto::trust::TrustAnchors;
 use crate::domain::environment::Environment;
 use crate::domain::time::Moment;
 use crate::ports::clock::Clock as _;
@@ -105,18 +107,35 @@ fn keys(config: &Config, now: Moment) -> Vec<Check> {
         Err(fault) => return vec![unwell("trust anchors", fault.0, "[sign] trust names PEM files with BEGIN CERTIFICATE in them")],
     };
     checks.push(anchors_check(config, anchors.anchors(), now));
-    match PemSigner::open(&config.key_file, &config.certificate_file) {
-        Err(problem) => checks.push(unwell("signing key", problem.to_string(), "mend the file it names")),
-        Ok(signer) => {
-            checks.push(ending("signing certificate", signer.facts(), now));
-            if config.environment == Environment::Production && signer.facts().is_arkki_test() {
-                checks.push(unwell("signing key", "environment = \"production\" with Arkki's test key, which is public".into(), "use the key that DVV issued"));
-            }
-            if anchors.verify(signer.facts().der(), now).is_err() {
-                let what = "the signing certificate does not lead to a trust anchor: `arkki audit` could not verify our own signatures".to_owned();
-                checks.push(unwell("signing certificate", what, "add its CA to [sign] trust, and CAs between to [sign] intermediates"));
-            }
-        }
+    let place = app::key_place(&config.key_file, config.token.as_ref());
+    checks.extend(key_checks(config, &anchors, ("signing key", "signing certificate"), (&place, &config.certificate_file), now));
+    if let Some(next) = &config.next_key {
+        let place = app::key_place(&next.key_file, next.token.as_ref());
+        checks.extend(key_checks(config, &anchors, ("next signing key", "next signing certificate"), (&place, &next.certificate_file), next.from.max(now)));
+    }
+    checks
+}
+
+/// A key and its certificate at the moment from which it signs.
+fn key_checks(
+    config: &Config,
+    anchors: &TrustAnchors,
+    (key_name, certificate_name): (&str, &str),
+    (place, certificate): (&KeyPlace, &Path),
+    at: Moment,
+) -> Vec<Check> {
+    let key = match keys::open(place, certificate) {
+        Ok(key) => key,
+        Err(OpenFault::Outage(outage)) => return vec![unwell(key_name, outage.detail, "put the token in its place, or mend [sign] pkcs11_module and labels")],
+        Err(OpenFault::Problem(problem)) => return vec![unwell(key_name, problem.to_string(), "mend the file it names")],
+    };
+    let mut checks = vec![ending(certificate_name, &key.certificate, at)];
+    if config.environment == Environment::Production && key.certificate.is_arkki_test() {
+        checks.push(unwell(key_name, "environment = \"production\" with Arkki's test key, which is public".into(), "use the key that DVV issued"));
+    }
+    if anchors.verify(key.certificate.der(), at).is_err() {
+        let what = "the signing certificate does not lead to a trust anchor: `arkki audit` could not verify our own signatures".to_owned();
+        checks.push(unwell(certificate_name, what, "add its CA to [sign] trust, and CAs between to [sign] intermediates"));
     }
     checks
 }

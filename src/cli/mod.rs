@@ -4,6 +4,7 @@ pub mod audit;
 pub mod codes;
 pub mod demo;
 pub mod doctor;
+pub mod keys;
 pub mod migrate;
 pub mod outcome;
 pub mod report;
@@ -59,6 +60,8 @@ enum Command {
     Signature(signature::Signature),
     /// Show or declare the queues and exchanges that Arkki needs.
     Topology(topology::Topology),
+    /// Show the signing keys, or rehearse the next one.
+    Keys(keys::Keys),
     /// Bring the archive's tables up to this release.
     Migrate(migrate::Migrate),
     /// List the refusal codes, or explain one.
@@ -74,13 +77,14 @@ pub fn run() -> ExitCode {
     let json = arguments.json;
     let config = || Config::read(arguments.config.as_deref());
     let report = match arguments.command {
-        Command::Serve(command) => with(config(), |c| serve::run(&command, c)),
+        Command::Serve(command) => with(config(), |c| serve::run(&command, arguments.config.as_deref(), c)),
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
+        Command::Keys(command) => with(config(), |c| keys::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),

@@ -10,7 +10,7 @@ use crate::telemetry;
 
 const HELP: &str = r#"Before the first start: arkki migrate, arkki topology apply, arkki doctor.
 When database, key or broker is out of reach it waits, keeps what it has and goes on by itself; /readyz says what is missing.
-SIGTERM settles what is in hand and ends within [limits] stop_seconds.
+SIGTERM settles what is in hand and ends within [limits] stop_seconds. SIGHUP takes the keys of [sign] and [next_key] as they stand in the file now.
 
 Exit codes: 0 stopped as told, 2 could not start, or a defect ended one of its tasks."#;
 
@@ -25,13 +25,13 @@ pub struct Serve {
 
 /// Runs the gateway until it is told to stop.
 #[must_use]
-pub fn run(command: &Serve, config: Config) -> Report {
+pub fn run(command: &Serve, path: Option<&std::path::Path>, config: Config) -> Report {
     telemetry::setup::logs(config.log_json, &config.log_level);
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    match runtime.block_on(app::serve(config, command.until_answered)) {
+    match runtime.block_on(app::serve(config, &|| Config::read(path), command.until_answered)) {
         Ok(answered) => Report::new(Health::Well, String::new(), json!({ "answered": answered })),
         Err(fault) => Report::blind(fault),
     }

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::keys;
 use super::raw::Raw;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::limits;
 use crate::domain::oid::Oid;
+use crate::domain::time::Moment;
 
 /// What is wrong with the configuration, for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Config {
     pub site_key_file: PathBuf,
     pub key_file: PathBuf,
     pub certificate_file: PathBuf,
+    pub token: Option<TokenKey>,
+    pub next_key: Option<NextKey>,
     pub trust: Vec<PathBuf>,
     pub intermediates: Vec<PathBuf>,
     pub signers: Vec<String>,
@@ -114,6 +118,26 @@ pub struct Inbound {
     pub prefetch: u16,
     pub profile: String,
     pub sender: Option<String>,
+}
+
+/// A key in a token instead of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct TokenKey {
+    pub module: PathBuf,
+    pub token: String,
+    pub key: String,
+    pub pin_file: PathBuf,
+}
+
+/// The key that signs from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct NextKey {
+    pub from: Moment,
+    pub key_file: PathBuf,
+    pub certificate_file: PathBuf,
+    pub token: Option<TokenKey>,
 }
 
 /// Where a sender's answers may go.
@@ -200,6 +224,8 @@ impl Config {
             senders: raw.senders.into_iter().map(|(name, s)| (name, SenderRoute { replies: s.replies, route: some(s.route) })).collect(),
             archive_url,
             site_key_file: raw.archive.site_key_file.into(),
+            token: keys::token(&raw.sign)?,
+            next_key: keys::next(&raw.sign, raw.next_key)?,
             key_file: raw.sign.key_file.into(),
             certificate_file: raw.sign.certificate_file.into(),
             trust: raw.sign.trust.into_iter().map(PathBuf::from).collect(),

@@ -2,4 +2,5 @@
 
 pub mod checked;
 pub mod folder;
+mod keys;
 pub mod raw;

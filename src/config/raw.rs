@@ -18,6 +18,7 @@ pub struct Raw {
     pub senders: BTreeMap<String, RawSender>,
     pub archive: RawArchive,
     pub sign: RawSign,
+    pub next_key: RawNextKey,
     pub answer: RawAnswer,
     pub rules: RawRules,
     pub limits: RawLimits,
@@ -67,6 +68,10 @@ section!(RawArchive {
 section!(RawSign {
     key_file: String = "/etc/arkki/system.key".into(),
     certificate_file: String = "/etc/arkki/system.pem".into(),
+    pkcs11_module: String = String::new(),
+    pkcs11_token: String = String::new(),
+    pkcs11_key: String = String::new(),
+    pin_file: String = String::new(),
     trust: Vec<String> = vec!["/etc/arkki/trust.pem".into()],
     intermediates: Vec<String> = Vec::new(),
     signers: Vec<String> = Vec::new(),
@@ -74,6 +79,14 @@ section!(RawSign {
     crl_grace_hours: u64 = 4,
     ocsp: String = String::new(),
     revocation_unknown: String = "hold".into(),
+});
+
+section!(RawNextKey {
+    from: String = String::new(),
+    key_file: String = String::new(),
+    certificate_file: String = String::new(),
+    pkcs11_token: String = String::new(),
+    pkcs11_key: String = String::new(),
 });
 
 section!(RawAnswer {
@@ -121,6 +134,7 @@ impl Default for Raw {
             senders: BTreeMap::new(),
             archive: RawArchive::default(),
             sign: RawSign::default(),
+            next_key: RawNextKey::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
             limits: RawLimits::default(),

@@ -75,8 +75,8 @@ pub struct Examiner {
 /// Who signs for this gateway: needed to judge its own signatures.
 #[derive(Debug, Clone, Default)]
 pub struct OwnSigner {
-    /// The certificate's `serialNumber`, where it is an OID.
-    pub serial: Option<Oid>,
+    /// The `serialNumber` of each of its certificates, where it is an OID.
+    pub serials: Vec<Oid>,
 }
 
 /// How far `validate` goes.
@@ -298,7 +298,7 @@ impl Examiner {
             faults.push("the octets are of another document".to_owned());
         }
         faults.extend(self.audit_header(&document, stored));
-        let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serial).cloned().collect();
+        let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serials).cloned().collect();
         match verify::verify(&document, &self.site.anchors, &SignerRule { senders: &senders, require_professional: false }) {
             Ok(signatures) if signatures.iter().any(|s| s.kind == verify::Kind::System) => {}
             Ok(_) => faults.push("no system signature".to_owned()),

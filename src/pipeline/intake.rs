@@ -30,7 +30,7 @@ use crate::ports::archive::Archive;
 use crate::ports::broker::{Delivery, Settle, Settlement};
 use crate::ports::clock::Clock;
 use crate::ports::revocation::Revocation;
-use crate::ports::signer::Signer;
+use crate::ports::signer::Keys;
 use crate::rules::decide::{self, Decision, Holding};
 use crate::telemetry::{self, Ending};
 
@@ -48,7 +48,7 @@ pub struct Parts {
     /// The rules, compiled.
     pub examiner: Arc<Examiner>,
     /// The key of the system signature.
-    pub signer: Arc<dyn Signer>,
+    pub keys: Arc<dyn Keys>,
     /// What issuers say of signers' certificates.
     pub revocation: Arc<dyn Revocation>,
     /// The time.
@@ -315,7 +315,7 @@ async fn plan(
     decision: Decision,
     (at, until): (Moment, Moment),
 ) -> Result<Result<Planned, Panicked>, Stopping> {
-    let (examiner, signer) = (Arc::clone(&parts.examiner), Arc::clone(&parts.signer));
+    let (examiner, signer) = (Arc::clone(&parts.examiner), parts.keys.at(at));
     let (envelope, examined) = (ready.job.envelope.clone(), Arc::clone(&ready.examined));
     // The addresses of a held message wait with the hold.
     let reply = envelope.reply.clone().filter(|_| ready.job.held.is_none());

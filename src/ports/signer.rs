@@ -1,7 +1,16 @@
 //! The key that makes Arkki's system signature. Called on the bounded pool, never on the runtime: a signature costs a quarter of a millisecond or a round to a token.
 
+use std::sync::Arc;
+
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::outage::Outage;
+use crate::domain::time::Moment;
+
+/// Which key signs when: keys are changed without a stop.
+pub trait Keys: Send + Sync {
+    /// The key that signs at this moment.
+    fn at(&self, moment: Moment) -> Arc<dyn Signer>;
+}
 
 /// A key that signs with SHA-256; the national profiles take RSA only (documents.md Q15).
 pub trait Signer: Send + Sync {

@@ -125,6 +125,27 @@ pub fn revocation_unreadable(why: &str) {
     warn!(why, "a revocation list cannot be used; the earlier one stays in force");
 }
 
+/// A key was taken over, at a SIGHUP.
+pub fn key_taken(role: &'static str, certificate: &str) {
+    info!(role, certificate, "signing key taken");
+}
+
+/// The keys of a SIGHUP cannot be used: the ones before go on.
+pub fn keys_kept(why: &str) {
+    error!(why, "the keys were not changed: what the configuration names now cannot be used");
+}
+
+/// How long a signing certificate lasts, in seconds.
+pub fn key_lasts(role: &'static str, seconds: i64) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; seconds of a certificate's life stay far below 2^52
+    gauge!("arkki_certificate_seconds_left", "role" => role).set(seconds as f64);
+}
+
+/// A signing certificate ends soon.
+pub fn key_ends(role: &'static str, days: i64) {
+    warn!(role, days, "the signing certificate ends soon: order the next one, see docs/signatures.md");
+}
+
 /// The OCSP responder gave nothing that could be used.
 pub fn responder_silent(why: &str) {
     counter!("arkki_ocsp_failures_total").increment(1);

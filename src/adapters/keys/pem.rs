@@ -33,6 +33,8 @@ pub enum KeyProblem {
     Key(PathBuf, Fault),
     /// A certificate that cannot be used.
     Certificate(PathBuf, Fault),
+    /// A token that must be mended by a person: what it said.
+    Token(String),
     /// Key and certificate are not of one pair.
     NotAPair(PathBuf, PathBuf),
 }
@@ -45,8 +47,7 @@ impl PemSigner {
     pub fn open(key: &Path, certificate: &Path) -> Result<Self, KeyProblem> {
         let octets = read_private(key)?;
         let signing = SigningKey::from_pem(&octets).map_err(|fault| KeyProblem::Key(key.to_owned(), fault))?;
-        let octets = read(certificate, &mut open(certificate)?)?;
-        let paired = Certificate::from_pem(&octets).map_err(|fault| KeyProblem::Certificate(certificate.to_owned(), fault))?;
+        let paired = self::certificate(certificate)?;
         if !signing.belongs_to(&paired) {
             return Err(KeyProblem::NotAPair(key.to_owned(), certificate.to_owned()));
         }
@@ -84,6 +85,7 @@ impl std::fmt::Display for KeyProblem {
             }
             Self::Key(path, fault) => write!(f, "the key in {} cannot be used: {fault}", path.display()),
             Self::Certificate(path, fault) => write!(f, "the certificate in {} cannot be used: {fault}", path.display()),
+            Self::Token(what) => f.write_str(what),
             Self::NotAPair(key, certificate) => write!(f, "{} is not the key of the certificate in {}", key.display(), certificate.display()),
         }
     }
@@ -91,8 +93,14 @@ impl std::fmt::Display for KeyProblem {
 
 impl std::error::Error for KeyProblem {}
 
+/// Reads a certificate's PEM file.
+pub(super) fn certificate(path: &Path) -> Result<Certificate, KeyProblem> {
+    let octets = read(path, &mut open(path)?)?;
+    Certificate::from_pem(&octets).map_err(|fault| KeyProblem::Certificate(path.to_owned(), fault))
+}
+
 /// Reads a file after looking at who may: the open file is asked, so that it cannot be exchanged in between.
-fn read_private(path: &Path) -> Result<Vec<u8>, KeyProblem> {
+pub(super) fn read_private(path: &Path) -> Result<Vec<u8>, KeyProblem> {
     let mut file = open(path)?;
     #[cfg(unix)]
     {
