@@ -1,5 +1,6 @@
 //! XML: the pre-pass, the schemas, and the verdicts of independent tools on both.
 
+mod compare;
 mod differential;
 mod prepass;
 mod schema;
