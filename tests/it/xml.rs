@@ -2,6 +2,9 @@
 
 mod compare;
 mod differential;
+mod frames;
+mod judges;
+mod official;
 mod prepass;
 mod schema;
 mod shared;
