@@ -90,7 +90,7 @@ impl Schema {
             xmlSetStructuredErrorFunc(ptr::null_mut(), Some(hush));
             compiled
         };
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files) });
+        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry) });
         match (schema, complaints.into_iter().next()) {
             (_, Some(complaint)) => Err(complaint),
             (None, None) => Err(fault("libxml2 gives no schema and no reason")),
