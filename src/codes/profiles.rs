@@ -16,7 +16,10 @@ pub const SITE_FOLDER: &str = "xsd/site/";
 
 /// All profiles.
 #[derive(Debug)]
-pub struct Profiles(Vec<Profile>);
+pub struct Profiles {
+    all: Vec<Profile>,
+    default: Profile,
+}
 
 /// One profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +106,9 @@ impl Profiles {
                 Some(entry) => entry,
                 None => present(&file, files, &row.schema)?,
             };
+            if row.templates == TemplateUse::Group && row.encoding != EncodingRule::Utf8 {
+                return Err(file.fault_at(&row.id, "what is archived and sealed is UTF-8: templates = \"group\" goes with encoding = \"utf-8\""));
+            }
             let frame = row.frame.as_ref().map(|frame| present(&file, files, frame)).transpose()?;
             let answers = services.interaction(row.acknowledgement.get_ref()).is_some_and(|i| i.operation == Operation::Acknowledgement);
             if !answers {
@@ -119,10 +125,10 @@ impl Profiles {
                 acknowledgement,
             });
         }
-        let profiles = Self(profiles);
-        if profiles.get(DEFAULT).is_none() {
+        let Some(default) = profiles.iter().find(|p| p.name == DEFAULT).cloned() else {
             return Err(RulesFault::of(FILE, format!("the profile {DEFAULT}, which a queue takes that names none, is missing")));
-        }
+        };
+        let profiles = Self { all: profiles, default };
         match services.profiles().find(|(_, name)| profiles.get(name).is_none_or(|p| p.frame.is_none())) {
             Some((interaction, name)) => {
                 Err(RulesFault::of(INTERACTIONS, format!("{interaction}: {FILE} has no profile {name} with a frame; it has {}", profiles.names().join(", "))))
@@ -134,19 +140,25 @@ impl Profiles {
     /// A profile by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Profile> {
-        self.0.iter().find(|p| p.name == name)
+        self.all.iter().find(|p| p.name == name)
+    }
+
+    /// A profile by its name; the default one where there is none of that name (a message on hold may come from before a change of configuration).
+    #[must_use]
+    pub fn get_or_default(&self, name: &str) -> &Profile {
+        self.get(name).unwrap_or(&self.default)
     }
 
     /// All of them, as the table has them.
     #[must_use]
     pub fn all(&self) -> &[Profile] {
-        &self.0
+        &self.all
     }
 
     /// Their names.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        self.0.iter().map(|p| p.name.as_str()).collect()
+        self.all.iter().map(|p| p.name.as_str()).collect()
     }
 }
 

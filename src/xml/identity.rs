@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree;
-use crate::codes::source::Files;
+use super::tree::Node;
 
 const XS: &str = "http://www.w3.org/2001/XMLSchema";
 
@@ -18,8 +17,9 @@ pub enum Role {
     References,
 }
 
-/// The attributes that have a role, in the namespaces of one schema.
-#[derive(Debug, Clone)]
+/// The attributes that have a role, in the namespaces of one schema. An attribute without a namespace of its own counts on elements of the schema's target
+/// namespaces only: elsewhere (in what a wildcard lets pass) its type is not known.
+#[derive(Debug, Clone, Default)]
 pub struct Identities {
     names: Vec<(String, Role)>,
     /// Bit n: some name has n octets. Most attributes are passed over by it.
@@ -41,27 +41,6 @@ impl Identities {
     #[must_use]
     pub const fn none() -> Self {
         Self { names: Vec::new(), lengths: 0, namespaces: None }
-    }
-
-    /// What these schema files declare. An attribute without a namespace of its own counts on elements of the files' target namespaces only: elsewhere
-    /// (in what a wildcard lets pass) its type is not known.
-    #[must_use]
-    pub fn of(files: &Files) -> Self {
-        let (mut names, mut namespaces) = (BTreeSet::new(), BTreeSet::new());
-        for octets in files.values() {
-            let Some(document) = std::str::from_utf8(octets).ok().and_then(|text| tree::parse(text).ok()) else { continue };
-            namespaces.extend(document.root_element().attribute("targetNamespace").map(str::to_owned));
-            for node in document.descendants().filter(|n| n.tag_name().namespace() == Some(XS) && n.tag_name().name() == "attribute") {
-                let role = match node.attribute("type").map(|t| t.rsplit(':').next().unwrap_or(t)) {
-                    Some("ID") => Role::Id,
-                    Some("IDREF") => Role::Reference,
-                    Some("IDREFS") => Role::References,
-                    _ => continue,
-                };
-                names.extend(node.attribute("name").map(|name| (name.to_owned(), role)));
-            }
-        }
-        Self::new(names.into_iter().collect(), Some(namespaces.into_iter().collect()))
     }
 
     fn new(names: Vec<(String, Role)>, namespaces: Option<Vec<String>>) -> Self {
@@ -93,6 +72,35 @@ impl Identities {
     }
 }
 
+/// What the files of one schema say, file by file.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    names: BTreeSet<(String, Role)>,
+    namespaces: BTreeSet<String>,
+}
+
+impl Gathered {
+    /// Takes in one file's `xs:schema`.
+    pub fn gather(&mut self, schema: Node<'_, '_>) {
+        self.namespaces.extend(schema.attribute("targetNamespace").map(str::to_owned));
+        for node in schema.descendants().filter(|n| n.tag_name().namespace() == Some(XS) && n.tag_name().name() == "attribute") {
+            let role = match node.attribute("type").map(|t| t.rsplit(':').next().unwrap_or(t)) {
+                Some("ID") => Role::Id,
+                Some("IDREF") => Role::Reference,
+                Some("IDREFS") => Role::References,
+                _ => continue,
+            };
+            self.names.extend(node.attribute("name").map(|name| (name.to_owned(), role)));
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn into_identities(self) -> Identities {
+        Identities::new(self.names.into_iter().collect(), Some(self.namespaces.into_iter().collect()))
+    }
+}
+
 fn bit(name: &str) -> u64 {
     1_u64.checked_shl(u32::try_from(name.len()).unwrap_or(u32::MAX)).unwrap_or(0)
 }
@@ -103,9 +111,13 @@ mod tests {
 
     #[test]
     fn roles_come_from_the_schema() {
-        let schema = b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:a'><xs:complexType name='t'>\
+        let schema = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:a'><xs:complexType name='t'>\
             <xs:attribute name='ID' type='xs:ID'/><xs:attribute name='to' type='xs:IDREFS'/><xs:attribute name='id' type='xs:string'/></xs:complexType></xs:schema>";
-        let found = Identities::of(&Files::from([("a.xsd".to_owned(), schema.to_vec())]));
+        let mut gathered = Gathered::default();
+        if let Ok(document) = crate::xml::tree::parse(schema) {
+            gathered.gather(document.root_element());
+        }
+        let found = gathered.into_identities();
         assert_eq!(found.names(), [("ID", Role::Id), ("to", Role::References)]);
         assert_eq!((found.role("id"), found.role("to")), (None, Some(Role::References)));
         assert!(found.covers(Some("urn:a")) && !found.covers(Some("urn:b")) && !found.covers(None));
