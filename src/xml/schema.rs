@@ -107,7 +107,10 @@ impl Schema {
             compiled
         };
         let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry), remarks: Vec::new() });
-        let error = complaints.iter().find(|complaint| !complaint.is_warning).cloned();
+        // The first complaint is the cause (a file that could not be opened is a warning, what is missing because of it an error); a skipped import is none.
+        let has_error = complaints.iter().any(|complaint| !complaint.is_warning);
+        let cause = |c: &&SchemaFault| !c.is_warning || !c.reason.contains("Skipping import");
+        let error = complaints.iter().find(cause).filter(|_| has_error).cloned();
         match (schema, error) {
             (_, Some(error)) => Err(error),
             (None, None) => Err(complaints.into_iter().next().unwrap_or_else(|| fault("libxml2 gives no schema and no reason"))),
