@@ -12,8 +12,11 @@ use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQu
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::post::Address;
+use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
+use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
 use crate::config::schema_tree;
@@ -33,6 +36,7 @@ use crate::pipeline::relay::Relay;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::revocation::Revocation;
 use crate::ports::signer::Signer;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
@@ -109,6 +113,16 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
         let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
         ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
     })
+}
+
+/// Whom to ask whether certificates are in force.
+///
+/// # Errors
+/// A list that cannot be read or used, an authority that no list is of, an address that is none.
+pub fn revocations(config: &Config) -> Result<Revocations, ConfigFault> {
+    let responder = config.ocsp.as_deref().map(Address::parse).transpose().map_err(|e| ConfigFault(format!("[sign] ocsp: {e}")))?;
+    let sources = Sources { lists: config.crls.clone(), grace: config.crl_grace, responder, look_again: LOOK_AGAIN, take_unknown: config.take_unknown };
+    Revocations::open(sources, trust(config)?).map_err(|e| ConfigFault(format!("[sign] crls: {e}")))
 }
 
 /// What a message is examined with.
@@ -236,6 +250,10 @@ pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, Conf
         return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
     }
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
+    if !SigningProfile::social().algorithms.contains(&signer.algorithm()) {
+        let what = format!("{}: a key for {}, which the national profile does not sign with", config.key_file.display(), signer.algorithm().as_str());
+        return Err(ConfigFault(what));
+    }
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault(
             "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"
@@ -265,6 +283,8 @@ pub struct World {
     pub publisher: Arc<dyn Publisher>,
     /// The key.
     pub signer: Arc<dyn Signer>,
+    /// What issuers say of signers' certificates.
+    pub revocation: Arc<dyn Revocation>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -288,7 +308,7 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, signer, clock } = world;
+        let World { archive, consumer, publisher, signer, revocation, clock } = world;
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
@@ -297,6 +317,7 @@ impl House {
             archive: Arc::clone(&archive),
             examiner: Arc::new(examiner),
             signer,
+            revocation,
             clock: Arc::clone(&clock),
             pool: Pool::start(config.threads)?,
             relay: relay_handle,
@@ -375,7 +396,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
     let archive = open_archive(config, &entropy).await?;
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, signer, clock: Arc::new(SystemClock) };
+    let world = World { archive, consumer, publisher, signer, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
     Ok((House::open(config, examiner, world).await?, rules))
 }
 

@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::fault::{RuleFile, RulesFault};
 use super::requests::{Operation, Services};
+use super::signatures::SigningPlace;
 use super::source::Files;
 
 const FILE: &str = "codes/profiles.toml";
@@ -61,18 +62,6 @@ pub enum EncodingRule {
     Any,
 }
 
-/// Where the signatures of a profile's documents stand, and what they sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SigningPlace {
-    /// In `hl7fi:localSocialHeader/hl7fi:signatureCollection`, over `component/nonXMLBody` (documents.md §4).
-    SocialHeader,
-    /// In `hl7fi:localHeader/hl7fi:signatureCollection`, over `component/structuredBody` (documents.md §2.6).
-    PatientHeader,
-    /// Beside the document, over its octets: CDA R2 has no place for one.
-    Detached,
-}
-
 impl Profile {
     /// Whether documents of this profile can be archived: only where a template gives header facts.
     #[must_use]
@@ -114,16 +103,10 @@ impl Profiles {
             if !answers {
                 return Err(file.fault_at(&row.acknowledgement, format!("{INTERACTIONS} has no acknowledgement of this name")));
             }
+            let place = SigningPlace::ALL.into_iter().find(|place| place.as_str() == row.signing.get_ref());
+            let signing = place.ok_or_else(|| file.fault_at(&row.signing, "signing is none of social-header, patient-header, detached"))?;
             let acknowledgement = row.acknowledgement.into_inner();
-            profiles.push(Profile {
-                name: row.id.into_inner(),
-                schema,
-                frame,
-                templates: row.templates,
-                encoding: row.encoding,
-                signing: row.signing,
-                acknowledgement,
-            });
+            profiles.push(Profile { name: row.id.into_inner(), schema, frame, templates: row.templates, encoding: row.encoding, signing, acknowledgement });
         }
         let Some(default) = profiles.iter().find(|p| p.name == DEFAULT).cloned() else {
             return Err(RulesFault::of(FILE, format!("the profile {DEFAULT}, which a queue takes that names none, is missing")));
@@ -195,7 +178,7 @@ struct RawProfile {
     frame: Option<Spanned<String>>,
     templates: TemplateUse,
     encoding: EncodingRule,
-    signing: SigningPlace,
+    signing: Spanned<String>,
     acknowledgement: Spanned<String>,
 }
 

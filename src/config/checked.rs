@@ -82,6 +82,10 @@ pub struct Config {
     pub trust: Vec<PathBuf>,
     pub intermediates: Vec<PathBuf>,
     pub signers: Vec<String>,
+    pub crls: Vec<PathBuf>,
+    pub crl_grace: Duration,
+    pub ocsp: Option<String>,
+    pub take_unknown: bool,
     pub language: Language,
     pub device: Oid,
     pub receiver: Oid,
@@ -202,6 +206,17 @@ impl Config {
             trust: raw.sign.trust.into_iter().map(PathBuf::from).collect(),
             intermediates: raw.sign.intermediates.into_iter().map(PathBuf::from).collect(),
             signers: raw.sign.signers,
+            crls: raw.sign.crls.into_iter().map(PathBuf::from).collect(),
+            crl_grace: match raw.sign.crl_grace_hours {
+                hours @ 0..=72 => Duration::from_secs(hours * 3600),
+                hours => return Err(ConfigFault(format!("[sign] crl_grace_hours = {hours}: at most 72, for a list that old says nothing of today"))),
+            },
+            ocsp: some(raw.sign.ocsp),
+            take_unknown: match raw.sign.revocation_unknown.as_str() {
+                "hold" => false,
+                "warn" => true,
+                other => return Err(ConfigFault(format!("[sign] revocation_unknown = {other:?}: say \"hold\" or \"warn\""))),
+            },
             language: Language::parse(&raw.answer.language)
                 .ok_or_else(|| ConfigFault(format!("[answer] language = {:?}: say fi, sv or en", raw.answer.language)))?,
             device: oid(&raw.answer.device, "[answer] device")?,

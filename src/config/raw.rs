@@ -72,6 +72,10 @@ section!(RawSign {
     trust: Vec<String> = vec!["/etc/arkki/trust.pem".into()],
     intermediates: Vec<String> = Vec::new(),
     signers: Vec<String> = Vec::new(),
+    crls: Vec<String> = Vec::new(),
+    crl_grace_hours: u64 = 4,
+    ocsp: String = String::new(),
+    revocation_unknown: String = "hold".into(),
 });
 
 section!(RawAnswer {

@@ -11,6 +11,7 @@ use self::examined::Look;
 pub use self::examined::{Accepted, Examined};
 use self::judge::{Given, Judged};
 use self::schemas::Schemas;
+use crate::cda::verify::SignatureFact;
 use crate::codes::catalogue::Catalogue;
 pub use crate::codes::profiles::DEFAULT as KANTA_SOCIAL;
 use crate::codes::profiles::Profile;
@@ -184,7 +185,7 @@ impl Examiner {
         let mut refusal = match verdict {
             Ok(Judged::Accepted(accepted)) => Ok(accepted),
             // The gateway's stage always gives a document or findings.
-            Ok(Judged::Checked(_)) => Err(Refusal::one(Finding::whole(Code::E901))),
+            Ok(Judged::Checked(..)) => Err(Refusal::one(Finding::whole(Code::E901))),
             Err(findings) => Err(Refusal::unless_clean(findings).err().unwrap_or_else(|| Refusal::one(Finding::whole(Code::E901)))),
         };
         if !look.acknowledgement && !from_hold {
@@ -216,11 +217,21 @@ impl Examiner {
     /// As [`Self::validate`], a bare document as this profile.
     #[must_use]
     pub fn validate_as(&self, profile: &str, octets: &[u8], stage: Stage) -> Vec<Finding> {
-        match self.judge(&Given { octets, shared: None }, self.profile(profile), stage, &mut Look::default()) {
-            Ok(Judged::Accepted(accepted)) => accepted.warnings,
-            Ok(Judged::Checked(warnings)) => warnings,
-            Err(findings) => findings,
+        self.validate_and(profile, octets, stage, |_| Vec::new())
+    }
+
+    /// As [`Self::validate_as`], with what only time and issuers know of the signers of a document that passed.
+    #[must_use]
+    pub fn validate_and(&self, profile: &str, octets: &[u8], stage: Stage, signers: impl FnOnce(&[SignatureFact]) -> Vec<Finding>) -> Vec<Finding> {
+        let (mut warnings, signatures) = match self.judge(&Given { octets, shared: None }, self.profile(profile), stage, &mut Look::default()) {
+            Ok(Judged::Accepted(accepted)) => (accepted.warnings, accepted.signatures),
+            Ok(Judged::Checked(warnings, signatures)) => (warnings, signatures),
+            Err(findings) => return findings,
+        };
+        if !signatures.is_empty() {
+            warnings.extend(signers(&signatures));
         }
+        warnings
     }
 
     fn examined(&self, key: MessageKey, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {

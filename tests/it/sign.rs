@@ -2,9 +2,13 @@
 
 mod attacks;
 mod canonical;
+mod explained;
+mod judges;
 mod keys;
 mod legacy;
+mod places;
 mod profile;
+mod revoked;
 mod sealing;
 mod trust;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cda::seal::SealPoint;
+use crate::cda::verify::SignatureFact;
 use crate::domain::ack::{InstanceId, Target};
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
@@ -53,6 +54,8 @@ pub struct Accepted {
     pub document: Arc<Vec<u8>>,
     /// Their SHA-256.
     pub received: Digest,
+    /// The signatures it came with, all verified.
+    pub signatures: Vec<SignatureFact>,
     /// Where our signature goes.
     pub seal: SealPoint,
 }

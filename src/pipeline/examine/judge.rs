@@ -8,8 +8,9 @@ use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
-use crate::cda::verify::{Layout, SignerRule};
-use crate::codes::profiles::{EncodingRule, Profile, SigningPlace};
+use crate::cda::verify::{Layout, SignatureFact, SignerRule};
+use crate::codes::profiles::{EncodingRule, Profile};
+use crate::codes::signatures::SigningPlace;
 use crate::crypto;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
@@ -25,8 +26,8 @@ use crate::xml::tree::{self, Document};
 pub(super) enum Judged {
     /// It can be archived.
     Accepted(Box<Accepted>),
-    /// It passed as far as it was looked at, with these warnings: the schema stage alone, or a profile whose documents are not archived.
-    Checked(Vec<Finding>),
+    /// It passed as far as it was looked at, with these warnings and signatures: the schema stage alone, or a profile whose documents are not archived.
+    Checked(Vec<Finding>, Vec<SignatureFact>),
 }
 
 /// What is judged: octets, and where it is the message itself, its copy that is shared already and its SHA-256.
@@ -97,14 +98,19 @@ impl Examiner {
         let mut warnings = stop_at_errors(found)?;
         warnings.extend(text.oddities());
         if stage == Stage::Schema {
-            return Ok(Judged::Checked(warnings));
+            return Ok(Judged::Checked(warnings, Vec::new()));
         }
+        let layout = Layout::within(document, self.rules.signatures.at(profile.signing));
         if !profile.can_be_archived() {
-            if stage == Stage::Gateway {
-                return Err(vec![Finding::whole(Code::E213).with("profile", profile.name.as_str())]);
-            }
-            warnings.push(Finding::whole(Code::W914).with("profile", profile.name.as_str()));
-            return Ok(Judged::Checked(warnings));
+            let signatures = match profile.signing {
+                SigningPlace::Detached => Vec::new(),
+                SigningPlace::SocialHeader | SigningPlace::PatientHeader => {
+                    layout.verify(&self.site.anchors, &SignerRule { senders: &self.site.signers, require_professional: false })?
+                }
+            };
+            let code = if stage == Stage::Gateway { Code::E213 } else { Code::W914 };
+            warnings.push(Finding::whole(code).with("profile", profile.name.as_str()));
+            return stop_at_errors(warnings).map(|warnings| Judged::Checked(warnings, signatures));
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
@@ -118,12 +124,11 @@ impl Examiner {
         }
         warnings.extend(stop_at_errors(findings)?);
         let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
-        let layout = Layout::of(document);
-        layout.verify(&self.site.anchors, &rule)?;
+        let signatures = layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
-        Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, seal })))
+        Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, signatures, seal })))
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.

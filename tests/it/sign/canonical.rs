@@ -126,7 +126,7 @@ impl Chance {
         (self.0 >> 33) % n
     }
 
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
+    pub(super) fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
         from[usize::try_from(self.below(from.len() as u64)).unwrap()]
     }
 }
