@@ -4,6 +4,7 @@ pub mod audit;
 pub mod codes;
 pub mod demo;
 pub mod doctor;
+pub mod import;
 pub mod migrate;
 pub mod outcome;
 pub mod report;
@@ -53,6 +54,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
+    /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
+    Import(import::Import),
     /// Give exactly the gateway's verdict on files, offline.
     Validate(validate::Validate),
     /// Explain a document's signatures step by step: who signed what, when, with what, and what is not covered.
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
+        Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod explanations;
 pub mod fault;
+pub mod profiles;
 pub mod requests;
 pub mod rule_set;
 pub mod signatures;
