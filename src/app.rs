@@ -12,10 +12,14 @@ use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQu
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
+use crate::adapters::post::Address;
+use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
+use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
+use crate::config::schema_tree;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
@@ -32,6 +36,7 @@ use crate::pipeline::relay::Relay;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::revocation::Revocation;
 use crate::ports::signer::Signer;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
@@ -110,6 +115,16 @@ pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
     })
 }
 
+/// Whom to ask whether certificates are in force.
+///
+/// # Errors
+/// A list that cannot be read or used, an authority that no list is of, an address that is none.
+pub fn revocations(config: &Config) -> Result<Revocations, ConfigFault> {
+    let responder = config.ocsp.as_deref().map(Address::parse).transpose().map_err(|e| ConfigFault(format!("[sign] ocsp: {e}")))?;
+    let sources = Sources { lists: config.crls.clone(), grace: config.crl_grace, responder, look_again: LOOK_AGAIN, take_unknown: config.take_unknown };
+    Revocations::open(sources, trust(config)?).map_err(|e| ConfigFault(format!("[sign] crls: {e}")))
+}
+
 /// What a message is examined with.
 ///
 /// # Errors
@@ -127,8 +142,39 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
 /// # Errors
 /// What is wrong with rules, schemas or anchors.
 pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
-    let files = rule_files(config.rules_folder.as_deref())?;
+    let (examiner, site_schemas) = examiner_of(config, site_key)?;
+    examiner.compile().map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
+    Ok(examiner)
+}
+
+/// As [`examiner_with`], with the schemas of one profile compiled and the others when a message first needs them: for one run over some files.
+///
+/// # Errors
+/// What is wrong with rules, anchors, the profile or its schema.
+pub fn examiner_for(config: &Config, site_key: Vec<u8>, profile: &str) -> Result<Examiner, ConfigFault> {
+    let (examiner, site_schemas) = examiner_of(config, site_key)?;
+    examiner.ready(profile).map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
+    Ok(examiner)
+}
+
+/// What the files of a site's own schema are called among the rule files, and the folder they came from.
+type SiteSchemas = Vec<(String, PathBuf)>;
+
+fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSchemas), ConfigFault> {
+    let mut files = rule_files(config.rules_folder.as_deref())?;
+    let mut site_schemas = SiteSchemas::new();
+    for (profile, entry) in &config.profile_schemas {
+        let tree = schema_tree::read(profile, entry)?;
+        files.extend(tree.files);
+        site_schemas.push(tree.folder);
+    }
     let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let known = |profile: &str, option: &str| match rules.profiles.get(profile) {
+        Some(_) => Ok(()),
+        None => Err(ConfigFault(format!("{option}: there is no profile {profile:?}; there are {}", rules.profiles.names().join(", ")))),
+    };
+    config.profile_schemas.keys().try_for_each(|name| known(name, &format!("[profiles.{name}]")))?;
+    config.inbound.iter().try_for_each(|queue| known(&queue.profile, &format!("[inbound.{}] profile", queue.name)))?;
     let mut signers = Vec::new();
     for text in &config.signers {
         signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);
@@ -145,13 +191,12 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, Con
         device: config.device.clone(),
         receiver: config.receiver.clone(),
     };
-    let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
-    match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
-        Some(queue) => {
-            Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", "))))
-        }
-        None => Ok(examiner),
-    }
+    Ok((Examiner::unready(&files, rules, site), site_schemas))
+}
+
+/// A schema's fault with the file's place on disk in it.
+fn on_disk(fault: String, site_schemas: &SiteSchemas) -> String {
+    site_schemas.iter().fold(fault, |fault, (name, folder)| fault.replace(name, &format!("{}/", folder.display())))
 }
 
 /// Who may send and where answers may go.
@@ -205,6 +250,10 @@ pub fn signer(config: &Config, anchors: &TrustAnchors) -> Result<PemSigner, Conf
         return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()));
     }
     let signer = PemSigner::open(&config.key_file, &config.certificate_file).map_err(|e| ConfigFault(e.to_string()))?;
+    if !SigningProfile::social().algorithms.contains(&signer.algorithm()) {
+        let what = format!("{}: a key for {}, which the national profile does not sign with", config.key_file.display(), signer.algorithm().as_str());
+        return Err(ConfigFault(what));
+    }
     if config.environment == Environment::Production && (signer.facts().is_arkki_test() || anchors.has_arkki_test()) {
         return Err(ConfigFault(
             "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"
@@ -234,6 +283,8 @@ pub struct World {
     pub publisher: Arc<dyn Publisher>,
     /// The key.
     pub signer: Arc<dyn Signer>,
+    /// What issuers say of signers' certificates.
+    pub revocation: Arc<dyn Revocation>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -257,7 +308,7 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, signer, clock } = world;
+        let World { archive, consumer, publisher, signer, revocation, clock } = world;
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
@@ -266,6 +317,7 @@ impl House {
             archive: Arc::clone(&archive),
             examiner: Arc::new(examiner),
             signer,
+            revocation,
             clock: Arc::clone(&clock),
             pool: Pool::start(config.threads)?,
             relay: relay_handle,
@@ -344,7 +396,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
     let archive = open_archive(config, &entropy).await?;
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, signer, clock: Arc::new(SystemClock) };
+    let world = World { archive, consumer, publisher, signer, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
     Ok((House::open(config, examiner, world).await?, rules))
 }
 

@@ -4,4 +4,6 @@ pub mod amqp;
 pub mod clock;
 pub mod embedded;
 pub mod keys;
+pub mod post;
+pub mod revocation;
 pub mod store;

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::codes::signatures::SigningPlace;
 use crate::crypto;
+use crate::crypto::algorithm::Algorithm;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::finding::Finding;
@@ -17,36 +19,55 @@ use crate::domain::time::Moment;
 use crate::xml::dsig::{self, Survey};
 use crate::xml::tree::{self, DSIG, Document, HL7, HL7FI, Node};
 
-use super::verify::{KIND_SYSTEM, Kind, Layout, fault};
+use super::beside;
+use super::layout::{Layout, fault, plain};
+use super::verify::{KIND_SYSTEM, Kind};
+
+/// The longest body ID that is signed, in octets: an OID with a prefix is under 80.
+const ID_OCTETS: usize = 256;
 
 /// Where and what to sign in one document: found while its tree is at hand, used when the document is accepted. Borrows nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealPoint {
-    /// Where the signature goes, in octets of the document.
+    /// Where the signature goes, in octets of the document; its end for one that is kept beside it.
     offset: usize,
     /// How long the document is, so that a point is not used on another one.
     length: usize,
-    /// Whether `signatureCollection` itself is missing and comes with the signature.
-    collection_missing: bool,
-    /// `nonXMLBody/@ID`: `OID` and a checked OID, which needs no escaping.
-    body_id: String,
-    /// SHA-256 of the body's canonical form.
-    body_digest: Digest,
+    /// What the signature is put around with.
+    place: Place,
+    /// What is signed: `nonXMLBody/@ID`, which needs no escaping; for a signature beside, the name of the document's file.
+    target: String,
+    /// SHA-256 of the body's canonical form, or of the document's octets.
+    digest: Digest,
     /// A number that makes the IDs of signature and timestamp new in this document.
     number: usize,
+    /// The algorithms that the document's profile takes.
+    algorithms: Vec<Algorithm>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// As the last of the collection.
+    Collection,
+    /// With a collection of its own.
+    Header,
+    /// In a document of its own.
+    Beside,
 }
 
 /// A sealed document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The received octets with the signature in them.
+    /// The received octets with the signature in them; as received where it is kept beside.
     pub octets: Vec<u8>,
-    /// Where the signature begins in `octets`, and how long it is.
+    /// Where the signature begins in `octets`, and how long it is; its length is 0 where it is kept beside.
     pub splice: (usize, usize),
+    /// The signature's own document, where the profile keeps it beside.
+    pub beside: Option<Vec<u8>>,
 }
 
 impl SealPoint {
-    /// Finds the place: as the last `signature` of `localSocialHeader/signatureCollection`, or a new collection as the last element of the header.
+    /// Finds the place in a document of the social family: as the last `signature` of `localSocialHeader/signatureCollection`, or a new collection as the last element of the header.
     ///
     /// # Errors
     /// What keeps a signature from being made without mending octets: E503 when the body's ID is not `OID` and the document's id; E601 when header, body or collection
@@ -55,16 +76,17 @@ impl SealPoint {
         Self::in_layout(&Layout::of(document))
     }
 
-    /// As [`Self::locate`], where the layout is known already.
+    /// As [`Self::locate`], where the layout is known already, of any family.
     ///
     /// # Errors
     /// As [`Self::locate`].
     pub fn in_layout(layout: &Layout<'_, '_>) -> Result<Self, Vec<Finding>> {
         let mut findings = layout.doubles.clone();
-        if let Some(element) = layout.survey.strange_namespaces {
-            findings.push(fault(Code::E601, element, "namespace"));
+        findings.extend(layout.strange_namespace());
+        if layout.profile.place == SigningPlace::Detached {
+            return Self::beside(layout, findings);
         }
-        let body_id = layout.body.and_then(|body| body_id(layout.root, body, &layout.survey, &mut findings));
+        let target = layout.body.and_then(|body| body_id(layout, body, &mut findings));
         let place = match (layout.header, layout.collection) {
             (_, Some(collection)) => {
                 if collection.children().filter(Node::is_element).count() >= limits::SIGNATURES {
@@ -72,7 +94,7 @@ impl SealPoint {
                 }
                 end_tag(collection, "empty-collection", &mut findings)
             }
-            (Some(header), None) => end_tag(header, "empty-header", &mut findings),
+            (Some(header), None) => in_header(header, &layout.profile.follows, &mut findings),
             (None, None) => {
                 findings.push(fault(Code::E601, layout.root, "no-header"));
                 None
@@ -81,32 +103,59 @@ impl SealPoint {
         if layout.body.is_none() {
             findings.push(fault(Code::E601, layout.root, "no-body"));
         }
-        match (body_id, place, layout.body) {
-            (Some(body_id), Some(offset), Some(body)) if findings.is_empty() => Ok(Self {
+        match (target, place, layout.body) {
+            (Some(target), Some(offset), Some(body)) if findings.is_empty() => Ok(Self {
                 offset,
                 length: layout.root.document().input_text().len(),
-                collection_missing: layout.collection.is_none(),
-                body_id,
-                body_digest: layout.body_digest(body),
+                place: if layout.collection.is_none() { Place::Header } else { Place::Collection },
+                target,
+                digest: layout.body_digest(body),
                 number: free_number(&layout.survey),
+                algorithms: layout.profile.algorithms.clone(),
             }),
             _ => Err(findings),
         }
     }
 
-    /// SHA-256 of the body's canonical form, as the signature will state it.
+    /// The document as a whole is signed: its octets, under a name made of their own digest, so that no id of the sender's becomes the name of a file.
+    fn beside(layout: &Layout<'_, '_>, mut findings: Vec<Finding>) -> Result<Self, Vec<Finding>> {
+        let octets = layout.root.document().input_text().as_bytes();
+        findings.extend(layout.survey.signatures.first().map(|signature| fault(Code::E610, *signature, "misplaced")));
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let digest = crypto::sha256(octets);
+        let (offset, length) = (octets.len(), octets.len());
+        Ok(Self { offset, length, place: Place::Beside, target: beside::file_name(&digest), digest, number: 1, algorithms: layout.profile.algorithms.clone() })
+    }
+
+    /// SHA-256 of what is signed, as the signature will state it: the body's canonical form, or the document's octets.
     #[must_use]
     pub const fn body_digest(&self) -> Digest {
-        self.body_digest
+        self.digest
     }
 }
 
-/// Seals `received` with a system's signature (type 3). `sign` gives the RSA-SHA256 value over the octets handed to it; `certificate` is the signer's, in DER.
+/// Seals `received` with a system's RSA signature (type 3). `sign` gives the value over the octets handed to it; `certificate` is the signer's, in DER.
 ///
 /// # Errors
 /// The signer's outage; one of the machine when `point` was not found in these octets, which is a defect of ours.
 pub fn seal(received: &[u8], point: &SealPoint, certificate: &[u8], at: Moment, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Outage>) -> Result<Sealed, Outage> {
-    splice(received, point, Kind::System, certificate, at, sign)
+    seal_with(received, point, (Algorithm::RsaSha256, certificate), at, sign)
+}
+
+/// As [`seal`], with the algorithm of the signer's key.
+///
+/// # Errors
+/// As [`seal`], and an outage of the key when the document's profile does not take its algorithm: the site's key is the wrong one.
+pub fn seal_with(
+    received: &[u8],
+    point: &SealPoint,
+    (algorithm, certificate): (Algorithm, &[u8]),
+    at: Moment,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Outage>,
+) -> Result<Sealed, Outage> {
+    splice(received, point, Signer { kind: Kind::System, algorithm, certificate }, at, sign)
 }
 
 /// Signs a document as a professional would (type 1). The gateway never does this for anyone: samples, load and tests need such documents.
@@ -114,49 +163,55 @@ pub fn seal(received: &[u8], point: &SealPoint, certificate: &[u8], at: Moment, 
 /// # Errors
 /// As [`seal`].
 pub fn sign_professional(received: &[u8], point: &SealPoint, key: &crypto::key::SigningKey, certificate: &[u8], at: Moment) -> Result<Sealed, Outage> {
-    splice(received, point, Kind::Professional, certificate, at, |octets| key.sign_sha256(octets).map_err(|fault| Outage::new(Part::Key, fault.to_string())))
+    let signer = Signer { kind: Kind::Professional, algorithm: key.algorithm(), certificate };
+    splice(received, point, signer, at, |octets| key.sign_sha256(octets).map_err(|fault| Outage::new(Part::Key, fault.to_string())))
 }
 
-fn splice(
-    received: &[u8],
-    point: &SealPoint,
+/// Who signs, and with what.
+#[derive(Clone, Copy)]
+struct Signer<'s> {
     kind: Kind,
-    certificate: &[u8],
-    at: Moment,
-    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Outage>,
-) -> Result<Sealed, Outage> {
+    algorithm: Algorithm,
+    certificate: &'s [u8],
+}
+
+fn splice(received: &[u8], point: &SealPoint, signer: Signer<'_>, at: Moment, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Outage>) -> Result<Sealed, Outage> {
     let halves = received.split_at_checked(point.offset).filter(|_| received.len() == point.length);
     let Some((before, after)) = halves else { return Err(Outage::new(Part::Machine, "a seal point was used on another document")) };
+    if !point.algorithms.contains(&signer.algorithm) {
+        return Err(Outage::new(Part::Key, format!("the signing key is for {}, which this document's profile does not take", signer.algorithm.as_str())));
+    }
     let timestamp = format!(r#"<signatureTimestamp xmlns="{HL7FI}" ID="arkki.timestamp.{}">{}</signatureTimestamp>"#, point.number, at.to_iso());
-    let signed_info = signed_info(point, &crypto::sha256(timestamp.as_bytes()));
+    let signed_info = signed_info(point, signer.algorithm, &crypto::sha256(timestamp.as_bytes()));
     let value = sign(signed_info.as_bytes())?;
-    let block = block(point, kind, &timestamp, &signed_info, &value, certificate);
+    if point.place == Place::Beside {
+        let beside = beside::document(&signed_info, &value, signer.certificate, &timestamp);
+        return Ok(Sealed { octets: received.to_vec(), splice: (received.len(), 0), beside: Some(beside.into_bytes()) });
+    }
+    let block = block(point, signer, &timestamp, &signed_info, &value);
     let mut octets = Vec::with_capacity(received.len() + block.len());
     octets.extend_from_slice(before);
     octets.extend_from_slice(block.as_bytes());
     octets.extend_from_slice(after);
-    Ok(Sealed { octets, splice: (point.offset, block.len()) })
+    Ok(Sealed { octets, splice: (point.offset, block.len()), beside: None })
 }
 
 /// `SignedInfo` in its canonical form: attributes in order, no empty tags, its namespace on it.
-fn signed_info(point: &SealPoint, timestamp: &Digest) -> String {
+fn signed_info(point: &SealPoint, algorithm: Algorithm, timestamp: &Digest) -> String {
     let mut text = String::with_capacity(1024);
     let _ = write!(
         text,
         r#"<SignedInfo xmlns="{DSIG}"><CanonicalizationMethod Algorithm="{}"></CanonicalizationMethod><SignatureMethod Algorithm="{}"></SignatureMethod>"#,
         dsig::EXCLUSIVE,
-        dsig::RSA_SHA256
+        algorithm.uri()
     );
     let timestamp_id = format!("arkki.timestamp.{}", point.number);
-    for (id, digest) in [(&point.body_id, &point.body_digest), (&timestamp_id, timestamp)] {
+    let canonical = format!(r#"<Transforms><Transform Algorithm="{}"></Transform></Transforms>"#, dsig::EXCLUSIVE);
+    let (hash, transforms) = if point.place == Place::Beside { ("", "") } else { ("#", canonical.as_str()) };
+    for (hash, id, transforms, digest) in [(hash, &point.target, transforms, &point.digest), ("#", &timestamp_id, &canonical, timestamp)] {
         let _ = write!(
             text,
-            concat!(
-                r##"<Reference URI="#{}"><Transforms><Transform Algorithm="{}"></Transform></Transforms>"##,
-                r#"<DigestMethod Algorithm="{}"></DigestMethod><DigestValue>{}</DigestValue></Reference>"#
-            ),
-            id,
-            dsig::EXCLUSIVE,
+            r#"<Reference URI="{hash}{id}">{transforms}<DigestMethod Algorithm="{}"></DigestMethod><DigestValue>{}</DigestValue></Reference>"#,
             dsig::SHA256,
             STANDARD.encode(digest.0)
         );
@@ -166,13 +221,13 @@ fn signed_info(point: &SealPoint, timestamp: &Digest) -> String {
 }
 
 /// The whole `hl7fi:signature`, relying on no prefix of the document around it.
-fn block(point: &SealPoint, kind: Kind, timestamp: &str, signed_info: &str, value: &[u8], certificate: &[u8]) -> String {
-    let name = match kind {
+fn block(point: &SealPoint, signer: Signer<'_>, timestamp: &str, signed_info: &str, value: &[u8]) -> String {
+    let name = match signer.kind {
         Kind::Professional => "Ammattihenkilön allekirjoitus",
         Kind::System => "Järjestelmäallekirjoitus",
     };
-    let (open, close) = if point.collection_missing { ("<signatureCollection xmlns=\"urn:hl7finland\">", "</signatureCollection>") } else { ("", "") };
-    let mut text = String::with_capacity(2048 + certificate.len() * 4 / 3 + value.len() * 4 / 3);
+    let (open, close) = if point.place == Place::Header { ("<signatureCollection xmlns=\"urn:hl7finland\">", "</signatureCollection>") } else { ("", "") };
+    let mut text = String::with_capacity(2048 + signer.certificate.len() * 4 / 3 + value.len() * 4 / 3);
     let _ = write!(
         text,
         concat!(
@@ -183,7 +238,7 @@ fn block(point: &SealPoint, kind: Kind, timestamp: &str, signed_info: &str, valu
         open,
         HL7FI,
         point.number,
-        kind.code(),
+        signer.kind.code(),
         KIND_SYSTEM,
         name,
         timestamp,
@@ -192,27 +247,49 @@ fn block(point: &SealPoint, kind: Kind, timestamp: &str, signed_info: &str, valu
     );
     STANDARD.encode_string(value, &mut text);
     text.push_str("</SignatureValue><KeyInfo><X509Data><X509Certificate>");
-    STANDARD.encode_string(certificate, &mut text);
+    STANDARD.encode_string(signer.certificate, &mut text);
     text.push_str("</X509Certificate></X509Data></KeyInfo></Signature></signature>");
     text.push_str(close);
     text
 }
 
+/// Where a new collection goes: after the last of the elements that the header's schema puts before it; as the last where it names none.
+fn in_header(header: Node<'_, '_>, follows: &[String], findings: &mut Vec<Finding>) -> Option<usize> {
+    let before = |n: &Node<'_, '_>| n.is_element() && n.tag_name().namespace() == Some(HL7FI) && follows.iter().any(|name| name == n.tag_name().name());
+    let at_end = end_tag(header, "empty-header", findings)?;
+    if follows.is_empty() {
+        return Some(at_end);
+    }
+    let last = header.children().filter(before).last().map(|n| n.range().end);
+    Some(last.or_else(|| header.first_child().map(|n| n.range().start)).unwrap_or(at_end))
+}
+
 /// The body's ID, when it is what it must be and stands nowhere else.
-fn body_id(root: Node<'_, '_>, body: Node<'_, '_>, survey: &Survey<'_, '_>, findings: &mut Vec<Finding>) -> Option<String> {
+fn body_id(layout: &Layout<'_, '_>, body: Node<'_, '_>, findings: &mut Vec<Finding>) -> Option<String> {
     let id = dsig::own_id(body);
-    let document = tree::child(root, HL7, "id").and_then(|id| id.attributes().find(|a| a.name() == "root" && a.namespace().is_none()).map(|a| a.value()));
-    let expected = document.filter(|root| Oid::parse(root).is_ok()).map(|root| format!("OID{root}"));
-    if id.is_none() || id != expected.as_deref() {
+    let root = tree::child(layout.root, HL7, "id").and_then(|id| plain(id, "root"));
+    let fits = |id: &&str| {
+        let document = || root.filter(|root| Oid::parse(root).is_ok()).map(|root| format!("OID{root}"));
+        if layout.profile.body_is_document { document().as_deref() == Some(*id) } else { is_writable(id) }
+    };
+    let Some(id) = id.filter(fits) else {
         let place = tree::attribute_place(body, "ID");
         findings.push(Finding::new(Code::E503, place).with("reason", if id.is_none() { "missing" } else { "other" }));
         return None;
-    }
-    if !id.is_some_and(|id| survey.means(id, body)) {
+    };
+    if !layout.survey.means(id, body) {
         findings.push(fault(Code::E610, body, "id-twice"));
         return None;
     }
-    expected
+    Some(id.to_owned())
+}
+
+/// Whether an ID can be written into a reference as it is: a name of letters, digits and the marks that names have, of bounded length.
+fn is_writable(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= ID_OCTETS
+        && id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 /// Where the element's end tag begins; the last `</` in it, for an end tag holds no other `<`.

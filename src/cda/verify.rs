@@ -1,27 +1,28 @@
 //! The signatures a document came with: each must verify, sign this document's body and its own timestamp, and be made by someone who may (documents.md §4, Q13, Q14).
 //! Nothing here trusts what an ID seems to mean: the signed elements are found by their place in the document, and the references must name exactly those.
 
-use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
+use crate::codes::signatures::SigningProfile;
+use crate::crypto::algorithm::Algorithm;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::{Distrust, TrustAnchors};
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Place};
 use crate::domain::limits;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 use crate::xml::dsig::{self, Survey};
-use crate::xml::tree::{self, DSIG, Document, HL7, HL7FI, Node};
+use crate::xml::tree::{self, DSIG, Document, HL7FI, Node};
+
+pub use super::layout::Layout;
+use super::layout::{fault, is, plain};
+use super::signers::Signers;
 
 /// Code system of signature types (KanTa-palvelut - Sähköisen allekirjoituksen tyyppi).
 pub const KIND_SYSTEM: &str = "1.2.246.537.5.40127.2006";
-/// Organisations' branch of OIDs: below it stands the organisation's number (documents.md §6).
-const ORGANISATIONS: &str = "1.2.246.10";
-/// Roots of professionals' numbers: registration number and SV number (documents.md §6). An author may bear other ids, which no certificate names.
-const PROFESSIONALS: [&str; 2] = ["1.2.246.537.26", "1.2.246.537.25"];
 
 /// Who a signature speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +55,12 @@ pub struct SignatureFact {
     pub at: Moment,
     /// SHA-256 of the signer's certificate.
     pub certificate: Digest,
+    /// What it was made with.
+    pub algorithm: Algorithm,
+    /// The signer's certificate, for those who ask its issuer about it.
+    pub signed_with: Arc<Certificate>,
+    /// Where the certificate stands in the document.
+    pub place: Place,
 }
 
 impl fmt::Debug for SignatureFact {
@@ -80,82 +87,68 @@ pub fn verify(document: &Document<'_>, anchors: &TrustAnchors, rule: &SignerRule
     Layout::of(document).verify(anchors, rule)
 }
 
-/// What signing needs to know of one document: the elements it finds by their place, and what IDs mean. Made once for verifying and sealing.
-pub struct Layout<'a, 'i> {
-    pub(super) survey: Survey<'a, 'i>,
-    pub(super) root: Node<'a, 'i>,
-    /// `hl7fi:localSocialHeader`.
-    pub(super) header: Option<Node<'a, 'i>>,
-    /// `hl7fi:signatureCollection` in it.
-    pub(super) collection: Option<Node<'a, 'i>>,
-    /// `component/nonXMLBody`.
-    pub(super) body: Option<Node<'a, 'i>>,
-    /// What is there twice.
-    pub(super) doubles: Vec<Finding>,
-    digest: OnceCell<Digest>,
+/// As [`verify`], by another family's profile.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_within(
+    document: &Document<'_>,
+    profile: &SigningProfile,
+    anchors: &TrustAnchors,
+    rule: &SignerRule<'_>,
+) -> Result<Vec<SignatureFact>, Vec<Finding>> {
+    Layout::within(document, profile).verify(anchors, rule)
 }
 
 impl<'a, 'i: 'a> Layout<'a, 'i> {
-    /// Looks through the document once. More than one of any part is E610, for then two readers may mean two things.
-    #[must_use]
-    pub fn of(document: &'a Document<'i>) -> Self {
-        let root = document.root_element();
-        let mut doubles = Vec::new();
-        let mut only = |parent: Option<Node<'a, 'i>>, namespace: &str, name: &str| {
-            let mut found = parent.into_iter().flat_map(|p| tree::children(p, namespace, name));
-            let first = found.next();
-            if let Some(second) = found.next() {
-                doubles.push(fault(Code::E610, second, "second-element"));
-            }
-            first
-        };
-        let component = only(Some(root), HL7, "component");
-        let body = only(component, HL7, "nonXMLBody");
-        let header = only(Some(root), HL7FI, "localSocialHeader");
-        let collection = only(header, HL7FI, "signatureCollection");
-        Self { survey: Survey::of(document), root, header, collection, body, doubles, digest: OnceCell::new() }
-    }
-
-    /// SHA-256 of the body's canonical form; computed when it is first asked for.
-    pub(super) fn body_digest(&self, body: Node<'a, 'i>) -> Digest {
-        *self.digest.get_or_init(|| dsig::digest_of(body))
-    }
-
     /// As [`verify`].
     ///
     /// # Errors
     /// As [`verify`].
     pub fn verify(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> Result<Vec<SignatureFact>, Vec<Finding>> {
-        let mut findings = self.doubles.clone();
-        if let Some(element) = self.survey.strange_namespaces
-            && !self.survey.signatures.is_empty()
-        {
-            findings.push(fault(Code::E601, element, "namespace"));
-        }
-        let blocks: Vec<_> = self.collection.into_iter().flat_map(|c| c.children().filter(Node::is_element)).collect();
-        if blocks.len() > limits::SIGNATURES {
-            findings.push(fault(Code::E601, self.root, "too-many").with("limit", limits::SIGNATURES.to_string()));
-            return Err(findings);
-        }
-        misplaced(&self.survey, self.collection, &mut findings);
+        let (mut findings, blocks) = self.each(anchors, rule);
         let mut facts = Vec::new();
-        let signers = Signers::of(self.root);
-        // Signature metadata in the header announce a professional's own signature (documents.md §2 row 43, §4.3): without it the document is not whole.
-        let professional = rule.require_professional || !signers.announced.is_empty();
-        if findings.is_empty() {
-            let check = Check { layout: self, anchors, rule, signers };
-            for block in blocks {
-                match check.block(block) {
+        if findings.iter().all(|f| f.code == Code::E608) {
+            for (_, verdict) in blocks {
+                match verdict {
                     Ok(fact) => facts.push(fact),
                     Err(faults) => findings.extend(faults),
                 }
             }
-        }
-        if professional && findings.is_empty() && !facts.iter().any(|f| f.kind == Kind::Professional) {
-            findings.push(fault(Code::E608, self.header.unwrap_or(self.root), "professional"));
+            // That one is missing is said only where nothing else is wrong with those that are there.
+            if findings.iter().any(|f| f.code != Code::E608) {
+                findings.retain(|f| f.code != Code::E608);
+            }
         }
         findings.truncate(limits::FINDINGS);
         if findings.is_empty() { Ok(facts) } else { Err(findings) }
+    }
+
+    /// What is wrong with the document as a whole, and the verdict on each signature by itself: for those who explain. With anything but E608 wrong with the whole, which
+    /// could mean that two readers see two documents, [`Self::verify`] asks no signature.
+    pub(super) fn each(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> (Vec<Finding>, Vec<(Node<'a, 'i>, Result<SignatureFact, Vec<Finding>>)>) {
+        let mut findings = self.doubles.clone();
+        if !self.survey.signatures.is_empty() {
+            findings.extend(self.strange_namespace());
+        }
+        let blocks: Vec<_> = self.collection.into_iter().flat_map(|c| c.children().filter(Node::is_element)).collect();
+        if blocks.len() > limits::SIGNATURES {
+            findings.push(fault(Code::E601, self.root, "too-many").with("limit", limits::SIGNATURES.to_string()));
+            return (findings, Vec::new());
+        }
+        misplaced(&self.survey, self.collection, &mut findings);
+        if !findings.is_empty() {
+            return (findings, Vec::new());
+        }
+        let signers = Signers::of(self.root, self.profile);
+        // Signature metadata in the header announce a professional's own signature (documents.md §2 row 43, §4.3): without it the document is not whole.
+        let professional = rule.require_professional || !signers.announced.is_empty();
+        let check = Check { layout: self, anchors, rule, signers };
+        let verdicts: Vec<_> = blocks.into_iter().map(|block| (block, check.block(block))).collect();
+        if professional && !verdicts.iter().any(|(_, v)| v.as_ref().is_ok_and(|f| f.kind == Kind::Professional)) {
+            findings.push(fault(Code::E608, self.header.unwrap_or(self.root), "professional"));
+        }
+        (findings, verdicts)
     }
 }
 
@@ -199,7 +192,8 @@ impl<'a, 'i: 'a> Check<'_, 'a, 'i> {
         if at.is_none() {
             findings.push(fault(Code::E601, *timestamp, "timestamp"));
         }
-        let read = match dsig::read(*signature) {
+        let shape = dsig::Shape { algorithms: &self.layout.profile.algorithms, beside: false };
+        let read = match dsig::read_as(*signature, shape) {
             Ok(read) => read,
             Err(faults) => {
                 findings.extend(faults);
@@ -207,14 +201,12 @@ impl<'a, 'i: 'a> Check<'_, 'a, 'i> {
             }
         };
         self.references(&read, *timestamp, &mut findings);
-        let certificate = at.and_then(|at| self.certificate(&read, at, &mut findings));
+        let certificate = at.and_then(|at| certificate(self.anchors, &read, at, &mut findings));
         if let (Some(certificate), Some(kind)) = (&certificate, kind) {
-            self.signer(&read, certificate, kind, &mut findings);
+            may_sign(&self.signers, self.layout.profile, self.rule, (&read, certificate, kind), &mut findings);
         }
         match (certificate, kind, at) {
-            (Some(certificate), Some(kind), Some(at)) if findings.is_empty() => {
-                Ok(SignatureFact { kind, signer: certificate.serial().unwrap_or_default().to_owned(), at, certificate: certificate.fingerprint() })
-            }
+            (Some(certificate), Some(kind), Some(at)) if findings.is_empty() => Ok(SignatureFact::of(&read, certificate, kind, at)),
             _ => Err(findings),
         }
     }
@@ -229,7 +221,7 @@ impl<'a, 'i: 'a> Check<'_, 'a, 'i> {
         for reference in &read.references {
             let (target, digest) = if self.layout.survey.means(reference.id, body) && !saw_body {
                 saw_body = true;
-                ("nonXMLBody", self.layout.body_digest(body))
+                (body_name(body), self.layout.body_digest(body))
             } else if self.layout.survey.means(reference.id, timestamp) && !saw_timestamp {
                 saw_timestamp = true;
                 ("hl7fi:signatureTimestamp", dsig::digest_of(timestamp))
@@ -242,119 +234,77 @@ impl<'a, 'i: 'a> Check<'_, 'a, 'i> {
             }
         }
     }
-
-    /// The signer's certificate, trusted at the moment of signing, and the signature value under its key.
-    fn certificate(&self, read: &dsig::Signature<'a, 'i>, at: Moment, findings: &mut Vec<Finding>) -> Option<std::sync::Arc<Certificate>> {
-        let place = read.certificate_at;
-        let certificate = match self.anchors.verify(&read.certificate, at) {
-            Ok(certificate) => certificate,
-            Err(distrust) => {
-                let (code, reason) = match distrust {
-                    Distrust::Unreadable => (Code::E604, "unreadable"),
-                    Distrust::Chain => (Code::E604, "chain"),
-                    Distrust::Validity => (Code::E605, "validity"),
-                };
-                findings.push(fault(code, place, reason));
-                return None;
-            }
-        };
-        if !certificate.has_usable_key() {
-            findings.push(fault(Code::E609, place, "key"));
-        } else if !certificate.verifies(&dsig::digest_of(read.signed_info), &read.value) {
-            findings.push(fault(Code::E603, read.value_at, "value"));
-        }
-        Some(certificate)
-    }
-
-    /// The certificate may sign as this kind, for this document.
-    fn signer(&self, read: &dsig::Signature<'a, 'i>, certificate: &Certificate, kind: Kind, findings: &mut Vec<Finding>) {
-        let usage = certificate.usage();
-        let (allowed, serial) = (
-            match kind {
-                Kind::Professional => usage.non_repudiation,
-                Kind::System => usage.digital_signature || usage.non_repudiation,
-            },
-            certificate.serial().unwrap_or_default(),
-        );
-        if !allowed {
-            findings.push(fault(Code::E606, read.certificate_at, "key-usage"));
-        }
-        let fits = match kind {
-            Kind::Professional => self.signers.is_professional(serial),
-            Kind::System => self.signers.is_system(serial, self.rule.senders),
-        };
-        if !fits {
-            let reason = match kind {
-                Kind::Professional => "professional",
-                Kind::System => "system",
-            };
-            findings.push(fault(Code::E607, read.certificate_at, reason));
-        }
-    }
 }
 
-/// Who may sign, as the header says.
-struct Signers<'a> {
-    /// `custodian/…/id/@root`.
-    custodians: Vec<&'a str>,
-    /// Professional numbers among the authors' ids.
-    authors: HashSet<&'a str>,
-    /// `localSocialHeader/signature/assignedAuthorSigner`.
-    announced: HashSet<String>,
-}
-
-impl<'a> Signers<'a> {
-    fn of<'i: 'a>(root: Node<'a, 'i>) -> Self {
-        let ids = |from: Option<Node<'a, 'i>>| from.into_iter().flat_map(|n| tree::children(n, HL7, "id"));
-        let custodian = ["custodian", "assignedCustodian", "representedCustodianOrganization"].into_iter().try_fold(root, |n, name| tree::child(n, HL7, name));
-        let header = tree::child(root, HL7FI, "localSocialHeader");
-        let announced = header.into_iter().flat_map(|h| tree::children(h, HL7FI, "signature")).flat_map(|s| tree::children(s, HL7FI, "assignedAuthorSigner"));
+impl SignatureFact {
+    pub(super) fn of(read: &dsig::Signature<'_, '_>, certificate: Arc<Certificate>, kind: Kind, at: Moment) -> Self {
         Self {
-            custodians: ids(custodian).filter_map(|id| plain(id, "root")).collect(),
-            authors: tree::children(root, HL7, "author")
-                .flat_map(|author| ids(tree::child(author, HL7, "assignedAuthor")))
-                .filter(|id| plain(*id, "root").is_some_and(|root| PROFESSIONALS.contains(&root)))
-                .filter_map(|id| plain(id, "extension"))
-                .collect(),
-            announced: announced.map(|a| tree::text_of(a).trim_ascii().to_owned()).filter(|t| !t.is_empty()).collect(),
+            kind,
+            signer: certificate.serial().unwrap_or_default().to_owned(),
+            at,
+            certificate: certificate.fingerprint(),
+            algorithm: read.algorithm,
+            signed_with: certificate,
+            place: tree::place(read.certificate_at),
         }
     }
+}
 
-    /// The number is the announced signer's and an author's, where the header names them (documents.md §4.4). It is a number: the type of a signature is
-    /// not covered by it, and a system's certificate, whose serial is an OID, must not pass for a person's by a change of the label.
-    fn is_professional(&self, serial: &str) -> bool {
-        let is_number = !serial.is_empty() && serial.bytes().all(|b| b.is_ascii_digit());
-        is_number && (self.announced.is_empty() || self.announced.contains(serial)) && (self.authors.is_empty() || self.authors.contains(serial))
+/// The signer's certificate, trusted at the moment of signing, and the signature value under its key.
+pub(super) fn certificate(anchors: &TrustAnchors, read: &dsig::Signature<'_, '_>, at: Moment, findings: &mut Vec<Finding>) -> Option<Arc<Certificate>> {
+    let place = read.certificate_at;
+    let certificate = match anchors.verify(&read.certificate, at) {
+        Ok(certificate) => certificate,
+        Err(distrust) => {
+            let (code, reason) = match distrust {
+                Distrust::Unreadable => (Code::E604, "unreadable"),
+                Distrust::Chain => (Code::E604, "chain"),
+                Distrust::Validity => (Code::E605, "validity"),
+            };
+            findings.push(fault(code, place, reason));
+            return None;
+        }
+    };
+    // The key decides what it verifies; an algorithm that names another kind of key is a confusion, never a try.
+    if certificate.algorithm() != Some(read.algorithm) {
+        findings.push(fault(Code::E609, place, "key"));
+    } else if !certificate.verifies(&dsig::digest_of(read.signed_info), &read.value) {
+        findings.push(fault(Code::E603, read.value_at, "value"));
     }
+    Some(certificate)
+}
 
-    /// The OID is the custodian's, lies under its organisation's number, or is a sender's.
-    fn is_system(&self, serial: &str, senders: &[Oid]) -> bool {
-        let Ok(serial) = Oid::parse(serial) else { return false };
-        let custodians = || self.custodians.iter().filter_map(|root| Oid::parse(root).ok());
-        senders.contains(&serial) || custodians().any(|custodian| serial == custodian || organisation_of(&custodian).is_some_and(|o| serial.is_under(o)))
+/// The certificate may sign as this kind, for this document.
+pub(super) fn may_sign(
+    signers: &Signers<'_>,
+    profile: &SigningProfile,
+    rule: &SignerRule<'_>,
+    (read, certificate, kind): (&dsig::Signature<'_, '_>, &Certificate, Kind),
+    findings: &mut Vec<Finding>,
+) {
+    let usage = certificate.usage();
+    let allowed = match kind {
+        Kind::Professional => usage.non_repudiation,
+        Kind::System => usage.digital_signature || usage.non_repudiation,
+    };
+    if !allowed {
+        findings.push(fault(Code::E606, read.certificate_at, "key-usage"));
+    }
+    if !signers.fit(kind, certificate, rule.senders, profile) {
+        let reason = match kind {
+            Kind::Professional => "professional",
+            Kind::System => "system",
+        };
+        findings.push(fault(Code::E607, read.certificate_at, reason));
     }
 }
 
-/// `1.2.246.10.<y>` of an OID under it.
-fn organisation_of(oid: &Oid) -> Option<&str> {
-    let number = oid.as_str().strip_prefix(ORGANISATIONS)?.strip_prefix('.')?.split('.').next().filter(|n| !n.is_empty())?;
-    oid.as_str().get(..ORGANISATIONS.len() + 1 + number.len())
+/// The body's name, for a finding: one of two, never a text of the sender's.
+fn body_name(body: Node<'_, '_>) -> &'static str {
+    if body.tag_name().name() == "structuredBody" { "structuredBody" } else { "nonXMLBody" }
 }
 
-fn kind_of(description: Node<'_, '_>) -> Option<Kind> {
+pub(super) fn kind_of(description: Node<'_, '_>) -> Option<Kind> {
     let code = plain(description, "code").filter(|_| plain(description, "codeSystem") == Some(KIND_SYSTEM))?;
     [Kind::Professional, Kind::System].into_iter().find(|kind| kind.code() == code)
-}
-
-/// The value of an attribute in no namespace.
-fn plain<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
-    node.attributes().find(|a| a.name() == name && a.namespace().is_none()).map(|a| a.value())
-}
-
-fn is(node: Node<'_, '_>, namespace: &str, name: &str) -> bool {
-    node.tag_name().name() == name && node.tag_name().namespace() == Some(namespace)
-}
-
-pub(super) fn fault(code: Code, at: Node<'_, '_>, reason: &str) -> Finding {
-    Finding::new(code, tree::place(at)).with("reason", reason)
 }

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod report;
 pub mod send;
 pub mod serve;
+pub mod signature;
 pub mod topology;
 pub mod validate;
 
@@ -57,6 +58,8 @@ enum Command {
     Import(import::Import),
     /// Give exactly the gateway's verdict on files, offline.
     Validate(validate::Validate),
+    /// Explain a document's signatures step by step: who signed what, when, with what, and what is not covered.
+    Signature(signature::Signature),
     /// Show or declare the queues and exchanges that Arkki needs.
     Topology(topology::Topology),
     /// Bring the archive's tables up to this release.
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
         Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
+        Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),

@@ -8,18 +8,28 @@ use serde_json::{Value, json};
 
 use super::codes::language;
 use super::report::{Health, Report};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::revocation::Revocations;
 use crate::app;
+use crate::cda::signers::judge;
+use crate::cda::verify::SignatureFact;
 use crate::config::checked::{Config, ConfigFault};
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 use crate::pipeline::examine::{Examiner, Stage};
+use crate::ports::clock::Clock as _;
 
 const HELP: &str = r#"Needs no broker, no database and no keys. Without --config it uses the rules in the binary and the anchors of --trust. With --json it
 prints one object a line: {"file","verdict":"accepted"|"refused","rules","findings":[{"code","severity","line","column","path","text"}]}
 
 Examples:
   arkki validate --trust samples/keys/ca.pem samples/accepted/*
-  arkki validate --stage schema --json document.xml
+  arkki validate --profile cda-r2 --stage schema --json document.xml
+
+A bare document is checked as --profile: kanta-social, kanta-patient, cda-r2 or cda-r2-sdtc; one in a frame as the frame's interaction says. The schema
+stage takes every encoding of XML; that the archive takes UTF-8 without a byte-order mark only is a rule of the kanta profiles in --stage all. A DOCTYPE is
+refused always. Metadata and body are checked in kanta-social only, the one profile that is archived; signatures in the kanta profiles, where they
+stand in the document (one beside it: arkki signature verify).
 
 Exit codes: 0 every file accepted, 1 one is refused, 2 a file, the rules or the trust anchors could not be read."#;
 
@@ -27,7 +37,7 @@ Exit codes: 0 every file accepted, 1 one is refused, 2 a file, the rules or the 
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Validate {
-    /// What a bare document is checked as.
+    /// What a bare document is checked as: kanta-social, kanta-patient, cda-r2, cda-r2-sdtc.
     #[arg(long, default_value = "kanta-social")]
     profile: String,
     /// How far to check.
@@ -62,18 +72,19 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
         Ok(examiner) => examiner,
         Err(fault) => return Report::blind(fault),
     };
+    let revocations = match configured(command, config).and_then(|config| app::revocations(&config)) {
+        Ok(revocations) => revocations,
+        Err(fault) => return Report::blind(fault),
+    };
     let stage = match command.stage {
         StageName::Schema => Stage::Schema,
         StageName::All => Stage::All,
     };
-    if !examiner.knows(&command.profile) {
-        return Report::blind(format!("--profile {}: no such profile; there are {}", command.profile, examiner.profiles().join(", ")));
-    }
     let mut health = Health::Well;
     for path in &command.files {
         match read_message(path, examiner.site().octets.0) {
             Ok(octets) => {
-                let findings = examiner.validate(&octets, stage);
+                let findings = examiner.validate_and(&command.profile, &octets, stage, |facts| judge_now(&revocations, facts));
                 let refused = findings.iter().any(Finding::is_error);
                 health = health.max(if refused { Health::Unwell } else { Health::Well });
                 print(&examiner, command.language, path, &findings, refused, json);
@@ -90,15 +101,25 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
     Report::new(health, String::new(), Value::Null)
 }
 
+/// What time and the revocation lists say of the signers. The responder is not asked: this is an offline verdict.
+fn judge_now(revocations: &Revocations, facts: &[SignatureFact]) -> Vec<Finding> {
+    let now = SystemClock.now();
+    let statuses: Vec<_> = facts.iter().map(|fact| revocations.by_lists(&fact.signed_with, now)).collect();
+    judge(facts, &statuses, now)
+}
+
 /// An examiner for a configuration, or for none: then the binary's rules and the anchors given.
 fn open(command: &Validate, config: Option<&Path>) -> Result<Examiner, ConfigFault> {
+    // The site key makes column values, never verdicts: any key gives the same ones.
+    app::examiner_for(&configured(command, config)?, vec![0; 32], &command.profile)
+}
+
+fn configured(command: &Validate, config: Option<&Path>) -> Result<Config, ConfigFault> {
     let config = match config {
         Some(path) => Config::read(Some(path))?,
         None => Config { trust: Vec::new(), ..Config::read(None)? },
     };
-    let config = Config { trust: config.trust.iter().chain(&command.trust).cloned().collect(), ..config };
-    // The site key makes column values, never verdicts: any key gives the same ones.
-    app::examiner_with(&config, vec![0; 32])
+    Ok(Config { trust: config.trust.iter().chain(&command.trust).cloned().collect(), ..config })
 }
 
 /// Reads one file; one above the message limit is read just far enough to be refused for its size.

@@ -20,6 +20,8 @@ pub struct Raw {
     pub sign: RawSign,
     pub answer: RawAnswer,
     pub rules: RawRules,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, RawProfile>,
     pub limits: RawLimits,
     pub work: RawWork,
     pub telemetry: RawTelemetry,
@@ -70,6 +72,10 @@ section!(RawSign {
     trust: Vec<String> = vec!["/etc/arkki/trust.pem".into()],
     intermediates: Vec<String> = Vec::new(),
     signers: Vec<String> = Vec::new(),
+    crls: Vec<String> = Vec::new(),
+    crl_grace_hours: u64 = 4,
+    ocsp: String = String::new(),
+    revocation_unknown: String = "hold".into(),
 });
 
 section!(RawAnswer {
@@ -82,6 +88,8 @@ section!(RawAnswer {
 });
 
 section!(RawRules { folder: String = String::new() });
+
+section!(RawProfile { schema: String = String::new() });
 
 section!(RawLimits {
     message_octets: usize = crate::domain::limits::MESSAGE_OCTETS,
@@ -119,6 +127,7 @@ impl Default for Raw {
             sign: RawSign::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
+            profiles: BTreeMap::new(),
             limits: RawLimits::default(),
             work: RawWork::default(),
             telemetry: RawTelemetry::default(),

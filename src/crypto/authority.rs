@@ -2,6 +2,7 @@
 
 use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
@@ -23,6 +24,7 @@ pub struct Authority {
     key: PKey<Private>,
     x509: X509,
     bits: u32,
+    elliptic: bool,
 }
 
 /// A key with its certificate, as PEM files would hold them.
@@ -64,7 +66,7 @@ impl Authority {
         let own = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
         builder.append_extension(own)?;
         builder.sign(&key, MessageDigest::sha256())?;
-        Ok(Self { key, x509: builder.build(), bits })
+        Ok(Self { key, x509: builder.build(), bits, elliptic: false })
     }
 
     /// Reads back a CA that was kept as PEM.
@@ -77,7 +79,19 @@ impl Authority {
         if !Certificate::from_x509(x509.clone())?.is_arkki_test() {
             return Err(Fault::new("not a test CA made by Arkki"));
         }
-        Ok(Self { bits: key.bits(), key, x509 })
+        Ok(Self { bits: key.bits(), key, x509, elliptic: false })
+    }
+
+    /// The same CA, issuing RSA keys of this size from now on.
+    #[must_use]
+    pub fn issuing(self, bits: u32) -> Self {
+        Self { bits, elliptic: false, ..self }
+    }
+
+    /// The same CA, issuing keys on P-256 from now on.
+    #[must_use]
+    pub fn issuing_elliptic(self) -> Self {
+        Self { elliptic: true, ..self }
     }
 
     /// The CA's certificate and key as PEM.
@@ -115,7 +129,11 @@ impl Authority {
     }
 
     fn issue(&self, subject: &[(Nid, &str)], usage: &mut KeyUsage, valid: Validity) -> Result<Issued, Fault> {
-        let key = PKey::from_rsa(Rsa::generate(self.bits)?)?;
+        let key = if self.elliptic {
+            PKey::from_ec_key(EcKey::generate(EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?.as_ref())?)?
+        } else {
+            PKey::from_rsa(Rsa::generate(self.bits)?)?
+        };
         let mut builder = begin(&name_of(subject)?, &self.x509.subject_name().to_owned()?, &key, valid)?;
         builder.append_extension(BasicConstraints::new().critical().build()?)?;
         builder.append_extension(usage.build()?)?;
@@ -135,7 +153,7 @@ impl Issued {
     /// When OpenSSL refuses.
     pub fn open(&self) -> Result<(SigningKey, Certificate), Fault> {
         let key = PKey::private_key_from_pem_callback(&self.key_pem, |_| Ok(0))?;
-        Ok((SigningKey::from_key(key), Certificate::from_pem(&self.certificate_pem)?))
+        Ok((SigningKey::from_key(key)?, Certificate::from_pem(&self.certificate_pem)?))
     }
 }
 

@@ -1,13 +1,16 @@
 //! X.509 certificates: what Arkki reads out of one. Whether it is trusted is `trust`'s question.
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::bn::BigNum;
+use openssl::ecdsa::EcdsaSig;
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Public};
+use openssl::pkey::{HasPublic, Id, PKey, Public};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use openssl::x509::{X509, X509KeyUsage, X509NameRef};
 
 use super::Fault;
+use super::algorithm::Algorithm;
 use crate::domain::digest::Digest;
 use crate::domain::time::Moment;
 
@@ -23,12 +26,14 @@ const RSA_EXPONENT_BITS: i32 = 33;
 pub const TEST_CA: &str = "ARKKI TEST CA";
 
 /// A certificate and the facts in it.
+#[derive(Clone)]
 pub struct Certificate {
     pub(super) x509: X509,
     key: Option<PKey<Public>>,
     der: Vec<u8>,
     fingerprint: Digest,
     serial: Option<String>,
+    organisation: Option<String>,
     subject: Option<String>,
     issuer: Option<String>,
     not_before: Moment,
@@ -45,6 +50,8 @@ pub struct Usage {
     pub non_repudiation: bool,
     /// keyCertSign.
     pub certificate_sign: bool,
+    /// cRLSign.
+    pub list_sign: bool,
 }
 
 impl Certificate {
@@ -86,11 +93,13 @@ impl Certificate {
             digital_signature: u.contains(X509KeyUsage::DIGITAL_SIGNATURE),
             non_repudiation: u.contains(X509KeyUsage::NON_REPUDIATION),
             certificate_sign: u.contains(X509KeyUsage::KEY_CERT_SIGN),
+            list_sign: u.contains(X509KeyUsage::CRL_SIGN),
         });
         Ok(Self {
             fingerprint: super::sha256(&der),
-            key: x509.public_key().ok().filter(is_bounded_rsa),
+            key: x509.public_key().ok().filter(|key| is_bounded_rsa(key) || order_octets(key).is_some()),
             serial: entry(x509.subject_name(), Nid::SERIALNUMBER),
+            organisation: entry(x509.subject_name(), Nid::ORGANIZATIONNAME),
             subject: entry(x509.subject_name(), Nid::COMMONNAME),
             issuer: entry(x509.issuer_name(), Nid::COMMONNAME),
             not_before: moment(x509.not_before())?,
@@ -155,24 +164,64 @@ impl Certificate {
         [&self.subject, &self.issuer].into_iter().flatten().any(|name| name.starts_with(TEST_CA))
     }
 
-    /// Whether the key is RSA of 2048–8192 bits with an ordinary exponent: the only kind the profile can use.
+    /// Whether the key is one a profile can use: RSA of 2048–8192 bits with an ordinary exponent, or on P-256 or P-384.
     #[must_use]
     pub const fn has_usable_key(&self) -> bool {
         self.key.is_some()
     }
 
-    /// Whether `value` is this key's RSA signature (PKCS#1 v1.5, SHA-256) over octets with this digest.
+    /// The algorithm its key signs with; `None` for a key that no profile can use.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.key.as_ref().map(|key| if key.id() == Id::EC { Algorithm::EcdsaSha256 } else { Algorithm::RsaSha256 })
+    }
+
+    /// The size of its key in bits; 0 for one that cannot be used.
+    #[must_use]
+    pub fn key_bits(&self) -> u32 {
+        self.key.as_ref().map_or(0, |key| key.bits())
+    }
+
+    /// The subject's organisation.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&str> {
+        self.organisation.as_deref()
+    }
+
+    /// Its number at its issuer, in hexadecimal.
+    #[must_use]
+    pub fn number(&self) -> String {
+        self.x509.serial_number().to_bn().and_then(|n| n.to_hex_str()).map_or_else(|_| String::new(), |hex| hex.to_string())
+    }
+
+    /// Whether `value` is this key's signature over octets with this SHA-256: PKCS#1 v1.5 of an RSA key, `r` and `s` of an elliptic one. The certificate's key
+    /// decides which, never the message, so that no value is tried under an algorithm its key is not for.
     #[must_use]
     pub fn verifies(&self, digest: &Digest, value: &[u8]) -> bool {
         let Some(key) = &self.key else { return false };
-        let verify = || {
+        let verify = || -> Result<bool, openssl::error::ErrorStack> {
+            if let Some(order) = order_octets(key) {
+                let Some((r, s)) = value.split_at_checked(order).filter(|(_, s)| s.len() == order) else { return Ok(false) };
+                let pair = EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
+                let elliptic = key.ec_key()?;
+                return pair.verify(&digest.0, &elliptic);
+            }
+            if value.len() != key.size() {
+                return Ok(false);
+            }
             let mut context = PkeyCtx::new(key)?;
             context.verify_init()?;
             context.set_rsa_padding(Padding::PKCS1)?;
             context.set_signature_md(openssl::md::Md::sha256())?;
             context.verify(&digest.0, value)
         };
-        value.len() == key.size() && verify().unwrap_or(false)
+        verify().unwrap_or(false)
+    }
+
+    /// Whether this is the certificate of the authority that issued `other`: the name fits and the signature verifies.
+    pub(super) fn issued(&self, other: &Self) -> bool {
+        let named = self.x509.subject_name().try_cmp(other.x509.issuer_name()).is_ok_and(|order| order.is_eq());
+        named && self.x509.public_key().is_ok_and(|key| other.x509.verify(&key).unwrap_or(false))
     }
 
     pub(super) fn holds<T: openssl::pkey::HasPublic>(&self, key: &PKey<T>) -> bool {
@@ -200,11 +249,29 @@ impl std::fmt::Debug for Certificate {
     }
 }
 
+/// How long `r` and `s` of a key on P-256 or P-384 are, in octets; `None` for any other key.
+pub(super) fn order_octets<T: HasPublic>(key: &PKey<T>) -> Option<usize> {
+    let elliptic = key.ec_key().ok()?;
+    match elliptic.group().curve_name() {
+        Some(Nid::X9_62_PRIME256V1) => Some(32),
+        Some(Nid::SECP384R1) => Some(48),
+        _ => None,
+    }
+}
+
 fn is_bounded_rsa(key: &PKey<Public>) -> bool {
     key.id() == Id::RSA
         && (RSA_BITS_LEAST..=RSA_BITS_MOST).contains(&key.bits())
         && key.rsa().is_ok_and(|rsa| rsa.e().num_bits() <= RSA_EXPONENT_BITS && rsa.e().is_odd() && rsa.e().num_bits() > 1)
 }
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for Certificate {}
 
 /// The one entry of this kind in a name.
 fn entry(name: &X509NameRef, kind: Nid) -> Option<String> {

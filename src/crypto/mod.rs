@@ -1,8 +1,10 @@
 //! Digests, keys and certificates: the one folder that names OpenSSL. Pure functions on octets; files and tokens are the adapters' business.
 
+pub mod algorithm;
 pub mod authority;
 pub mod certificate;
 pub mod key;
+pub mod revocation;
 pub mod trust;
 
 use openssl::hash::MessageDigest;
@@ -69,7 +71,7 @@ pub fn hmac_sha256(key: &[u8], octets: &[u8]) -> Result<Digest, openssl::error::
 pub struct Fault(String);
 
 impl Fault {
-    fn new(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::stack::Stack;
-use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 
@@ -67,10 +67,42 @@ impl TrustAnchors {
         Ok(Self { anchors, intermediates, remembered: Mutex::default() })
     }
 
+    /// The same authorities, with nothing remembered: for whoever needs them beside the one that has them.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { anchors: self.anchors.clone(), intermediates: self.intermediates.clone(), remembered: Mutex::default() }
+    }
+
     /// The anchors.
     #[must_use]
     pub fn anchors(&self) -> &[Certificate] {
         &self.anchors
+    }
+
+    /// Anchors and intermediates: every authority the site knows.
+    pub(super) fn authorities(&self) -> impl Iterator<Item = &Certificate> {
+        self.anchors.iter().chain(&self.intermediates)
+    }
+
+    /// The authority that issued this certificate; `None` for one that none of them did.
+    #[must_use]
+    pub fn issuer_of(&self, certificate: &Certificate) -> Option<&Certificate> {
+        self.authorities().find(|authority| authority.issued(certificate))
+    }
+
+    /// The authorities above a certificate, from its issuer to an anchor: for those who explain. At most [`INTERMEDIATES`] and an anchor.
+    #[must_use]
+    pub fn path_of<'t>(&'t self, certificate: &'t Certificate) -> Vec<&'t Certificate> {
+        let mut path: Vec<&Certificate> = Vec::new();
+        let mut here = certificate;
+        while let Some(issuer) = self.issuer_of(here).filter(|issuer| !path.contains(issuer)) {
+            path.push(issuer);
+            if self.anchors.contains(issuer) {
+                break;
+            }
+            here = issuer;
+        }
+        path
     }
 
     /// Whether an anchor or intermediate is a test CA made by Arkki, which production refuses.
@@ -108,17 +140,7 @@ impl TrustAnchors {
 
     /// Builds and verifies the chain as it stood at `at`; gives the time in which all its links are valid.
     fn chain(&self, leaf: &X509, at: Moment) -> Result<Result<(Moment, Moment), Distrust>, Fault> {
-        let mut parameters = X509VerifyParam::new()?;
-        parameters.set_time(at.seconds());
-        parameters.set_depth(INTERMEDIATES);
-        // An anchor need not be a root: trust may begin at the authority for social welfare and health care itself.
-        parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
-        let mut store = X509StoreBuilder::new()?;
-        for anchor in &self.anchors {
-            store.add_cert(anchor.x509.clone())?;
-        }
-        store.set_param(&parameters)?;
-        let store = store.build();
+        let store = self.store_at(at)?;
         let mut untrusted = Stack::new()?;
         for intermediate in &self.intermediates {
             untrusted.push(intermediate.x509.clone())?;
@@ -142,6 +164,21 @@ impl TrustAnchors {
             result if is_time(result) => Err(Distrust::Validity),
             _ => Err(Distrust::Chain),
         })
+    }
+
+    /// The anchors as OpenSSL wants them, and the time at which chains are judged.
+    pub(super) fn store_at(&self, at: Moment) -> Result<X509Store, Fault> {
+        let mut parameters = X509VerifyParam::new()?;
+        parameters.set_time(at.seconds());
+        parameters.set_depth(INTERMEDIATES);
+        // An anchor need not be a root: trust may begin at the authority for social welfare and health care itself.
+        parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+        let mut store = X509StoreBuilder::new()?;
+        for anchor in &self.anchors {
+            store.add_cert(anchor.x509.clone())?;
+        }
+        store.set_param(&parameters)?;
+        Ok(store.build())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Verified>> {

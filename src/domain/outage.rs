@@ -11,13 +11,15 @@ pub enum Part {
     Broker,
     /// The signing key (file or token).
     Key,
+    /// What issuers say of certificates: revocation lists, OCSP.
+    Revocation,
     /// The machine: disk, memory, entropy, threads.
     Machine,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Archive, Self::Broker, Self::Key, Self::Machine];
+    pub const ALL: [Self; 5] = [Self::Archive, Self::Broker, Self::Key, Self::Revocation, Self::Machine];
 
     /// The label used in logs and metrics.
     #[must_use]
@@ -26,6 +28,7 @@ impl Part {
             Self::Archive => "archive",
             Self::Broker => "broker",
             Self::Key => "key",
+            Self::Revocation => "revocation",
             Self::Machine => "machine",
         }
     }

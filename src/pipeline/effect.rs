@@ -89,7 +89,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
 
 fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Result<Archive, Outage> {
     let signer = setting.signer;
-    let sealed = seal::seal(&accepted.document, &accepted.seal, signer.certificate(), setting.at, |octets| signer.sign(octets))?;
+    let sealed = seal::seal_with(&accepted.document, &accepted.seal, (signer.algorithm(), signer.certificate()), setting.at, |octets| signer.sign(octets))?;
     let archived = crypto::sha256(&sealed.octets);
     let warnings = located(setting, accepted, warnings);
     let outcome = ack::outcome_digest(AckType::Accept, &warnings);

@@ -17,6 +17,7 @@ use super::gate::{Gate, Stopping, told};
 use super::lanes::{Lanes, Place};
 use super::pool::{Panicked, Pool};
 use super::relay::RelayHandle;
+use super::signers;
 use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::code::Code;
 use crate::domain::facts::{DocumentNeeds, Facts, Needs, Prior, Standing};
@@ -28,6 +29,7 @@ use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Delivery, Settle, Settlement};
 use crate::ports::clock::Clock;
+use crate::ports::revocation::Revocation;
 use crate::ports::signer::Signer;
 use crate::rules::decide::{self, Decision, Holding};
 use crate::telemetry::{self, Ending};
@@ -47,6 +49,8 @@ pub struct Parts {
     pub examiner: Arc<Examiner>,
     /// The key of the system signature.
     pub signer: Arc<dyn Signer>,
+    /// What issuers say of signers' certificates.
+    pub revocation: Arc<dyn Revocation>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The pool.
@@ -282,6 +286,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             decision = Decision::Refuse { refusal: Refusal::one(full), expects: Vec::new() };
         }
     }
+    let decision = signers::still_sign(&parts.gate, &parts.revocation, examined, decision, at).await?;
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
     let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };

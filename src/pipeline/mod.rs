@@ -10,3 +10,4 @@ pub mod intake;
 pub mod lanes;
 pub mod pool;
 pub mod relay;
+pub mod signers;

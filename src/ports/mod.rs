@@ -3,4 +3,5 @@
 pub mod archive;
 pub mod broker;
 pub mod clock;
+pub mod revocation;
 pub mod signer;

@@ -120,6 +120,17 @@ pub fn outage_ended(part: Part) {
     info!(part = part.as_str(), "outage over: consumer resumed");
 }
 
+/// A revocation list that was put in place cannot be used: the one before stays in force until it is too old.
+pub fn revocation_unreadable(why: &str) {
+    warn!(why, "a revocation list cannot be used; the earlier one stays in force");
+}
+
+/// The OCSP responder gave nothing that could be used.
+pub fn responder_silent(why: &str) {
+    counter!("arkki_ocsp_failures_total").increment(1);
+    warn!(why, "the OCSP responder gave no usable answer");
+}
+
 /// The broker's connection was made or lost.
 pub fn broker_connection(up: bool, detail: &str) {
     gauge!("arkki_broker_up").set(if up { 1.0 } else { 0.0 });

@@ -1,4 +1,4 @@
-//! XML Signature in one strict profile (documents.md §4.2): exclusive C14N, RSA with SHA-256, two same-document references, the signer's certificate.
+//! XML Signature in one strict profile (documents.md §4.2): exclusive C14N, SHA-256, the algorithms a place allows, two references, the signer's certificate.
 //! [`read`] takes a `ds:Signature` apart and refuses whatever the profile does not name; [`Survey`] finds what IDs mean in the document at hand.
 //! What the references must point at, and who may sign, is `cda::verify`'s matter.
 
@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::crypto::algorithm::Algorithm;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::finding::Finding;
@@ -18,8 +19,6 @@ use super::tree::{self, DSIG, Document, Node};
 pub const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 /// The enveloped-signature transform; it changes nothing here, for no target contains its signature, but vendors write it.
 pub const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
-/// RSA PKCS#1 v1.5 with SHA-256.
-pub const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 /// SHA-256.
 pub const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
@@ -30,6 +29,8 @@ const KNOWN: usize = 8;
 
 /// A `ds:Signature` of the profile's shape. Nothing in it is believed yet.
 pub struct Signature<'a, 'i> {
+    /// The algorithm of the signature value.
+    pub algorithm: Algorithm,
     /// What the signature value covers.
     pub signed_info: Node<'a, 'i>,
     /// The two references, in the order written.
@@ -42,45 +43,85 @@ pub struct Signature<'a, 'i> {
     pub certificate: Vec<u8>,
     /// The element that holds it.
     pub certificate_at: Node<'a, 'i>,
+    /// What a signature beside a document carries itself: its `ds:Object`.
+    pub object: Option<Node<'a, 'i>>,
+}
+
+/// What shape and which algorithms are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'s> {
+    /// The signature algorithms taken.
+    pub algorithms: &'s [Algorithm],
+    /// Whether the first reference is to the octets of a file by its name, without transforms, and a `ds:Object` follows `KeyInfo`.
+    pub beside: bool,
+}
+
+impl Default for Shape<'static> {
+    /// The national profile's: RSA with SHA-256, two references within the document.
+    fn default() -> Self {
+        Self { algorithms: &[Algorithm::RsaSha256], beside: false }
+    }
 }
 
 /// One `ds:Reference`.
 pub struct Reference<'a, 'i> {
     /// The element.
     pub at: Node<'a, 'i>,
-    /// The ID it names, without `#`.
+    /// The ID it names, without `#`; the name of the file where [`Self::to_octets`].
     pub id: &'a str,
+    /// Whether it covers a file's octets as they are, and no element of this document.
+    pub to_octets: bool,
+    /// Whether the enveloped-signature transform stands before the canonicalization.
+    pub enveloped: bool,
     /// The digest it claims.
     pub digest: Digest,
 }
 
-/// Reads a `ds:Signature`.
+/// Reads a `ds:Signature` of the national profile.
 ///
 /// # Errors
 /// Everything that is not of the profile: E601 for its shape, E609 for an algorithm, E610 for its references.
 pub fn read<'a, 'i: 'a>(signature: Node<'a, 'i>) -> Result<Signature<'a, 'i>, Vec<Finding>> {
-    let mut reader = Reader { findings: Vec::new() };
+    read_as(signature, Shape::default())
+}
+
+/// Reads a `ds:Signature` of another shape.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as<'a, 'i: 'a>(signature: Node<'a, 'i>, shape: Shape<'_>) -> Result<Signature<'a, 'i>, Vec<Finding>> {
+    let mut reader = Reader { findings: Vec::new(), shape };
     match reader.signature(signature) {
         Some(read) if reader.findings.is_empty() => Ok(read),
         _ => Err(reader.findings),
     }
 }
 
-struct Reader {
+struct Reader<'s> {
     findings: Vec<Finding>,
+    shape: Shape<'s>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn signature<'a, 'i: 'a>(&mut self, signature: Node<'a, 'i>) -> Option<Signature<'a, 'i>> {
         self.attributes(signature, &["Id"]);
-        let [signed_info, value_at, key_info] = self.children(signature, ["SignedInfo", "SignatureValue", "KeyInfo"])?;
+        let (signed_info, value_at, key_info, object) = if self.shape.beside {
+            let [signed_info, value_at, key_info, object] = self.children(signature, ["SignedInfo", "SignatureValue", "KeyInfo", "Object"])?;
+            self.attributes(object, &[]);
+            self.only_space(object);
+            (signed_info, value_at, key_info, Some(object))
+        } else {
+            let [signed_info, value_at, key_info] = self.children(signature, ["SignedInfo", "SignatureValue", "KeyInfo"])?;
+            (signed_info, value_at, key_info, None)
+        };
         self.attributes(signed_info, &["Id"]);
         let parts = self.children(signed_info, ["CanonicalizationMethod", "SignatureMethod", "Reference", "Reference"]);
         let references = parts.and_then(|[canonicalization, method, first, second]| {
             self.algorithm(canonicalization, &[EXCLUSIVE]);
-            self.algorithm(method, &[RSA_SHA256]);
-            let (first, second) = (self.reference(first), self.reference(second));
-            Some([first?, second?])
+            let algorithm = self.method(method);
+            let first = if self.shape.beside { self.reference_to_octets(first) } else { self.reference(first) };
+            let second = self.reference(second);
+            Some((algorithm?, [first?, second?]))
         });
         self.attributes(value_at, &["Id"]);
         let value = self.octets(value_at);
@@ -92,7 +133,40 @@ impl Reader {
             Some((self.octets(certificate)?, certificate))
         });
         let (certificate, certificate_at) = certificate?;
-        Some(Signature { signed_info, references: references?, value: value?, value_at, certificate, certificate_at })
+        let (algorithm, references) = references?;
+        Some(Signature { algorithm, signed_info, references, value: value?, value_at, certificate, certificate_at, object })
+    }
+
+    /// The signature algorithm, which must be one of the place's.
+    fn method(&mut self, method: Node<'_, '_>) -> Option<Algorithm> {
+        let uris: Vec<&str> = self.shape.algorithms.iter().map(|a| a.uri()).collect();
+        self.algorithm(method, &uris);
+        method.attribute("Algorithm").and_then(Algorithm::from_uri)
+    }
+
+    /// A reference to the octets of a file beside this one: a plain relative name and no transforms, so that nothing can be made of it but its octets.
+    fn reference_to_octets<'a, 'i: 'a>(&mut self, reference: Node<'a, 'i>) -> Option<Reference<'a, 'i>> {
+        self.attributes(reference, &["URI"]);
+        let [method, value] = self.children(reference, ["DigestMethod", "DigestValue"])?;
+        self.algorithm(method, &[SHA256]);
+        self.attributes(value, &[]);
+        let digest = self.digest(value);
+        let plain = |uri: &&str| !uri.is_empty() && !uri.starts_with('.') && uri.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let id = reference.attribute("URI").filter(plain);
+        if id.is_none() {
+            self.push(Code::E610, reference, "not-a-plain-name");
+        }
+        Some(Reference { at: reference, id: id?, to_octets: true, enveloped: false, digest: digest? })
+    }
+
+    fn digest(&mut self, value: Node<'_, '_>) -> Option<Digest> {
+        self.octets(value).and_then(|octets| {
+            let digest = Digest::from_slice(&octets);
+            if digest.is_none() {
+                self.push(Code::E601, value, "digest-length");
+            }
+            digest
+        })
     }
 
     fn reference<'a, 'i: 'a>(&mut self, reference: Node<'a, 'i>) -> Option<Reference<'a, 'i>> {
@@ -111,18 +185,12 @@ impl Reader {
         self.only_space(transforms);
         self.algorithm(method, &[SHA256]);
         self.attributes(value, &[]);
-        let digest = self.octets(value).and_then(|octets| {
-            let digest = Digest::from_slice(&octets);
-            if digest.is_none() {
-                self.push(Code::E601, value, "digest-length");
-            }
-            digest
-        });
+        let digest = self.digest(value);
         let id = reference.attribute("URI").and_then(|uri| uri.strip_prefix('#')).filter(|id| !id.is_empty() && !id.contains(['(', '#']));
         if id.is_none() {
             self.push(Code::E610, reference, "not-same-document-id");
         }
-        Some(Reference { at: reference, id: id?, digest: digest? })
+        Some(Reference { at: reference, id: id?, to_octets: false, enveloped: steps.len() > 1, digest: digest? })
     }
 
     /// The element's children, which must be exactly these elements of XML Signature in this order, with nothing but white space (and comments) between.
@@ -149,7 +217,9 @@ impl Reader {
         for method in node.descendants().filter(Node::is_element).take(64) {
             match method.tag_name().name() {
                 "CanonicalizationMethod" => self.algorithm(method, &[EXCLUSIVE]),
-                "SignatureMethod" => self.algorithm(method, &[RSA_SHA256]),
+                "SignatureMethod" => {
+                    self.method(method);
+                }
                 "DigestMethod" => self.algorithm(method, &[SHA256]),
                 "Transform" => self.algorithm(method, &[EXCLUSIVE, ENVELOPED]),
                 _ => {}
@@ -289,7 +359,6 @@ fn known_algorithm(uri: &str) -> &'static str {
         "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384" => "rsa-sha384",
         "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512" => "rsa-sha512",
         "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256" => "hmac-sha256",
-        "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256" => "ecdsa-sha256",
         "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1" => "rsa-pss-sha256",
         "http://www.w3.org/2001/04/xmldsig-more#sha384" => "sha384",
         "http://www.w3.org/2001/04/xmlenc#sha512" => "sha512",
@@ -303,9 +372,8 @@ fn known_algorithm(uri: &str) -> &'static str {
         "http://www.w3.org/2000/09/xmldsig#base64" => "base64",
         EXCLUSIVE => "exc-c14n",
         ENVELOPED => "enveloped-signature",
-        RSA_SHA256 => "rsa-sha256",
         SHA256 => "sha256",
-        _ => "other",
+        _ => Algorithm::from_uri(uri).map_or("other", Algorithm::as_str),
     }
 }
 

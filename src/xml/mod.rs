@@ -2,8 +2,11 @@
 
 pub mod c14n;
 pub mod declared;
+mod detective;
 pub mod dsig;
+pub mod encoding;
 pub mod first_id;
+pub mod identity;
 pub mod path;
 pub mod prepass;
 pub mod scan;

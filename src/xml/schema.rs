@@ -29,6 +29,7 @@ use crate::domain::limits;
 pub struct Schema {
     compiled: NonNull<c_void>,
     declared: Declared,
+    remarks: Vec<SchemaFault>,
 }
 
 // SAFETY: after `compile` the schema is only read; libxml2 keeps what changes during a validation in the validation context.
@@ -46,6 +47,8 @@ pub struct SchemaFault {
     pub line: u32,
     /// libxml2's own words: they quote nothing but the schema.
     pub reason: String,
+    /// Whether libxml2 goes on all the same.
+    pub is_warning: bool,
 }
 
 impl std::fmt::Display for SchemaFault {
@@ -62,7 +65,20 @@ impl Schema {
     /// # Errors
     /// The first thing libxml2 complains of, warnings too: a skipped import would leave types silently absent.
     pub fn compile(files: &Files, entry: &str) -> Result<Self, SchemaFault> {
-        let fault = |reason: &str| SchemaFault { file: entry.to_owned(), line: 0, reason: reason.to_owned() };
+        let schema = Self::compile_with_remarks(files, entry)?;
+        match schema.remarks.first() {
+            Some(remark) => Err(remark.clone()),
+            None => Ok(schema),
+        }
+    }
+
+    /// As [`Self::compile`], for a schema that others wrote: what libxml2 only warns of is kept in [`Self::remarks`]. The Finnish patient set imports one
+    /// namespace by two files, and is meant to be used so.
+    ///
+    /// # Errors
+    /// The first error of libxml2's.
+    pub fn compile_with_remarks(files: &Files, entry: &str) -> Result<Self, SchemaFault> {
+        let fault = |reason: &str| SchemaFault { file: entry.to_owned(), line: 0, reason: reason.to_owned(), is_warning: false };
         let location = CString::new(format!("{MEMORY}{entry}")).map_err(|_| fault("a file name with a zero octet"))?;
         if !files.contains_key(entry) {
             return Err(fault("there is no such file"));
@@ -90,12 +106,31 @@ impl Schema {
             xmlSetStructuredErrorFunc(ptr::null_mut(), Some(hush));
             compiled
         };
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry) });
-        match (schema, complaints.into_iter().next()) {
-            (_, Some(complaint)) => Err(complaint),
-            (None, None) => Err(fault("libxml2 gives no schema and no reason")),
-            (Some(schema), None) => Ok(schema),
+        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry), remarks: Vec::new() });
+        // The first complaint is the cause (a file that could not be opened is a warning, what is missing because of it an error); a skipped import is none.
+        let has_error = complaints.iter().any(|complaint| !complaint.is_warning);
+        let cause = |c: &&SchemaFault| !c.is_warning || !c.reason.contains("Skipping import");
+        let error = complaints.iter().find(cause).filter(|_| has_error).cloned();
+        match (schema, error) {
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(complaints.into_iter().next().unwrap_or_else(|| fault("libxml2 gives no schema and no reason"))),
+            (Some(mut schema), None) => {
+                schema.remarks = complaints;
+                Ok(schema)
+            }
         }
+    }
+
+    /// What libxml2 warned of when it compiled the schema.
+    #[must_use]
+    pub fn remarks(&self) -> &[SchemaFault] {
+        &self.remarks
+    }
+
+    /// What the schema's files say that libxml2 does not tell.
+    #[must_use]
+    pub const fn declared(&self) -> &Declared {
+        &self.declared
     }
 
     /// Validates a text that the pre-pass has let through. Empty: valid. Warnings alone (W902, an extension element the schema does not know) are valid too.
@@ -247,7 +282,8 @@ extern "C" fn complain(complaints: *mut c_void, error: *const XmlError) {
             complaints.push(SchemaFault {
                 file: file.trim_start_matches(MEMORY).to_owned(),
                 line: u32::try_from(error.line).unwrap_or(0),
-                reason: String::from_utf8_lossy(message_of(error)).trim().to_owned(),
+                reason: String::from_utf8_lossy(message_of(error)).trim().replace(MEMORY, ""),
+                is_warning: error.level == WARNING,
             });
         }
     }));
@@ -344,6 +380,8 @@ extern "C" fn memory_close(reading: *mut c_void) -> c_int {
     0
 }
 
+/// `XML_ERR_WARNING`.
+const WARNING: c_int = 1;
 /// `XML_CHAR_ENCODING_UTF8`.
 const UTF8: c_int = 1;
 /// `XML_SAX2_MAGIC`: this handler knows namespaces.

@@ -2,9 +2,14 @@
 
 mod attacks;
 mod canonical;
+mod explained;
+mod judges;
 mod keys;
 mod legacy;
+mod places;
 mod profile;
+mod replay;
+mod revoked;
 mod sealing;
 mod trust;
 

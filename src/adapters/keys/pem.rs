@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::crypto::Fault;
+use crate::crypto::algorithm::Algorithm;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::key::SigningKey;
 use crate::domain::outage::{Outage, Part};
@@ -37,7 +38,7 @@ pub enum KeyProblem {
 }
 
 impl PemSigner {
-    /// Reads the key (unencrypted PEM, RSA 2048–4096) and its certificate, and checks that they belong together.
+    /// Reads the key (unencrypted PEM, RSA 2048–4096 or on P-256 or P-384) and its certificate, and checks that they belong together.
     ///
     /// # Errors
     /// What keeps the key from being used.
@@ -62,6 +63,10 @@ impl PemSigner {
 impl Signer for PemSigner {
     fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, Outage> {
         self.key.sign_sha256(octets).map_err(|fault| Outage::new(Part::Key, fault.to_string()))
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
     }
 
     fn certificate(&self) -> &[u8] {

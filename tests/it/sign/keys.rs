@@ -64,7 +64,8 @@ fn keys_the_profile_cannot_use_are_refused_without_asking_for_a_pass_phrase() {
     std::fs::write(&certificate, "").unwrap();
     for (arguments, expected) in [
         (&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"][..], "1024 bits"),
-        (&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "not RSA"),
+        (&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], "neither P-256 nor P-384"),
+        (&["genpkey", "-algorithm", "ED25519"], "neither RSA nor on an elliptic curve"),
         (&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-aes128", "-pass", "pass:secret"], "no unencrypted PEM"),
         (&["genrsa", "-traditional", "-aes128", "-passout", "pass:secret", "2048"], "no unencrypted PEM"),
     ] {
