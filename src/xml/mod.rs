@@ -3,7 +3,10 @@
 pub mod c14n;
 pub mod declared;
 pub mod dsig;
+pub mod explain;
 pub mod first_id;
+pub mod model;
+pub mod order;
 pub mod path;
 pub mod prepass;
 pub mod scan;

@@ -10,12 +10,15 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, Once, PoisonError};
 
 use super::declared::Declared;
+use super::explain;
+use super::model::{self, Model};
 use super::path::{self, Unplaced};
 use super::sentence;
 use super::tree;
@@ -29,6 +32,7 @@ use crate::domain::limits;
 pub struct Schema {
     compiled: NonNull<c_void>,
     declared: Declared,
+    model: Model,
 }
 
 // SAFETY: after `compile` the schema is only read; libxml2 keeps what changes during a validation in the validation context.
@@ -55,6 +59,16 @@ impl std::fmt::Display for SchemaFault {
 }
 
 impl std::error::Error for SchemaFault {}
+
+impl SchemaFault {
+    /// libxml2 takes one file for a namespace and warns of each further import: its types would be silently absent, which no schema of ours may do.
+    /// The official Finnish files import one that declares nothing but groups, and those they do not use: then nothing is missing.
+    fn is_harmless(&self, files: &Files) -> bool {
+        let skipped = self.reason.split_once("Skipping import of schema located at '").and_then(|(_, rest)| rest.split_once('\''));
+        let name = skipped.and_then(|(name, _)| name.strip_prefix(MEMORY));
+        name.is_some_and(|name| OPENED.with_borrow(|opened| model::names_nothing(files, name, opened)))
+    }
+}
 
 impl Schema {
     /// Compiles the schema whose entry file is `entry` (`xsd/kanta-social.xsd`); what it includes and imports is taken from `files`.
@@ -90,7 +104,8 @@ impl Schema {
             xmlSetStructuredErrorFunc(ptr::null_mut(), Some(hush));
             compiled
         };
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files) });
+        complaints.retain(|complaint| !complaint.is_harmless(files));
+        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files), model: Model::read(files, entry) });
         match (schema, complaints.into_iter().next()) {
             (_, Some(complaint)) => Err(complaint),
             (None, None) => Err(fault("libxml2 gives no schema and no reason")),
@@ -111,12 +126,16 @@ impl Schema {
             && let Some((known_only, mut warnings)) = self.declared.without_unknown(text)
         {
             match self.run(&known_only) {
-                Ok(rest) => warnings.extend(path::place_all(&known_only, rest)),
+                Ok(rest) => warnings.extend(self.place(&known_only, rest)),
                 Err(finding) => warnings.push(finding),
             }
             return warnings;
         }
-        path::place_all(text, found)
+        self.place(text, found)
+    }
+
+    fn place(&self, text: &str, found: Vec<Unplaced>) -> Vec<Finding> {
+        path::place_each(text, found, |node, finding| explain::explain(&self.model, node, finding))
     }
 
     /// One run of the validator. `Err`: libxml2 could not read the text and did not say why.
@@ -267,6 +286,8 @@ const MEMORY: &str = "arkki:///";
 thread_local! {
     /// The files that libxml2 may open on this thread: only during a compilation.
     static SHOWN: RefCell<Files> = const { RefCell::new(Files::new()) };
+    /// Those it has opened since they were shown.
+    static OPENED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
     static HUSHED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -275,6 +296,7 @@ struct Shown;
 
 impl Shown {
     fn new(files: &Files) -> Self {
+        OPENED.take();
         SHOWN.set(files.iter().filter(|(name, _)| name.ends_with(".xsd")).map(|(name, octets)| (name.clone(), octets.clone())).collect());
         Self
     }
@@ -313,7 +335,9 @@ fn shown(name: *const c_char) -> Option<Vec<u8>> {
     // SAFETY: libxml2 gives a zero-terminated name or null.
     let name = if name.is_null() { return None } else { unsafe { CStr::from_ptr(name) } };
     let name = name.to_str().ok()?.strip_prefix(MEMORY)?;
-    SHOWN.with_borrow(|files| files.get(name).cloned())
+    let octets = SHOWN.with_borrow(|files| files.get(name).cloned())?;
+    OPENED.with_borrow_mut(|opened| opened.insert(name.to_owned()));
+    Some(octets)
 }
 
 extern "C" fn memory_match(_: *const c_char) -> c_int {

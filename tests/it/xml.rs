@@ -1,5 +1,7 @@
 //! XML: the pre-pass, the schemas, and the verdicts of independent tools on both.
 
+mod classes;
+mod corpus;
 mod differential;
 mod prepass;
 mod schema;
