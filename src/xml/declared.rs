@@ -21,27 +21,37 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Reads every `.xsd` among the files; what cannot be read is passed over, libxml2 complains of it.
+    /// Reads the schema whose entry file is `entry` and what it includes and imports, for another entry may know other extensions.
+    /// What cannot be read is passed over, libxml2 complains of it.
     #[must_use]
-    pub fn read(files: &Files) -> Self {
+    pub fn read(files: &Files, entry: &str) -> Self {
         let mut declared = Self::default();
-        for octets in files.iter().filter(|(name, _)| name.ends_with(".xsd")).map(|(_, octets)| octets) {
+        let mut to_read = vec![entry.to_owned()];
+        let mut read = BTreeSet::new();
+        while let Some(name) = to_read.pop() {
+            let Some((name, octets)) = files.get_key_value(name.as_str()).filter(|(name, _)| read.insert(name.as_str())) else { continue };
             let Some(document) = std::str::from_utf8(octets).ok().and_then(|text| tree::parse(text).ok()) else { continue };
-            let is_extension = document.root_element().attribute("targetNamespace") == Some(HL7FI);
-            for node in document.descendants().filter(|n| n.tag_name().namespace() == Some(XS)) {
-                match (node.tag_name().name(), node.attribute("name"), node.attribute("value")) {
-                    ("element", Some(name), _) if is_extension => {
-                        declared.extensions.insert(name.to_owned());
-                    }
-                    ("pattern", _, Some(pattern)) => {
-                        let named = node.ancestors().find_map(|n| n.attribute("name"));
-                        declared.patterns.insert(pattern.to_owned(), named.unwrap_or_default().to_owned());
-                    }
-                    _ => {}
-                }
-            }
+            declared.read_one(document.root_element());
+            let locations = document.root_element().children().filter_map(|n| n.attribute("schemaLocation"));
+            to_read.extend(locations.map(|location| beside(name, location)));
         }
         declared
+    }
+
+    fn read_one(&mut self, schema: tree::Node<'_, '_>) {
+        let is_extension = schema.attribute("targetNamespace") == Some(HL7FI);
+        for node in schema.descendants().filter(|n| n.tag_name().namespace() == Some(XS)) {
+            match (node.tag_name().name(), node.attribute("name"), node.attribute("value")) {
+                ("element", Some(name), _) if is_extension => {
+                    self.extensions.insert(name.to_owned());
+                }
+                ("pattern", _, Some(pattern)) => {
+                    let named = node.ancestors().find_map(|n| n.attribute("name"));
+                    self.patterns.insert(pattern.to_owned(), named.unwrap_or_default().to_owned());
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The text with the extension elements that the schema does not know blanked out (every position stays), and a warning for each
@@ -81,5 +91,42 @@ impl Declared {
             }
             finding.args.retain(|(_, word)| !word.is_empty());
         }
+    }
+}
+
+/// The name of a file that another names by a relative location: `xsd/fi/a.xsd` and `../cda/b.xsd` give `xsd/cda/b.xsd`.
+fn beside(file: &str, location: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in location.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::source;
+
+    #[test]
+    fn locations_are_relative_to_the_file_that_names_them() {
+        assert_eq!(beside("xsd/fi/a.xsd", "../cda/b.xsd"), "xsd/cda/b.xsd");
+        assert_eq!(beside("xsd/fi/a.xsd", "./b.xsd"), "xsd/fi/b.xsd");
+        assert_eq!(beside("a.xsd", "../../b.xsd"), "b.xsd");
+    }
+
+    #[test]
+    fn only_what_the_entry_reaches_is_read() {
+        let files = source::embedded();
+        let social = Declared::read(&files, "xsd/kanta-social.xsd");
+        assert!(social.extensions.contains("documentGroup") && !social.extensions.contains("localHeader"));
+        let patient = Declared::read(&files, "xsd/kanta-patient.xsd");
+        assert!(patient.extensions.contains("localHeader") && !patient.extensions.contains("documentGroup"));
+        assert_eq!(patient.patterns, social.patterns);
     }
 }

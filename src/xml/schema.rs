@@ -105,7 +105,7 @@ impl Schema {
             compiled
         };
         complaints.retain(|complaint| !complaint.is_harmless(files));
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files), model: Model::read(files, entry) });
+        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry), model: Model::read(files, entry) });
         match (schema, complaints.into_iter().next()) {
             (_, Some(complaint)) => Err(complaint),
             (None, None) => Err(fault("libxml2 gives no schema and no reason")),

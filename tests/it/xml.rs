@@ -2,6 +2,7 @@
 
 mod classes;
 mod corpus;
+mod compare;
 mod differential;
 mod prepass;
 mod schema;

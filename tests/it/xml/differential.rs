@@ -16,11 +16,11 @@ const MUTANTS: usize = 800;
 /// The entry with the national parts optional: what is left is CDA R2 with an unstructured body.
 fn plain() -> Schema {
     let mut files = source::embedded();
-    let entry = String::from_utf8(files["xsd/kanta-social.xsd"].clone()).unwrap();
-    let optional = entry.replace("<xs:element ref=\"hl7fi:localSocialHeader\"/>", "<xs:element ref=\"hl7fi:localSocialHeader\" minOccurs=\"0\"/>");
-    assert_ne!(entry, optional);
-    files.insert("xsd/plain.xsd".to_owned(), optional.into_bytes());
-    Schema::compile(&files, "xsd/plain.xsd").unwrap()
+    let places = String::from_utf8(files["xsd/fi/places-social.xsd"].clone()).unwrap();
+    let optional = places.replace("<xs:element ref=\"hl7fi:localSocialHeader\"/>", "<xs:element ref=\"hl7fi:localSocialHeader\" minOccurs=\"0\"/>");
+    assert_ne!(places, optional);
+    files.insert("xsd/fi/places-social.xsd".to_owned(), optional.into_bytes());
+    Schema::compile(&files, "xsd/kanta-social.xsd").unwrap()
 }
 
 /// A document without what only the national schema knows.

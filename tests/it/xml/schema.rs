@@ -161,13 +161,13 @@ fn a_faulty_schema_is_named() {
     let fault = Schema::compile(&files, SOCIAL).unwrap_err();
     assert!(fault.to_string().contains("xmldsig.xsd"), "{fault}");
     let mut files = source::embedded();
-    files.insert("xsd/cda/names.xsd".to_owned(), b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>\n<xs:element name='a' type='b'".to_vec());
+    files.insert("xsd/cda/patient.xsd".to_owned(), b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>\n<xs:element name='a' type='b'".to_vec());
     let fault = Schema::compile(&files, SOCIAL).unwrap_err();
-    assert_eq!((fault.file.as_str(), fault.line), ("xsd/cda/names.xsd", 2), "{fault}");
+    assert_eq!((fault.file.as_str(), fault.line), ("xsd/cda/patient.xsd", 2), "{fault}");
     let mut files = source::embedded();
     let text = String::from_utf8(files["xsd/fi/social-header.xsd"].clone()).unwrap();
     let second = text.replace("<xs:import namespace=\"urn:hl7-org:v3\"/>", "<xs:import namespace=\"urn:hl7-org:v3\" schemaLocation=\"../cda/other.xsd\"/>");
-    files.insert("xsd/cda/other.xsd".to_owned(), files["xsd/cda/names.xsd"].clone());
+    files.insert("xsd/cda/other.xsd".to_owned(), files["xsd/cda/patient.xsd"].clone());
     files.insert("xsd/fi/social-header.xsd".to_owned(), second.into_bytes());
     let fault = Schema::compile(&files, SOCIAL).unwrap_err();
     assert!(fault.reason.contains("Skipping"), "{fault}");
