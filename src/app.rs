@@ -16,6 +16,7 @@ use crate::adapters::store;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
+use crate::config::schema_tree;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
@@ -127,8 +128,39 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
 /// # Errors
 /// What is wrong with rules, schemas or anchors.
 pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
-    let files = rule_files(config.rules_folder.as_deref())?;
+    let (examiner, site_schemas) = examiner_of(config, site_key)?;
+    examiner.compile().map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
+    Ok(examiner)
+}
+
+/// As [`examiner_with`], with the schemas of one profile compiled and the others when a message first needs them: for one run over some files.
+///
+/// # Errors
+/// What is wrong with rules, anchors, the profile or its schema.
+pub fn examiner_for(config: &Config, site_key: Vec<u8>, profile: &str) -> Result<Examiner, ConfigFault> {
+    let (examiner, site_schemas) = examiner_of(config, site_key)?;
+    examiner.ready(profile).map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
+    Ok(examiner)
+}
+
+/// What the files of a site's own schema are called among the rule files, and the folder they came from.
+type SiteSchemas = Vec<(String, PathBuf)>;
+
+fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSchemas), ConfigFault> {
+    let mut files = rule_files(config.rules_folder.as_deref())?;
+    let mut site_schemas = SiteSchemas::new();
+    for (profile, entry) in &config.profile_schemas {
+        let tree = schema_tree::read(profile, entry)?;
+        files.extend(tree.files);
+        site_schemas.push(tree.folder);
+    }
     let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let known = |profile: &str, option: &str| match rules.profiles.get(profile) {
+        Some(_) => Ok(()),
+        None => Err(ConfigFault(format!("{option}: there is no profile {profile:?}; there are {}", rules.profiles.names().join(", ")))),
+    };
+    config.profile_schemas.keys().try_for_each(|name| known(name, &format!("[profiles.{name}]")))?;
+    config.inbound.iter().try_for_each(|queue| known(&queue.profile, &format!("[inbound.{}] profile", queue.name)))?;
     let mut signers = Vec::new();
     for text in &config.signers {
         signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);
@@ -145,13 +177,12 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, Con
         device: config.device.clone(),
         receiver: config.receiver.clone(),
     };
-    let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
-    match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
-        Some(queue) => {
-            Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", "))))
-        }
-        None => Ok(examiner),
-    }
+    Ok((Examiner::unready(&files, rules, site), site_schemas))
+}
+
+/// A schema's fault with the file's place on disk in it.
+fn on_disk(fault: String, site_schemas: &SiteSchemas) -> String {
+    site_schemas.iter().fold(fault, |fault, (name, folder)| fault.replace(name, &format!("{}/", folder.display())))
 }
 
 /// Who may send and where answers may go.

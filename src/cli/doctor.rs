@@ -93,7 +93,14 @@ fn memory(config: &Config) -> Check {
 
 fn rules(config: &Config) -> Vec<Check> {
     match app::examiner(config) {
-        Ok(examiner) => vec![well("rules and schemas", format!("rule set {}", examiner.rules()))],
+        Ok(examiner) => {
+            let mut checks = vec![well("rules and schemas", format!("rule set {}, profiles {}", examiner.rules(), examiner.profiles().join(", ")))];
+            checks.extend(config.profile_schemas.iter().map(|(profile, entry)| {
+                let remarks = examiner.remarks(profile).first().map_or_else(String::new, |remark| format!("; libxml2 remarks: {remark}"));
+                well("schema", format!("{profile} is checked with {}, which compiles{remarks}", entry.display()))
+            }));
+            checks
+        }
         Err(fault) => vec![unwell("rules and schemas", fault.0, "mend the file it names")],
     }
 }

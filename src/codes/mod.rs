@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod fault;
+pub mod profiles;
 pub mod requests;
 pub mod rule_set;
 pub mod signatures;

@@ -2,6 +2,7 @@
 
 use super::catalogue::Catalogue;
 use super::fault::RulesFault;
+use super::profiles::Profiles;
 use super::requests::Services;
 use super::signatures::Signatures;
 use super::source::{Files, rules_of};
@@ -19,6 +20,8 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// What documents are checked as.
+    pub profiles: Profiles,
     /// Original service tasks and their pairs.
     pub tasks: ServiceTasks,
     /// Whose signature a document needs.
@@ -35,9 +38,11 @@ impl RuleSet {
     /// The first fault, by file and line.
     pub fn load(files: &Files) -> Result<Self, RulesFault> {
         let systems = Systems::load(files)?;
+        let services = Services::load(files)?;
         Ok(Self {
             catalogue: Catalogue::load(files)?,
-            services: Services::load(files)?,
+            profiles: Profiles::load(files, &services)?,
+            services,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
             templates: Templates::load(files, &systems)?,
@@ -100,6 +105,7 @@ mod tests {
             ("codes/systems/social.toml", "complete = true\n", "complete = 1\n"),
             ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
+            ("codes/profiles.toml", "\"social-header\"", "\"margin\""),
             ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
             ("templates/shared.toml", "type = \"time\"", "type = \"moment\""),
             ("templates/5-client.toml", "[need]\nid", "[need]\nidd"),

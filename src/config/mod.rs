@@ -3,3 +3,4 @@
 pub mod checked;
 pub mod folder;
 pub mod raw;
+pub mod schema_tree;

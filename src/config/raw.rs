@@ -20,6 +20,8 @@ pub struct Raw {
     pub sign: RawSign,
     pub answer: RawAnswer,
     pub rules: RawRules,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, RawProfile>,
     pub limits: RawLimits,
     pub work: RawWork,
     pub telemetry: RawTelemetry,
@@ -83,6 +85,8 @@ section!(RawAnswer {
 
 section!(RawRules { folder: String = String::new() });
 
+section!(RawProfile { schema: String = String::new() });
+
 section!(RawLimits {
     message_octets: usize = crate::domain::limits::MESSAGE_OCTETS,
     document_octets: usize = crate::domain::limits::DOCUMENT_OCTETS,
@@ -119,6 +123,7 @@ impl Default for Raw {
             sign: RawSign::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
+            profiles: BTreeMap::new(),
             limits: RawLimits::default(),
             work: RawWork::default(),
             telemetry: RawTelemetry::default(),

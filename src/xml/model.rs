@@ -376,29 +376,6 @@ impl Model {
     }
 }
 
-/// Whether a file, with what it includes and `opened` does not have, declares nothing that a document could name: no element, attribute or type at its top.
-/// Groups are named by schemas only, and a schema that names one in vain does not compile.
-#[must_use]
-pub fn names_nothing(files: &Files, path: &str, opened: &BTreeSet<String>) -> bool {
-    let mut waiting = vec![path.to_owned()];
-    let mut seen = opened.clone();
-    while let Some(path) = waiting.pop() {
-        if !seen.insert(path.clone()) {
-            continue;
-        }
-        let text = files.get(&path).and_then(|octets| std::str::from_utf8(octets).ok()).map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-        let Some(Ok(document)) = text.map(tree::parse) else { return false };
-        for node in xs(document.root_element()) {
-            match (node.tag_name().name(), node.attribute("schemaLocation")) {
-                ("include", Some(location)) => waiting.push(resolve(&path, location)),
-                ("group" | "attributeGroup" | "annotation", _) => {}
-                _ => return false,
-            }
-        }
-    }
-    true
-}
-
 /// Reads the declarations of one file.
 struct Reader<'a> {
     target: &'a str,

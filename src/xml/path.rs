@@ -145,7 +145,10 @@ pub fn place_all(text: &str, found: Vec<Unplaced>) -> Vec<Finding> {
 pub fn place_each(text: &str, mut found: Vec<Unplaced>, explain: impl Fn(Node<'_, '_>, &mut Finding)) -> Vec<Finding> {
     let document = match tree::parse(text) {
         Ok(document) => document,
-        Err(fault) => return vec![Finding::new(Code::E103, Place { line: fault.line, column: fault.column, path: "/".to_owned() })],
+        Err(fault) => {
+            let code = if fault.too_much { Code::E111 } else { Code::E103 };
+            return vec![Finding::new(code, Place { line: fault.line, column: fault.column, path: "/".to_owned() })];
+        }
     };
     found.sort_by_key(|(ordinal, ..)| *ordinal);
     let mut elements = elements(&document).enumerate();

@@ -10,7 +10,6 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -33,6 +32,7 @@ pub struct Schema {
     compiled: NonNull<c_void>,
     declared: Declared,
     model: Model,
+    remarks: Vec<SchemaFault>,
 }
 
 // SAFETY: after `compile` the schema is only read; libxml2 keeps what changes during a validation in the validation context.
@@ -50,6 +50,8 @@ pub struct SchemaFault {
     pub line: u32,
     /// libxml2's own words: they quote nothing but the schema.
     pub reason: String,
+    /// Whether libxml2 goes on all the same.
+    pub is_warning: bool,
 }
 
 impl std::fmt::Display for SchemaFault {
@@ -60,23 +62,26 @@ impl std::fmt::Display for SchemaFault {
 
 impl std::error::Error for SchemaFault {}
 
-impl SchemaFault {
-    /// libxml2 takes one file for a namespace and warns of each further import: its types would be silently absent, which no schema of ours may do.
-    /// The official Finnish files import one that declares nothing but groups, and those they do not use: then nothing is missing.
-    fn is_harmless(&self, files: &Files) -> bool {
-        let skipped = self.reason.split_once("Skipping import of schema located at '").and_then(|(_, rest)| rest.split_once('\''));
-        let name = skipped.and_then(|(name, _)| name.strip_prefix(MEMORY));
-        name.is_some_and(|name| OPENED.with_borrow(|opened| model::names_nothing(files, name, opened)))
-    }
-}
-
 impl Schema {
     /// Compiles the schema whose entry file is `entry` (`xsd/kanta-social.xsd`); what it includes and imports is taken from `files`.
     ///
     /// # Errors
     /// The first thing libxml2 complains of, warnings too: a skipped import would leave types silently absent.
     pub fn compile(files: &Files, entry: &str) -> Result<Self, SchemaFault> {
-        let fault = |reason: &str| SchemaFault { file: entry.to_owned(), line: 0, reason: reason.to_owned() };
+        let schema = Self::compile_with_remarks(files, entry)?;
+        match schema.remarks.first() {
+            Some(remark) => Err(remark.clone()),
+            None => Ok(schema),
+        }
+    }
+
+    /// As [`Self::compile`], for a schema that others wrote: what libxml2 only warns of is kept in [`Self::remarks`]. The Finnish patient set imports one
+    /// namespace by two files, and is meant to be used so.
+    ///
+    /// # Errors
+    /// The first error of libxml2's.
+    pub fn compile_with_remarks(files: &Files, entry: &str) -> Result<Self, SchemaFault> {
+        let fault = |reason: &str| SchemaFault { file: entry.to_owned(), line: 0, reason: reason.to_owned(), is_warning: false };
         let location = CString::new(format!("{MEMORY}{entry}")).map_err(|_| fault("a file name with a zero octet"))?;
         if !files.contains_key(entry) {
             return Err(fault("there is no such file"));
@@ -104,13 +109,33 @@ impl Schema {
             xmlSetStructuredErrorFunc(ptr::null_mut(), Some(hush));
             compiled
         };
-        complaints.retain(|complaint| !complaint.is_harmless(files));
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry), model: Model::read(files, entry) });
-        match (schema, complaints.into_iter().next()) {
-            (_, Some(complaint)) => Err(complaint),
-            (None, None) => Err(fault("libxml2 gives no schema and no reason")),
-            (Some(schema), None) => Ok(schema),
+        let schema = NonNull::new(compiled).map(|compiled| Self {
+            compiled,
+            declared: Declared::read(files, entry),
+            model: Model::read(files, entry),
+            remarks: Vec::new(),
+        });
+        let error = complaints.iter().find(|complaint| !complaint.is_warning).cloned();
+        match (schema, error) {
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(complaints.into_iter().next().unwrap_or_else(|| fault("libxml2 gives no schema and no reason"))),
+            (Some(mut schema), None) => {
+                schema.remarks = complaints;
+                Ok(schema)
+            }
         }
+    }
+
+    /// What libxml2 warned of when it compiled the schema.
+    #[must_use]
+    pub fn remarks(&self) -> &[SchemaFault] {
+        &self.remarks
+    }
+
+    /// What the schema's files say that libxml2 does not tell.
+    #[must_use]
+    pub const fn declared(&self) -> &Declared {
+        &self.declared
     }
 
     /// Validates a text that the pre-pass has let through. Empty: valid. Warnings alone (W902, an extension element the schema does not know) are valid too.
@@ -223,14 +248,35 @@ extern "C" fn begin_element(
     _uri: *const c_char,
     _namespaces: c_int,
     _declared: *const *const c_char,
-    _attributes: c_int,
+    attributes: c_int,
     _defaulted: c_int,
-    _values: *const *const c_char,
+    values: *mut *const c_char,
 ) {
+    // SAFETY: SAX2 gives five pointers an attribute (local name, prefix, namespace, begin and end of the value) in an array of the parser's own, which it
+    // reads again only after this returns; names are null or zero-terminated. Only an end is moved to its own begin, and the parser frees by begins.
+    unsafe { forget_locations(values, attributes) }
     // SAFETY: libxml2 hands back the pointer given with the handler, on the same thread, while the tally lives.
     if let Some(tally) = unsafe { tally.cast::<Tally>().as_mut() } {
         // Pushing may fail only for want of memory, which aborts; nothing here unwinds.
         tally.begin();
+    }
+}
+
+/// Empties `xsi:schemaLocation` and `xsi:noNamespaceSchemaLocation`: libxml2 would fetch nothing (it cannot), but keep every location in the table of names of
+/// the schema, which all threads share and no lock guards.
+unsafe fn forget_locations(values: *mut *const c_char, attributes: c_int) {
+    for at in 0..usize::try_from(attributes).unwrap_or(0) {
+        // SAFETY: as the caller says.
+        unsafe {
+            let attribute = values.add(at * 5);
+            let (name, namespace) = (*attribute, *attribute.add(2));
+            if !namespace.is_null()
+                && CStr::from_ptr(name).to_bytes().ends_with(b"chemaLocation")
+                && CStr::from_ptr(namespace).to_bytes() == model::XSI.as_bytes()
+            {
+                *attribute.add(4) = *attribute.add(3);
+            }
+        }
     }
 }
 
@@ -266,7 +312,8 @@ extern "C" fn complain(complaints: *mut c_void, error: *const XmlError) {
             complaints.push(SchemaFault {
                 file: file.trim_start_matches(MEMORY).to_owned(),
                 line: u32::try_from(error.line).unwrap_or(0),
-                reason: String::from_utf8_lossy(message_of(error)).trim().to_owned(),
+                reason: String::from_utf8_lossy(message_of(error)).trim().replace(MEMORY, ""),
+                is_warning: error.level == WARNING,
             });
         }
     }));
@@ -286,8 +333,6 @@ const MEMORY: &str = "arkki:///";
 thread_local! {
     /// The files that libxml2 may open on this thread: only during a compilation.
     static SHOWN: RefCell<Files> = const { RefCell::new(Files::new()) };
-    /// Those it has opened since they were shown.
-    static OPENED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
     static HUSHED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -296,7 +341,6 @@ struct Shown;
 
 impl Shown {
     fn new(files: &Files) -> Self {
-        OPENED.take();
         SHOWN.set(files.iter().filter(|(name, _)| name.ends_with(".xsd")).map(|(name, octets)| (name.clone(), octets.clone())).collect());
         Self
     }
@@ -335,9 +379,7 @@ fn shown(name: *const c_char) -> Option<Vec<u8>> {
     // SAFETY: libxml2 gives a zero-terminated name or null.
     let name = if name.is_null() { return None } else { unsafe { CStr::from_ptr(name) } };
     let name = name.to_str().ok()?.strip_prefix(MEMORY)?;
-    let octets = SHOWN.with_borrow(|files| files.get(name).cloned())?;
-    OPENED.with_borrow_mut(|opened| opened.insert(name.to_owned()));
-    Some(octets)
+    SHOWN.with_borrow(|files| files.get(name).cloned())
 }
 
 extern "C" fn memory_match(_: *const c_char) -> c_int {
@@ -368,6 +410,8 @@ extern "C" fn memory_close(reading: *mut c_void) -> c_int {
     0
 }
 
+/// `XML_ERR_WARNING`.
+const WARNING: c_int = 1;
 /// `XML_CHAR_ENCODING_UTF8`.
 const UTF8: c_int = 1;
 /// `XML_SAX2_MAGIC`: this handler knows namespaces.
@@ -391,7 +435,7 @@ struct XmlError {
     node: *mut c_void,
 }
 
-type OnStart = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char, c_int, *const *const c_char, c_int, c_int, *const *const c_char);
+type OnStart = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char, c_int, *const *const c_char, c_int, c_int, *mut *const c_char);
 type OnEnd = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char);
 type OnError = extern "C" fn(*mut c_void, *const XmlError);
 

@@ -129,7 +129,7 @@ fn what_comes_to_the_schema_is_told_in_bounded_time() {
     let mut attacks = vec![
         // Many beside each other, known and unknown, good and bad.
         ("unknown siblings", hostile::crowd(1_900_000), "E202"),
-        ("a million namespaces", hostile::namespaces(700_000), "E"),
+        ("a million namespaces", hostile::namespaces(700_000), "E111"),
         ("siblings that are allowed without number", in_root(&"<templateId root='1.2'/>".repeat(1_200_000)), "E204"),
         ("siblings each with a fault", in_root(&format!("<realmCode code='FI'/>{}", "<templateId/>".repeat(1_900_000))), "E"),
         (
@@ -153,6 +153,15 @@ fn what_comes_to_the_schema_is_told_in_bounded_time() {
             in_root(&format!("<a {}/>", (0..200).map(|i| format!("a{i}='' ")).collect::<String>()).repeat(14_000)),
             "E202",
         ),
+        // Nothing but different names: libxml2 keeps each in a table that grows no more after sixteen thousand.
+        ("two million names", in_root(&(0..1_900_000).map(|i| format!("<a{i}/>")).collect::<String>()), "E111"),
+        (
+            "two million names of attributes",
+            in_root(&(0..11_000).map(|e| format!("<a{}/>", (0..250).map(|i| format!(" a{}=''", e * 250 + i)).collect::<String>())).collect::<String>()),
+            "E111",
+        ),
+        ("two million names of instructions", in_root(&(0..1_900_000).map(|i| format!("<?a{i}?>")).collect::<String>()), "E111"),
+        ("half a million names of types", in_root(&(0..600_000).map(|i| format!("<id xsi:type='a{i}'/>")).collect::<String>()), "E111"),
         // Long things.
         ("20 MiB of text where none may stand", in_root(&long), "E211"),
         ("20 MiB of text in the body", DOCUMENT.replacen("PGRpdi8+", &long, 1).into_bytes(), "valid"),
@@ -162,7 +171,7 @@ fn what_comes_to_the_schema_is_told_in_bounded_time() {
         ("a long attribute's name", in_root(&format!("<a {}='1'/>", &long[..10 * MEGA])), "E"),
         ("many long names", in_root(&format!("<{}/>", "n".repeat(50_000)).repeat(400)), "E202"),
         ("a long comment", in_root(&format!("<!--{long}-->")), "E204"),
-        ("a long instruction", in_root(&format!("<?a {long}?>")), "E204"),
+        ("a long instruction", in_root(&format!("<?a {long}?>")), "E"),
         ("a million comments", in_root(&"<!---->".repeat(3_000_000)), "E204"),
         ("comments before the root", [b"<?xml version='1.0'?>".as_slice(), "<!--a--><?b?>".repeat(1_500_000).as_bytes(), &in_root("")].concat(), "E204"),
         ("comments behind the root", [in_root("").as_slice(), "<!--a--><?b?>\n".repeat(1_500_000).as_bytes()].concat(), "E204"),
@@ -245,7 +254,7 @@ fn rules(change: impl FnOnce(&Path)) -> tempfile::TempDir {
 fn started(command: &[&str], folder: &Path) -> (Option<i32>, String) {
     std::fs::write(folder.join("site.key"), [7; 32]).unwrap();
     let config = folder.join("arkki.toml");
-    std::fs::write(&config, format!("[rules]\nfolder = {folder:?}\n[archive]\nsite_key_file = {:?}\n", folder.join("site.key"))).unwrap();
+    std::fs::write(&config, format!("[rules]\nfolder = {folder:?}\n[sign]\ntrust = []\n[archive]\nsite_key_file = {:?}\n", folder.join("site.key"))).unwrap();
     let run = Command::new(kit::arkki()).arg("--config").arg(&config).args(command).output().unwrap();
     (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr))
 }

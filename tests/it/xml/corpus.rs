@@ -24,7 +24,7 @@ pub fn official(folder: &Path, entry: &str) -> Schema {
             files.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap());
         }
     }
-    Schema::compile(&files, entry).unwrap_or_else(|fault| panic!("{fault}"))
+    Schema::compile_with_remarks(&files, entry).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// The three sets by their names in the tables of verdicts.
