@@ -72,7 +72,7 @@ fn not_here(automaton: &Automaton<'_>, stray: &Name, to_come: &str, finding: &mu
     } else if !is_known && sentence::is_foreign(Some(&stray.namespace)) {
         Code::E233
     } else if !is_known && stray.namespace == HL7FI && stray.local == "localSocialHeader" {
-        Code::E234
+        Code::E214
     } else {
         Code::E202
     };

@@ -115,7 +115,10 @@ impl Schema {
             model: Model::read(files, entry),
             remarks: Vec::new(),
         });
-        let error = complaints.iter().find(|complaint| !complaint.is_warning).cloned();
+        // Of a file that is not there libxml2 only warns; what it misses then is an error somewhere else.
+        let is_cause = |complaint: &&SchemaFault| !complaint.is_warning || complaint.reason.contains("Failed to locate");
+        let is_fatal = schema.is_none() || complaints.iter().any(|complaint| !complaint.is_warning);
+        let error = complaints.iter().find(is_cause).filter(|_| is_fatal).cloned();
         match (schema, error) {
             (_, Some(error)) => Err(error),
             (None, None) => Err(complaints.into_iter().next().unwrap_or_else(|| fault("libxml2 gives no schema and no reason"))),
