@@ -286,7 +286,7 @@ fn a_broken_schema_file_keeps_the_gateway_from_starting_and_is_named() {
                 std::fs::write(folder.join("xsd/cda/header.xsd"), &octets[..octets.len() / 2]).unwrap();
             }),
         ),
-        ("no XML", "xsd/v3/wrapper.xsd", Box::new(|folder| std::fs::write(folder.join("xsd/v3/wrapper.xsd"), b"\0\xff").unwrap())),
+        ("no XML", "xsd/cda/vocabulary.xsd", Box::new(|folder| std::fs::write(folder.join("xsd/cda/vocabulary.xsd"), b"\0\xff").unwrap())),
         ("type that is nowhere", "xsd/fi/social-header.xsd", Box::new(spoil("xsd/fi/social-header.xsd", "type=\"hl7:TS\"", "type=\"hl7:NOWHERE\""))),
         (
             "a name twice",
