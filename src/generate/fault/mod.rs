@@ -6,6 +6,7 @@ mod link;
 mod metadata;
 mod schema;
 mod signature;
+mod structure;
 mod syntax;
 mod version;
 
@@ -52,7 +53,7 @@ pub struct Ground<'a> {
 impl Fault {
     /// Every fault there is, in the order of the codes.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS].into_iter().flatten()
+        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS, structure::FAULTS].into_iter().flatten()
     }
 
     /// The faults of one code.
