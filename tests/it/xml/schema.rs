@@ -4,7 +4,7 @@ use arkki::codes::source;
 use arkki::domain::code::Code;
 use arkki::xml::schema::Schema;
 
-use super::shared::{DOCUMENT, examples, schema, told};
+use super::shared::{DOCUMENT, examples, schema, shared, told};
 
 const SOCIAL: &str = "xsd/kanta-social.xsd";
 
