@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod fault;
 pub mod requests;
 pub mod rule_set;
+pub mod rules;
 pub mod signatures;
 pub mod source;
 pub mod system;

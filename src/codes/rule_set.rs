@@ -3,6 +3,7 @@
 use super::catalogue::Catalogue;
 use super::fault::RulesFault;
 use super::requests::Services;
+use super::rules::Rules;
 use super::signatures::Signatures;
 use super::source::{Files, rules_of};
 use super::system::Systems;
@@ -15,6 +16,8 @@ use crate::domain::digest::Digest;
 pub struct RuleSet {
     /// Sentences.
     pub catalogue: Catalogue,
+    /// The rules by name.
+    pub rules: Rules,
     /// Code systems.
     pub systems: Systems,
     /// Interactions and service requests.
@@ -37,6 +40,7 @@ impl RuleSet {
         let systems = Systems::load(files)?;
         Ok(Self {
             catalogue: Catalogue::load(files)?,
+            rules: Rules::load(files)?,
             services: Services::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
