@@ -13,6 +13,7 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::store;
+use crate::cda::structured::sosmeta::Sosmeta;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
@@ -88,6 +89,19 @@ pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
     }
 }
 
+/// The rules with the national definitions of the site's folder, when it has one.
+///
+/// # Errors
+/// Every definition that cannot be used, and why.
+pub fn with_definitions(rules: RuleSet, folder: Option<&Path>) -> Result<RuleSet, ConfigFault> {
+    let Some(folder) = folder else { return Ok(rules) };
+    let definitions = Sosmeta::compile(&crate::config::folder::read_sosmeta(folder)?, &rules.json);
+    definitions.map(|definitions| rules.with_sosmeta(definitions)).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        ConfigFault(format!("[sosmeta] folder {}: {}", folder.display(), faults.join("; ")))
+    })
+}
+
 /// Trust anchors and intermediates from their files.
 ///
 /// # Errors
@@ -128,7 +142,7 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
 /// What is wrong with rules, schemas or anchors.
 pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
     let files = rule_files(config.rules_folder.as_deref())?;
-    let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let rules = with_definitions(RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?, config.sosmeta_folder.as_deref())?;
     let mut signers = Vec::new();
     for text in &config.signers {
         signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);

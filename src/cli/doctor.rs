@@ -93,7 +93,13 @@ fn memory(config: &Config) -> Check {
 
 fn rules(config: &Config) -> Vec<Check> {
     match app::examiner(config) {
-        Ok(examiner) => vec![well("rules and schemas", format!("rule set {}", examiner.rules()))],
+        Ok(examiner) => {
+            let definitions = match &examiner.rule_set().sosmeta {
+                Some(sosmeta) => format!("{} definitions compiled", sosmeta.len()),
+                None => "no [sosmeta] folder: structured content is checked by Arkki's own rules only".to_owned(),
+            };
+            vec![well("rules and schemas", format!("rule set {}", examiner.rules())), well("structured content", definitions)]
+        }
         Err(fault) => vec![unwell("rules and schemas", fault.0, "mend the file it names")],
     }
 }

@@ -1,7 +1,9 @@
 //! Floor 1: rules that are data: the catalogue of sentences, interactions, service requests, code systems; and the hash that names a rule set.
 
+pub mod body;
 pub mod catalogue;
 pub mod fault;
+pub mod json;
 pub mod requests;
 pub mod rule_set;
 pub mod rules;

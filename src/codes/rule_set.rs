@@ -1,13 +1,16 @@
 //! All rules that are data, loaded and checked together, under the hash that every verdict names.
 
+use super::body::BodyRules;
 use super::catalogue::Catalogue;
 use super::fault::RulesFault;
+use super::json::JsonRules;
 use super::requests::Services;
 use super::rules::Rules;
 use super::signatures::Signatures;
 use super::source::{Files, rules_of};
 use super::system::Systems;
 use super::tasks::ServiceTasks;
+use crate::cda::structured::sosmeta::Sosmeta;
 use crate::cda::template::Templates;
 use crate::crypto::sha256_parts;
 use crate::domain::digest::Digest;
@@ -28,6 +31,12 @@ pub struct RuleSet {
     pub signatures: Signatures,
     /// Metadata templates.
     pub templates: Templates,
+    /// What a body may hold.
+    pub body: BodyRules,
+    /// What structured content must say beyond its definition.
+    pub json: JsonRules,
+    /// The national definitions, where the site has them.
+    pub sosmeta: Option<Sosmeta>,
     hash: Digest,
 }
 
@@ -45,12 +54,22 @@ impl RuleSet {
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
             templates: Templates::load(files, &systems)?,
+            body: BodyRules::load(files)?,
+            json: JsonRules::load(files, &systems)?,
+            sosmeta: None,
             systems,
             hash: hash_of(files),
         })
     }
 
-    /// SHA-256 over the names and octets of every rule file, sorted by name, each with its length.
+    /// The same rules with the national definitions beside them; the hash then names both.
+    #[must_use]
+    pub fn with_sosmeta(self, sosmeta: Sosmeta) -> Self {
+        let hash = sha256_parts(&[self.hash.0.as_slice(), sosmeta.hash().0.as_slice()]);
+        Self { sosmeta: Some(sosmeta), hash, ..self }
+    }
+
+    /// SHA-256 over the names and octets of every rule file, sorted by name, each with its length; and over the definitions' own hash where there are some.
     #[must_use]
     pub const fn hash(&self) -> Digest {
         self.hash

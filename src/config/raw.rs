@@ -20,6 +20,7 @@ pub struct Raw {
     pub sign: RawSign,
     pub answer: RawAnswer,
     pub rules: RawRules,
+    pub sosmeta: RawSosmeta,
     pub limits: RawLimits,
     pub work: RawWork,
     pub telemetry: RawTelemetry,
@@ -83,6 +84,8 @@ section!(RawAnswer {
 
 section!(RawRules { folder: String = String::new() });
 
+section!(RawSosmeta { folder: String = String::new() });
+
 section!(RawLimits {
     message_octets: usize = crate::domain::limits::MESSAGE_OCTETS,
     document_octets: usize = crate::domain::limits::DOCUMENT_OCTETS,
@@ -119,6 +122,7 @@ impl Default for Raw {
             sign: RawSign::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
+            sosmeta: RawSosmeta::default(),
             limits: RawLimits::default(),
             work: RawWork::default(),
             telemetry: RawTelemetry::default(),
