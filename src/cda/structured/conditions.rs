@@ -35,7 +35,13 @@ pub(super) fn check(root: &Value, specification: &str, rules: &JsonRules, marks:
         each(root, root, at, &mut |here, pointer| {
             let absent = here.is_object() && !set.members.iter().any(|m| here.get(m).is_some_and(is_there));
             if absent && out.len() < FINDINGS {
-                out.push(Breach { code: Code::E509, rule: set.rule.clone(), pointer: pointer.to_owned(), reason: "json-one-of", members: set.members.join(", ") });
+                out.push(Breach {
+                    code: Code::E509,
+                    rule: set.rule.clone(),
+                    pointer: pointer.to_owned(),
+                    reason: "json-one-of",
+                    members: set.members.join(", "),
+                });
             }
         });
     }

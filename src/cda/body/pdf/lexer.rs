@@ -299,10 +299,7 @@ mod tests {
         let read = value("<< /A 1 /B [2 0 R -3 4.5 true (a(b)\\)c) <4142>] /C#44 /J#61va % note\n /N null >>").unwrap();
         assert_eq!(read.get(b"A"), Some(&Value::Int(1)));
         assert_eq!(read.get(b"CD").and_then(Value::name), Some(b"Java".as_slice()));
-        assert_eq!(
-            read.get(b"B").unwrap().each(),
-            [Value::Ref(2), Value::Int(-3), Value::Other, Value::Other, Value::Text(b"a(b)\\)c"), Value::Hex(b"4142")]
-        );
+        assert_eq!(read.get(b"B").unwrap().each(), [Value::Ref(2), Value::Int(-3), Value::Other, Value::Other, Value::Text(b"a(b)\\)c"), Value::Hex(b"4142")]);
         assert_eq!(read.get(b"N"), Some(&Value::Null));
     }
 
