@@ -50,9 +50,11 @@ pub struct Ground<'a> {
 }
 
 impl Fault {
-    /// Every fault there is, in the order of the codes.
+    /// Every fault there is. New ones come last: a sample's ids follow from its place.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS].into_iter().flatten()
+        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS, body::LATER]
+            .into_iter()
+            .flatten()
     }
 
     /// The faults of one code.

@@ -190,6 +190,17 @@ fn the_reference_files_declare_what_they_are_filed_under() {
 }
 
 #[test]
+fn generated_files_declare_their_level_however_they_are_packed() {
+    for octets in [0, 30_000] {
+        let packed = arkki::generate::pdf::packed(7, octets);
+        assert!(packed.len() >= octets);
+        assert_eq!(judged(&packed), Ok("PDF/A-2b".to_owned()));
+    }
+    let document = String::from_utf8(family().phase_one.render()).expect("UTF-8");
+    assert_eq!(judged(&decoded(&document, "<text ")), Ok("PDF/A-1b".to_owned()));
+}
+
+#[test]
 fn the_examples_declare_pdf_a_1b() {
     let Some(examples) = super::super::examples::examples() else { return };
     for number in ["03", "04", "07"] {
