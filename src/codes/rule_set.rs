@@ -1,6 +1,7 @@
 //! All rules that are data, loaded and checked together, under the hash that every verdict names.
 
 use super::catalogue::Catalogue;
+use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::requests::Services;
 use super::rules::Rules;
@@ -11,6 +12,7 @@ use super::tasks::ServiceTasks;
 use crate::cda::template::Templates;
 use crate::crypto::sha256_parts;
 use crate::domain::digest::Digest;
+use crate::domain::finding::Finding;
 
 /// The rules of one Arkki: what they say, and their hash.
 pub struct RuleSet {
@@ -22,6 +24,8 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// What is known of single controllers.
+    pub controllers: Controllers,
     /// Original service tasks and their pairs.
     pub tasks: ServiceTasks,
     /// Whose signature a document needs.
@@ -38,16 +42,31 @@ impl RuleSet {
     /// The first fault, by file and line.
     pub fn load(files: &Files) -> Result<Self, RulesFault> {
         let systems = Systems::load(files)?;
+        let rules = Rules::load(files)?;
         Ok(Self {
             catalogue: Catalogue::load(files)?,
-            rules: Rules::load(files)?,
             services: Services::load(files)?,
+            controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
-            templates: Templates::load(files, &systems)?,
+            templates: Templates::load(files, &systems, &rules)?,
             systems,
+            rules,
             hash: hash_of(files),
         })
+    }
+
+    /// The id of the rule that a finding breaks, and where the rule comes from: its own source, the metadata element's, or the code's.
+    #[must_use]
+    pub fn rule_of(&self, finding: &Finding) -> (Option<String>, String) {
+        let Some(id) = self.rules.id_of(finding) else { return (None, self.catalogue.source(finding.code).to_owned()) };
+        let element = || id.split_once('.').and_then(|(_, key)| self.templates.fields().iter().find(|f| f.key() == key));
+        let source = match (self.rules.get(&id), element()) {
+            (Some(rule), _) => rule.source.clone(),
+            (None, Some(field)) => format!("documents §2: {}", field.source()),
+            (None, None) => self.catalogue.source(finding.code).to_owned(),
+        };
+        (Some(id.into_owned()), source)
     }
 
     /// SHA-256 over the names and octets of every rule file, sorted by name, each with its length.
@@ -105,6 +124,12 @@ mod tests {
             ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
             ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
+            ("codes/controllers.toml", "2024-09-01", "2024-09-31"),
+            ("codes/rules/old.toml", "must = 'unit(custodian)", "must = 'units(custodian)"),
+            ("codes/rules/identifiers.toml", "remove = [\"client@extension\"]", "remove = [\"clients@extension\"]"),
+            ("templates/4-old.toml", "then = \"recommended\"", "then = \"wished\""),
+            ("templates/5-client.toml", "present(json)", "presents(json)"),
+            ("templates/shared.toml", "bad = \"0\"\n", ""),
             ("templates/shared.toml", "type = \"time\"", "type = \"moment\""),
             ("templates/5-client.toml", "[need]\nid", "[need]\nidd"),
         ] {
