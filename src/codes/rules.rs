@@ -249,7 +249,9 @@ impl Rules {
 const fn kind_of(code: Code) -> Option<&'static str> {
     match code {
         Code::E301 | Code::E307 | Code::E309 | Code::W905 => Some("need"),
-        Code::E302 | Code::E303 | Code::E304 | Code::E305 | Code::E306 | Code::E703 | Code::W901 | Code::W903 | Code::W904 => Some("value"),
+        Code::E302 | Code::E303 | Code::E304 | Code::E305 | Code::E306 | Code::E312 | Code::E703 | Code::W901 | Code::W903 | Code::W904 | Code::W921 => {
+            Some("value")
+        }
         _ => None,
     }
 }

@@ -233,7 +233,7 @@ fn validity(field: &Field, system: &System, node: Node<'_, '_>, value: &str, mad
     let Some(made) = made else { return };
     if system.value(value).is_some_and(|known| !known.is_valid_on(made)) {
         let finding = if system.complete { bad_code(field, node, Code::E312, value) } else { bad_code(field, node, Code::W921, value) };
-        out.push(finding.under("code-valid"));
+        out.push(finding);
     } else if node.attribute("codeSystem").is_some_and(|oid| !system.is_valid_on(oid, made)) {
         out.push(Finding::new(Code::W921, tree::attribute_place(node, "codeSystem")).with("field", field.key.as_str()).under("version-valid"));
     }
