@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod catalogue;
+pub mod controllers;
 pub mod fault;
 pub mod json;
 pub mod requests;

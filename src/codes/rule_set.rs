@@ -2,6 +2,7 @@
 
 use super::body::BodyRules;
 use super::catalogue::Catalogue;
+use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::requests::Services;
@@ -14,6 +15,7 @@ use crate::cda::structured::sosmeta::Sosmeta;
 use crate::cda::template::Templates;
 use crate::crypto::sha256_parts;
 use crate::domain::digest::Digest;
+use crate::domain::finding::Finding;
 
 /// The rules of one Arkki: what they say, and their hash.
 pub struct RuleSet {
@@ -25,6 +27,8 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// What is known of single controllers.
+    pub controllers: Controllers,
     /// Original service tasks and their pairs.
     pub tasks: ServiceTasks,
     /// Whose signature a document needs.
@@ -47,19 +51,34 @@ impl RuleSet {
     /// The first fault, by file and line.
     pub fn load(files: &Files) -> Result<Self, RulesFault> {
         let systems = Systems::load(files)?;
+        let rules = Rules::load(files)?;
         Ok(Self {
             catalogue: Catalogue::load(files)?,
-            rules: Rules::load(files)?,
             services: Services::load(files)?,
+            controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
-            templates: Templates::load(files, &systems)?,
+            templates: Templates::load(files, &systems, &rules)?,
             body: BodyRules::load(files)?,
             json: JsonRules::load(files, &systems)?,
             sosmeta: None,
             systems,
+            rules,
             hash: hash_of(files),
         })
+    }
+
+    /// The id of the rule that a finding breaks, and where the rule comes from: its own source, the metadata element's, or the code's.
+    #[must_use]
+    pub fn rule_of(&self, finding: &Finding) -> (Option<String>, String) {
+        let Some(id) = self.rules.id_of(finding) else { return (None, self.catalogue.source(finding.code).to_owned()) };
+        let element = || id.split_once('.').and_then(|(_, key)| self.templates.fields().iter().find(|f| f.key() == key));
+        let source = match (self.rules.get(&id), element()) {
+            (Some(rule), _) => rule.source.clone(),
+            (None, Some(field)) => format!("documents §2: {}", field.source()),
+            (None, None) => self.catalogue.source(finding.code).to_owned(),
+        };
+        (Some(id.into_owned()), source)
     }
 
     /// The same rules with the national definitions beside them; the hash then names both.
@@ -124,6 +143,12 @@ mod tests {
             ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
             ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
+            ("codes/controllers.toml", "2024-09-01", "2024-09-31"),
+            ("codes/rules/old.toml", "must = 'unit(custodian)", "must = 'units(custodian)"),
+            ("codes/rules/identifiers.toml", "remove = [\"client@extension\"]", "remove = [\"clients@extension\"]"),
+            ("templates/4-old.toml", "then = \"recommended\"", "then = \"wished\""),
+            ("templates/5-client.toml", "present(json)", "presents(json)"),
+            ("templates/shared.toml", "bad = \"0\"\n", ""),
             ("templates/shared.toml", "type = \"time\"", "type = \"moment\""),
             ("templates/5-client.toml", "[need]\nid", "[need]\nidd"),
         ] {

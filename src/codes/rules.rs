@@ -11,6 +11,7 @@ use super::fault::{RuleFile, RulesFault};
 use super::source::Files;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
+use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 
@@ -38,6 +39,8 @@ pub struct Rule {
     pub code: Code,
     /// Where it comes from: `OLD §4.2; messaging D18`.
     pub source: String,
+    /// The rule that its finding bears, where a metadata element's own (`need.…`, `value.…`) or another one holds it.
+    pub by: Option<String>,
     /// What keeps it.
     pub passes: Example,
     /// What breaks it.
@@ -127,6 +130,29 @@ pub struct Edit {
     /// What stands twice.
     #[serde(default)]
     pub repeat: Vec<String>,
+    /// Where it is examined.
+    #[serde(default)]
+    pub environment: Stage,
+}
+
+/// Where an example is examined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// In a test environment.
+    #[default]
+    Test,
+    /// In production.
+    Production,
+}
+
+impl From<Stage> for Environment {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Test => Self::Test,
+            Stage::Production => Self::Production,
+        }
+    }
 }
 
 /// The condition of a template rule, as written.
@@ -172,7 +198,7 @@ impl Rules {
             }
         }
         for (at, rule) in rules.rows.iter().enumerate() {
-            if rules.rows.iter().filter(|other| other.code == rule.code).count() == 1 {
+            if rule.by.is_none() && rules.rows.iter().filter(|other| other.code == rule.code && other.by.is_none()).count() == 1 {
                 rules.alone.insert(rule.code, at);
             }
         }
@@ -223,12 +249,20 @@ impl Rules {
 const fn kind_of(code: Code) -> Option<&'static str> {
     match code {
         Code::E301 | Code::E307 | Code::E309 | Code::W905 => Some("need"),
-        Code::E302 | Code::E303 | Code::E304 | Code::E305 | Code::E306 | Code::W901 | Code::W903 | Code::W904 => Some("value"),
+        Code::E302 | Code::E303 | Code::E304 | Code::E305 | Code::E306 | Code::E312 | Code::E703 | Code::W901 | Code::W903 | Code::W904 | Code::W921 => {
+            Some("value")
+        }
         _ => None,
     }
 }
 
 impl Rule {
+    /// The id that its finding bears.
+    #[must_use]
+    pub fn borne(&self) -> &str {
+        self.by.as_deref().unwrap_or(&self.id)
+    }
+
     /// What must hold, in a sentence.
     #[must_use]
     pub const fn sentence(&self, language: Language) -> &str {
@@ -268,6 +302,7 @@ struct RawRule {
     id: Spanned<String>,
     holds: Holder,
     code: String,
+    by: Option<String>,
     fi: String,
     sv: String,
     en: String,
@@ -314,7 +349,7 @@ impl RawRule {
             (None, None) if self.when.is_none() && groups.is_empty() => None,
             _ => return Err("a condition is groups, when, must and at, of a rule that the template holds".to_owned()),
         };
-        Ok(Rule { id, holder: self.holds, code, source: self.source, passes: self.passes, fails: self.fails, check, place, sentence })
+        Ok(Rule { id, holder: self.holds, code, source: self.source, by: self.by, passes: self.passes, fails: self.fails, check, place, sentence })
     }
 }
 

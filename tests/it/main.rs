@@ -10,6 +10,7 @@ mod generate;
 mod hostile;
 mod kit;
 mod road;
+mod rules;
 mod sign;
 mod store;
 mod tidy;

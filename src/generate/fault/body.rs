@@ -90,6 +90,22 @@ pub(super) const LATER: &[Fault] = &[
     Fault::new(Code::E516, "pdf-table-elsewhere", |g| pdf(g, "startxref\n", "startxref\n1")),
 ];
 
+/// What is taken with a warning.
+pub(super) const WARNED: &[Fault] = &[
+    Fault::new(Code::W951, "pdf-level-of-another-part", |g| pdf(g, "conformance>B<", "conformance>U<")),
+    Fault::new(Code::W952, "old-relation-without-end", |g| {
+        in_base64(&plain(g, &g.family.old_relation).render(), "<hl7fi:json", |json| swap(&json, "\"asiakkuuden_paattymispvm\"", "\"paattymispvm\""))
+    }),
+    Fault::new(Code::W952, "shelter-client-without-cohabitation", |g| {
+        relation(
+            g,
+            "\"palvelunjarjestajan_palveluyksikko\"",
+            "\"palveluntuottaja\": [{\"sosiaalipalvelu\": [{\"display\": \"Turvakotipalvelu\"}]}], \"palvelunjarjestajan_palveluyksikko\"",
+        )
+    }),
+    Fault::new(Code::W908, "birth-date-of-another-day", |g| relation(g, "\"syntymaaika\": \"19", "\"syntymaaika\": \"18")),
+];
+
 /// What stands in the generated page; what takes its place is as long, so that every offset stays right.
 const BOX: &str = "/MediaBox [0 0 595 842]";
 

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 11] = [
+const COMMANDS: [(&[&str], &[&str]); 14] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -14,6 +14,9 @@ const COMMANDS: [(&[&str], &[&str]); 11] = [
     (&["topology", "apply"], &[]),
     (&["migrate"], &[]),
     (&["codes"], &["--language", "--markdown", "[CODE]"]),
+    (&["explain"], &["--language", "<WHAT>"]),
+    (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
+    (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
 ];
 
