@@ -6,7 +6,7 @@ use super::{arkki, exits, json, name};
 use crate::{kit, road};
 
 /// Refused for what the archive holds: offline they pass, and `validate` says what it left out.
-const NEED_AN_ARCHIVE: [&str; 11] = ["E401", "E402", "E403", "E404", "E408", "E409", "E701", "E704", "E705", "E706", "E707"];
+const NEED_AN_ARCHIVE: [&str; 12] = ["E401", "E402", "E403", "E404", "E408", "E409", "E701", "E702", "E704", "E705", "E706", "E707"];
 
 /// The verdicts of `validate --json` on a folder, with the example configuration: its trust anchors and its receivers.
 fn verdicts(folder: &str) -> Vec<(String, Value)> {
