@@ -5,6 +5,7 @@ pub mod codes;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod import;
 pub mod migrate;
 pub mod outcome;
 pub mod report;
@@ -54,6 +55,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
+    /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
+    Import(import::Import),
     /// Give exactly the gateway's verdict on files, offline.
     Validate(validate::Validate),
     /// Show or declare the queues and exchanges that Arkki needs.
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
+        Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),

@@ -74,6 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_permanent_sample_is_three_days_of_each_month() {
+        let days = (1..=31).filter(|day| is_in_permanent_sample(Date { year: 1960, month: 1, day: *day }));
+        assert_eq!(days.collect::<Vec<_>>(), [8, 18, 28]);
+    }
+
+    #[test]
     fn takes_synthetic_persons_and_names_each_fault() {
         let born = Hetu::parse("080885-902M").map(|h| (h.born.year, h.born.month, h.born.day, h.is_test));
         assert_eq!(born, Ok((1985, 8, 8, true)));

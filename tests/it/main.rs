@@ -8,6 +8,7 @@ mod faces;
 mod faults;
 mod generate;
 mod hostile;
+mod imports;
 mod kit;
 mod road;
 mod rules;

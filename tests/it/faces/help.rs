@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 14] = [
+const COMMANDS: [(&[&str], &[&str]); 15] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -17,6 +17,7 @@ const COMMANDS: [(&[&str], &[&str]); 14] = [
     (&["explain"], &["--language", "<WHAT>"]),
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
+    (&["import"], &["--files", "--mapping", "--publish", "--leave-refused", "--only-sample", "--rate", "--report", "--journal", "--trust", "--queue", "--reply", "--timeout", "--language"]),
     (&["audit"], &["--most"]),
 ];
 
