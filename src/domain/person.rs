@@ -63,21 +63,9 @@ impl Hetu {
     }
 }
 
-/// Whether a client born on this day belongs to the permanent sample: the 8th, 18th and 28th of each month (OLD §3, R10).
-#[must_use]
-pub const fn is_in_permanent_sample(born: Date) -> bool {
-    matches!(born.day, 8 | 18 | 28)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_permanent_sample_is_three_days_of_each_month() {
-        let days = (1..=31).filter(|day| is_in_permanent_sample(Date { year: 1960, month: 1, day: *day }));
-        assert_eq!(days.collect::<Vec<_>>(), [8, 18, 28]);
-    }
 
     #[test]
     fn takes_synthetic_persons_and_names_each_fault() {
