@@ -63,12 +63,6 @@ impl Hetu {
     }
 }
 
-/// Whether a client born on this day belongs to the permanent sample: the 8th, 18th and 28th of each month (OLD §3, R10).
-#[must_use]
-pub const fn is_in_permanent_sample(born: Date) -> bool {
-    matches!(born.day, 8 | 18 | 28)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

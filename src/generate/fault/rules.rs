@@ -1,6 +1,6 @@
 //! The archive's rules for documents, one broken at a time, beside what `metadata`, `link` and `version` break; and what is taken with a warning.
 
-use super::{Fault, cut, swap};
+use super::{Fault, cut, in_base64, swap};
 use crate::domain::code::Code;
 use crate::generate::document::{DocumentSpec, Organisation};
 use crate::generate::terms;
@@ -65,6 +65,9 @@ pub(super) const WARNED: &[Fault] = &[
         let mut spec = g.old();
         spec.original_task = Some(terms::Term { code: "77", ..terms::CHILD_MAINTENANCE_1989 });
         Some(spec.render())
+    }),
+    Fault::new(Code::W909, "case-named-of-2017", |g| {
+        in_base64(&g.case().render(), "<hl7fi:json", |json| swap(&json, "1.2.246.537.6.1265.202301", "1.2.246.537.6.1265.201701"))
     }),
     Fault::new(Code::W920, "time-without-offset", |g| {
         let mut spec = g.phase_one();
