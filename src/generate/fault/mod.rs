@@ -1,6 +1,7 @@
 //! One chosen fault at a time: for each refusal code the ways to earn it, each as octets that are good in everything else.
 
 mod body;
+mod encoding;
 mod frame;
 mod link;
 mod metadata;
@@ -50,9 +51,10 @@ pub struct Ground<'a> {
 }
 
 impl Fault {
-    /// Every fault there is, in the order of the codes.
+    /// Every fault there is: first in the order of the codes, then those that came later. A fault's place gives its sample its ids, so places are kept.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS].into_iter().flatten()
+        let first = [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS];
+        first.into_iter().chain([encoding::FAULTS]).flatten()
     }
 
     /// The faults of one code.
