@@ -1,6 +1,7 @@
 //! One chosen fault at a time: for each refusal code the ways to earn it, each as octets that are good in everything else.
 
 mod body;
+mod encoding;
 mod frame;
 mod link;
 mod metadata;
@@ -64,6 +65,7 @@ impl Fault {
             version::FAULTS,
             frame::FAULTS,
             structure::FAULTS,
+            encoding::FAULTS,
             rules::FAULTS,
             body::LATER,
         ]
