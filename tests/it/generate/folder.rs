@@ -69,9 +69,11 @@ fn every_fault_is_made_and_named_after_its_code() {
     let mut names: Vec<_> = refused.iter().map(|s| &s.path).collect();
     names.dedup();
     assert_eq!(names.len(), refused.len());
+    // What another profile than the archive's shows (tests/it/xml/profiles.rs): encodings that are not UTF-8, documents that are only checked.
+    let profiles = [Code::E112, Code::E113, Code::E114, Code::E213, Code::E214];
     // What no file can show: no IDREF, a schema's last resort, the environment's persons, what is too large to keep, senders and our own state.
     let elsewhere = [Code::E105, Code::E111, Code::E206, Code::E212, Code::E308, Code::E813, Code::E901, Code::E902, Code::E903, Code::E904];
-    for code in Code::ALL.into_iter().filter(|c| c.as_str().starts_with('E') && !elsewhere.contains(c)) {
+    for code in Code::ALL.into_iter().filter(|c| c.as_str().starts_with('E') && !elsewhere.contains(c) && !profiles.contains(c)) {
         assert!(Fault::of(code).next().is_some(), "no sample shows {}", code.as_str());
     }
 }
@@ -107,7 +109,7 @@ fn accepted_documents_follow_the_schemas_and_their_signatures_verify() {
 #[test]
 fn is_small() {
     let size: usize = samples::all(Some(&keys())).iter().map(|s| s.octets.len()).sum();
-    assert!(size < 1_000_000, "{size} octets of samples");
+    assert!(size < 1_500_000, "{size} octets of samples");
 }
 
 #[test]
