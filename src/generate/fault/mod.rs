@@ -5,8 +5,10 @@ mod encoding;
 mod frame;
 mod link;
 mod metadata;
+mod rules;
 mod schema;
 mod signature;
+mod structure;
 mod syntax;
 mod version;
 
@@ -51,10 +53,29 @@ pub struct Ground<'a> {
 }
 
 impl Fault {
-    /// Every fault there is: first in the order of the codes, then those that came later. A fault's place gives its sample its ids, so places are kept.
+    /// Every fault there is. New ones come last: a sample's ids follow from its place.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        let first = [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS];
-        first.into_iter().chain([encoding::FAULTS]).flatten()
+        [
+            syntax::FAULTS,
+            schema::FAULTS,
+            metadata::FAULTS,
+            link::FAULTS,
+            body::FAULTS,
+            signature::FAULTS,
+            version::FAULTS,
+            frame::FAULTS,
+            structure::FAULTS,
+            encoding::FAULTS,
+            rules::FAULTS,
+            body::LATER,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// What is taken with a warning, first of all its own: not among [`Fault::all`], for nothing of it is refused.
+    pub fn warnings() -> impl Iterator<Item = &'static Self> {
+        [rules::WARNED, body::WARNED].into_iter().flatten()
     }
 
     /// The faults of one code.
