@@ -147,7 +147,7 @@ mod tests {
             ("codes/systems/social.toml", "complete = true\n", "complete = 1\n"),
             ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
-            ("codes/profiles.toml", "\"social-header\"", "\"margin\""),
+            ("codes/profiles.toml", "signing = \"social-header\"", "signing = \"margin\""),
             ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
             ("codes/controllers.toml", "2024-09-01", "2024-09-31"),
             ("codes/rules/old.toml", "must = 'unit(custodian)", "must = 'units(custodian)"),
