@@ -89,7 +89,7 @@ impl Bench<'_> {
         let edit = Edit { group: group.number(), ..Edit::default() };
         let key = field.key().to_owned();
         let need = format!("need.{key}");
-        let is_there = !self.rules.templates.edited(&text, &Edit { remove: vec![key.clone()], ..edit.clone() }).is_some_and(|t| t == text);
+        let is_there = self.rules.templates.edited(&text, &Edit { remove: vec![key.clone()], ..edit.clone() }).is_none_or(|t| t != text);
         let mut out = Vec::new();
         match demand {
             "mandatory" => out.push((need.clone(), Edit { remove: vec![key.clone()], ..edit.clone() }, Code::E301)),

@@ -11,6 +11,8 @@ use crate::xml::tree::{self, Node};
 
 /// One replacement in the text.
 type Splice = (Range<usize>, String);
+/// What a change makes of one field: the field, the attribute asked for, where paths begin.
+type Change<'c> = &'c dyn Fn(&Field, Option<&str>, Anchors<'_, '_>) -> Option<Vec<Splice>>;
 
 impl Templates {
     /// A document's text, changed; elements are removed, then set, then repeated. `None` when the text is no document or a key is none.
@@ -29,7 +31,7 @@ impl Templates {
         Some(text)
     }
 
-    fn change(&self, text: &str, key: &str, is_removal: bool, make: &dyn Fn(&Field, Option<&str>, Anchors<'_, '_>) -> Option<Vec<Splice>>) -> Option<String> {
+    fn change(&self, text: &str, key: &str, is_removal: bool, make: Change<'_>) -> Option<String> {
         let (key, attribute) = key.split_once('@').map_or((key, None), |(key, attribute)| (key, Some(attribute)));
         let field = self.0.fields.iter().find(|f| f.key == key)?;
         // A client's value is its number; the root says whose numbers they are.
