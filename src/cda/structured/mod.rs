@@ -78,7 +78,7 @@ impl Structured {
                 sosmeta.marks(&self.specification)
             }
             Some(_) => {
-                out.push(Finding::new(Code::W950, place.clone()).under("J-known"));
+                out.push(Finding::new(Code::W950, place.clone()));
                 None
             }
         };

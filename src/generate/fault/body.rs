@@ -2,6 +2,7 @@
 
 use super::{Fault, Ground, in_base64, swap};
 use crate::domain::code::Code;
+use crate::domain::document::Group;
 use crate::generate::document::DocumentSpec;
 use crate::generate::writer::Style;
 
@@ -33,7 +34,7 @@ pub(super) const FAULTS: &[Fault] = &[
 /// Those that came later: they stand last of all, for a sample's ids follow from its place.
 pub(super) const LATER: &[Fault] = &[
     Fault::new(Code::E505, "json-of-another-relation", |g| {
-        let id = g.family.relation.relation_id.clone()?;
+        let id = format!("{}.1", g.fresh());
         relation(g, &format!("\"{id}\""), &format!("\"{id}.7\""))
     }),
     Fault::new(Code::E505, "json-of-another-task", |g| {
@@ -109,9 +110,13 @@ pub(super) const WARNED: &[Fault] = &[
 /// What stands in the generated page; what takes its place is as long, so that every offset stays right.
 const BOX: &str = "/MediaBox [0 0 595 842]";
 
-/// A document of the family under a new id, plainly written.
+/// A document of the family under a new id, plainly written; a relation is another relation then.
 fn plain(g: &Ground<'_>, spec: &DocumentSpec) -> DocumentSpec {
-    DocumentSpec { style: Style::default(), ..spec.under(&g.fresh()) }
+    let mut spec = DocumentSpec { style: Style::default(), ..spec.under(&g.fresh()) };
+    if spec.group == Group::ClientRelation {
+        spec.relation_id = Some(format!("{}.1", g.fresh()));
+    }
+    spec
 }
 
 /// The client relation with one text of its JSON changed.

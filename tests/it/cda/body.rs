@@ -7,6 +7,7 @@ mod xhtml;
 
 use arkki::cda::body::{self, Body};
 use arkki::codes::rule_set::RuleSet;
+use arkki::domain::code::Code;
 use arkki::domain::document::Group;
 use arkki::domain::finding::Finding;
 use arkki::domain::language::Language;
@@ -60,6 +61,6 @@ fn speaks(findings: &[Finding], secrets: &[&str]) {
             assert!(!text.contains('–') && !text.contains("json-") && !text.contains("pdf-") && !text.contains("xhtml-"), "{text}");
             assert!(secrets.iter().all(|secret| !text.contains(secret) && !finding.place.path.contains(secret)), "{text}");
         }
-        assert!(finding.rule.is_some(), "{}: no rule", finding.code.as_str());
+        assert!(finding.rule.is_some() || finding.code == Code::W950, "{}: no rule", finding.code.as_str());
     }
 }
