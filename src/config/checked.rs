@@ -208,10 +208,7 @@ impl Config {
             intermediates: raw.sign.intermediates.into_iter().map(PathBuf::from).collect(),
             signers: raw.sign.signers,
             crls: raw.sign.crls.into_iter().map(PathBuf::from).collect(),
-            crl_grace: match raw.sign.crl_grace_hours {
-                hours @ 0..=72 => Duration::from_secs(hours * 3600),
-                hours => return Err(ConfigFault(format!("[sign] crl_grace_hours = {hours}: at most 72, for a list that old says nothing of today"))),
-            },
+            crl_grace: crl_grace(raw.sign.crl_grace_hours)?,
             ocsp: some(raw.sign.ocsp),
             take_unknown: match raw.sign.revocation_unknown.as_str() {
                 "hold" => false,
@@ -313,6 +310,13 @@ fn percent(text: &str) -> String {
         }
         out
     })
+}
+
+fn crl_grace(hours: u64) -> Result<Duration, ConfigFault> {
+    match hours {
+        0..=72 => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err(ConfigFault(format!("[sign] crl_grace_hours = {hours}: at most 72, for a list that old says nothing of today"))),
+    }
 }
 
 /// Reads a small text file, with an error for people.

@@ -13,7 +13,7 @@ use crate::generate::judged::Shelf;
 use crate::kit;
 
 /// Codes that no rule of documents is about, and why.
-const NO_RULE: [(&str, &str); 15] = [
+const NO_RULE: [(&str, &str); 31] = [
     ("E105", "a bound: its sample would be 20 MiB; generate::judged makes it"),
     ("E111", "a bound: its sample would be two million elements; generate::judged makes it"),
     ("E206", "the schema of the social document has no reference that could dangle; xml::schema tests it"),
@@ -29,6 +29,22 @@ const NO_RULE: [(&str, &str); 15] = [
     ("W901", "an element's own: value.…"),
     ("W907", "a repeat"),
     ("W909", "the body's"),
+    ("E112", "no sample: a file in an encoding that is none of ours would lie about itself; xml::encodings makes them"),
+    ("E113", "as E112"),
+    ("E114", "as E112"),
+    ("E213", "another profile's; xml::profiles shows it"),
+    ("E214", "another profile's; xml::profiles shows it"),
+    ("W914", "another profile's; xml::profiles shows it"),
+    ("E224", "no abstract type in the social document's schema; xml::classes shows it"),
+    ("E226", "no key in our schemas; xml::classes shows it with a site's"),
+    ("E227", "no strict wildcard in our schemas; xml::classes shows it with a site's"),
+    ("E235", "no abstract element in our schemas; xml::classes shows it with a site's"),
+    ("E611", "a sample would hang on the clock; sign::revoked makes it"),
+    ("E612", "a sample would hang on a list of today; sign::revoked makes it"),
+    ("W611", "as E612"),
+    ("W910", "the encoding detective's remark, of any text; xml::encodings shows it"),
+    ("W911", "as W910"),
+    ("W912", "as W910"),
 ];
 
 #[test]
