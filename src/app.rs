@@ -17,10 +17,12 @@ use crate::adapters::keys::{self, Key, KeyPlace, OpenFault};
 use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store;
+use crate::cda::structured::sosmeta::Sosmeta;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, TokenKey, read_octets};
+use crate::config::schema_tree;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
@@ -98,6 +100,19 @@ pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
     }
 }
 
+/// The rules with the national definitions of the site's folder, when it has one.
+///
+/// # Errors
+/// Every definition that cannot be used, and why.
+pub fn with_definitions(rules: RuleSet, folder: Option<&Path>) -> Result<RuleSet, ConfigFault> {
+    let Some(folder) = folder else { return Ok(rules) };
+    let definitions = Sosmeta::compile(&crate::config::folder::read_sosmeta(folder)?, &rules.json);
+    definitions.map(|definitions| rules.with_sosmeta(definitions)).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        ConfigFault(format!("[sosmeta] folder {}: {}", folder.display(), faults.join("; ")))
+    })
+}
+
 /// Trust anchors and intermediates from their files.
 ///
 /// # Errors
@@ -147,8 +162,39 @@ pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
 /// # Errors
 /// What is wrong with rules, schemas or anchors.
 pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
-    let files = rule_files(config.rules_folder.as_deref())?;
-    let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let (examiner, site_schemas) = examiner_of(config, site_key)?;
+    examiner.compile().map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
+    Ok(examiner)
+}
+
+/// As [`examiner_with`], with the schemas of one profile compiled and the others when a message first needs them: for one run over some files.
+///
+/// # Errors
+/// What is wrong with rules, anchors, the profile or its schema.
+pub fn examiner_for(config: &Config, site_key: Vec<u8>, profile: &str) -> Result<Examiner, ConfigFault> {
+    let (examiner, site_schemas) = examiner_of(config, site_key)?;
+    examiner.ready(profile).map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
+    Ok(examiner)
+}
+
+/// What the files of a site's own schema are called among the rule files, and the folder they came from.
+type SiteSchemas = Vec<(String, PathBuf)>;
+
+fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSchemas), ConfigFault> {
+    let mut files = rule_files(config.rules_folder.as_deref())?;
+    let mut site_schemas = SiteSchemas::new();
+    for (profile, entry) in &config.profile_schemas {
+        let tree = schema_tree::read(profile, entry)?;
+        files.extend(tree.files);
+        site_schemas.push(tree.folder);
+    }
+    let rules = with_definitions(RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?, config.sosmeta_folder.as_deref())?;
+    let known = |profile: &str, option: &str| match rules.profiles.get(profile) {
+        Some(_) => Ok(()),
+        None => Err(ConfigFault(format!("{option}: there is no profile {profile:?}; there are {}", rules.profiles.names().join(", ")))),
+    };
+    config.profile_schemas.keys().try_for_each(|name| known(name, &format!("[profiles.{name}]")))?;
+    config.inbound.iter().try_for_each(|queue| known(&queue.profile, &format!("[inbound.{}] profile", queue.name)))?;
     let mut signers = Vec::new();
     for text in &config.signers {
         signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);
@@ -165,13 +211,12 @@ pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, Con
         device: config.device.clone(),
         receiver: config.receiver.clone(),
     };
-    let examiner = Examiner::new(&files, rules, site).map_err(ConfigFault)?;
-    match config.inbound.iter().find(|queue| !examiner.knows(&queue.profile)) {
-        Some(queue) => {
-            Err(ConfigFault(format!("[inbound.{}] profile = {:?}: no such profile; there are {}", queue.name, queue.profile, examiner.profiles().join(", "))))
-        }
-        None => Ok(examiner),
-    }
+    Ok((Examiner::unready(&files, rules, site), site_schemas))
+}
+
+/// A schema's fault with the file's place on disk in it.
+fn on_disk(fault: String, site_schemas: &SiteSchemas) -> String {
+    site_schemas.iter().fold(fault, |fault, (name, folder)| fault.replace(name, &format!("{}/", folder.display())))
 }
 
 /// Who may send and where answers may go.

@@ -6,7 +6,7 @@
 //!
 //! * floor 0: [`domain`], values and decisions that need nothing but values
 //! * floor 1: octets to values and back, pure: [`crypto`], [`codes`], [`xml`], [`cda`], [`v3`], [`generate`]
-//! * floor 2: the work: [`rules`], [`ports`], [`pipeline`], [`telemetry`], [`config`]
+//! * floor 2: the work: [`import`], [`rules`], [`ports`], [`pipeline`], [`telemetry`], [`config`]
 //! * floor 3: [`adapters`], one library each
 //! * floor 4: [`cli`], and [`app`], the only file that names adapters together
 
@@ -20,6 +20,7 @@ pub mod v3;
 pub mod xml;
 
 pub mod config;
+pub mod import;
 pub mod pipeline;
 pub mod ports;
 pub mod rules;

@@ -106,7 +106,9 @@ mod tests {
         let body = |text: &str| answer(text.as_bytes(), 5).map(|b| String::from_utf8_lossy(&b).into_owned());
         assert_eq!(body("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabcd").as_deref(), Some("abc"));
         assert_eq!(body("HTTP/1.1 200 OK\r\n\r\nabc").as_deref(), Some("abc"));
-        for bad in ["", "HTTP/1.0 500 No\r\n\r\nabc", "HTTP/1.0 200 OK\r\n\r\nabcdef", "HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nabc", "FTP/1.0 200 OK\r\n\r\na"] {
+        for bad in
+            ["", "HTTP/1.0 500 No\r\n\r\nabc", "HTTP/1.0 200 OK\r\n\r\nabcdef", "HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nabc", "FTP/1.0 200 OK\r\n\r\na"]
+        {
             assert_eq!(body(bad), None, "{bad}");
         }
     }

@@ -80,6 +80,12 @@ impl Revocations {
         self.lookup(&self.now(), certificate, at)
     }
 
+    /// When the first of the lists is due to be replaced.
+    #[must_use]
+    pub fn due(&self) -> Option<Moment> {
+        self.now().due()
+    }
+
     fn lookup(&self, lists: &RevocationLists, certificate: &Certificate, at: Moment) -> Status {
         self.anchors.issuer_of(certificate).map_or(Status::Unknown, |issuer| lists.status(certificate, issuer, at, self.sources.grace))
     }

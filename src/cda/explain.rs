@@ -183,9 +183,11 @@ impl Part<'_, '_> {
         let unread = findings.iter().any(|f| matches!(f.code, Code::E601) || (f.code == Code::E609 && !of_key(f)) || (f.code == Code::E610 && !of_target(f)));
         let unbelieved = findings.iter().any(|f| matches!(f.code, Code::E604 | Code::E605));
         for (key, codes) in STEPS.into_iter().chain([("signer", &[Code::E607][..])]) {
-            let found: Vec<Finding> = findings.iter().filter(|f| codes.contains(&f.code) && (f.code != Code::E602 || of_time(f) == (key == "digest-time"))).cloned().collect();
+            let found: Vec<Finding> =
+                findings.iter().filter(|f| codes.contains(&f.code) && (f.code != Code::E602 || of_time(f) == (key == "digest-time"))).cloned().collect();
             let chained = ["validity", "value", "usage", "signer"].contains(&key);
-            let looked = !(unread && !["shape", "algorithms", "references"].contains(&key)) && !(unbelieved && chained);
+            let read_first = ["shape", "algorithms", "references"].contains(&key);
+            let looked = (read_first || !unread) && !(unbelieved && chained);
             let outcome = match (found.is_empty(), looked) {
                 (false, _) => Outcome::Fails(found),
                 (true, true) => Outcome::Holds,
@@ -251,7 +253,11 @@ impl Part<'_, '_> {
             let path = asked.anchors.path_of(certificate);
             let named = |c: Option<&&Certificate>| masked(c.and_then(|c| c.subject()).unwrap_or("–"));
             let usage = certificate.usage();
-            let uses: Vec<&str> = [(usage.digital_signature, "digitalSignature"), (usage.non_repudiation, "nonRepudiation")].into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect();
+            let uses: Vec<&str> = [(usage.digital_signature, "digitalSignature"), (usage.non_repudiation, "nonRepudiation")]
+                .into_iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, name)| name)
+                .collect();
             words.extend([
                 ("subject", masked(certificate.subject().unwrap_or("–"))),
                 ("organisation", masked(certificate.organisation().unwrap_or("–"))),
@@ -288,7 +294,10 @@ fn of_time(finding: &Finding) -> bool {
 fn masked(text: &str) -> String {
     let is_code = |word: &str| {
         let octets = word.as_bytes();
-        octets.len() == 11 && octets.iter().take(6).all(u8::is_ascii_digit) && !octets.get(6).is_some_and(u8::is_ascii_digit) && octets.iter().skip(7).take(3).all(u8::is_ascii_digit)
+        octets.len() == 11
+            && octets.iter().take(6).all(u8::is_ascii_digit)
+            && !octets.get(6).is_some_and(u8::is_ascii_digit)
+            && octets.iter().skip(7).take(3).all(u8::is_ascii_digit)
     };
     let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     clean.split(' ').map(|word| if is_code(word.trim_matches([',', ';', '.', '(', ')'])) { "***********" } else { word }).collect::<Vec<_>>().join(" ")

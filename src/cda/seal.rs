@@ -260,7 +260,7 @@ fn in_header(header: Node<'_, '_>, follows: &[String], findings: &mut Vec<Findin
     if follows.is_empty() {
         return Some(at_end);
     }
-    let last = header.children().filter(before).last().map(|n| n.range().end);
+    let last = header.children().rfind(before).map(|n| n.range().end);
     Some(last.or_else(|| header.first_child().map(|n| n.range().start)).unwrap_or(at_end))
 }
 
@@ -286,7 +286,10 @@ fn body_id(layout: &Layout<'_, '_>, body: Node<'_, '_>, findings: &mut Vec<Findi
 
 /// Whether an ID can be written into a reference as it is: a name of letters, digits and the marks that names have, of bounded length.
 fn is_writable(id: &str) -> bool {
-    !id.is_empty() && id.len() <= ID_OCTETS && id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    !id.is_empty()
+        && id.len() <= ID_OCTETS
+        && id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 /// Where the element's end tag begins; the last `</` in it, for an end tag holds no other `<`.

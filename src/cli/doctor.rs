@@ -95,7 +95,19 @@ fn memory(config: &Config) -> Check {
 
 fn rules(config: &Config) -> Vec<Check> {
     match app::examiner(config) {
-        Ok(examiner) => vec![well("rules and schemas", format!("rule set {}", examiner.rules()))],
+        Ok(examiner) => {
+            let definitions = match &examiner.rule_set().sosmeta {
+                Some(sosmeta) => format!("{} definitions compiled", sosmeta.len()),
+                None => "no [sosmeta] folder: structured content is checked by Arkki's own rules only".to_owned(),
+            };
+            let mut checks = vec![well("rules and schemas", format!("rule set {}, profiles {}", examiner.rules(), examiner.profiles().join(", ")))];
+            checks.extend(config.profile_schemas.iter().map(|(profile, entry)| {
+                let remarks = examiner.remarks(profile).first().map_or_else(String::new, |remark| format!("; libxml2 remarks: {remark}"));
+                well("schema", format!("{profile} is checked with {}, which compiles{remarks}", entry.display()))
+            }));
+            checks.push(well("structured content", definitions));
+            checks
+        }
         Err(fault) => vec![unwell("rules and schemas", fault.0, "mend the file it names")],
     }
 }
@@ -107,6 +119,7 @@ fn keys(config: &Config, now: Moment) -> Vec<Check> {
         Err(fault) => return vec![unwell("trust anchors", fault.0, "[sign] trust names PEM files with BEGIN CERTIFICATE in them")],
     };
     checks.push(anchors_check(config, anchors.anchors(), now));
+    checks.push(revocation(config, now));
     let place = app::key_place(&config.key_file, config.token.as_ref());
     checks.extend(key_checks(config, &anchors, ("signing key", "signing certificate"), (&place, &config.certificate_file), now));
     if let Some(next) = &config.next_key {
@@ -138,6 +151,19 @@ fn key_checks(
         checks.push(unwell(certificate_name, what, "add its CA to [sign] trust, and CAs between to [sign] intermediates"));
     }
     checks
+}
+
+/// Whether lists can be used and are of today. The responder is not asked: it is asked about real certificates, and its silence is an outage that metrics show.
+fn revocation(config: &Config, now: Moment) -> Check {
+    match app::revocations(config) {
+        Err(fault) => unwell("revocation", fault.0, "put current lists of every authority where [sign] crls says"),
+        Ok(_) if config.crls.is_empty() && config.ocsp.is_none() => well("revocation", "not asked: neither [sign] crls nor ocsp is set".into()),
+        Ok(revocations) => match revocations.due() {
+            Some(due) if due < now => unwell("revocation", format!("a list was due to be replaced on {due}"), "fetch the new one from its authority"),
+            Some(due) => well("revocation", format!("lists are good until {due}")),
+            None => well("revocation", "a responder is asked".into()),
+        },
+    }
 }
 
 fn anchors_check(config: &Config, anchors: &[Certificate], now: Moment) -> Check {

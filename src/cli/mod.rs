@@ -4,6 +4,8 @@ pub mod audit;
 pub mod codes;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
+pub mod import;
 pub mod keys;
 pub mod migrate;
 pub mod outcome;
@@ -11,6 +13,7 @@ pub mod report;
 pub mod send;
 pub mod serve;
 pub mod signature;
+pub mod templates;
 pub mod topology;
 pub mod validate;
 
@@ -54,6 +57,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
+    /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
+    Import(import::Import),
     /// Give exactly the gateway's verdict on files, offline.
     Validate(validate::Validate),
     /// Explain a document's signatures step by step: who signed what, when, with what, and what is not covered.
@@ -66,6 +71,10 @@ enum Command {
     Migrate(migrate::Migrate),
     /// List the refusal codes, or explain one.
     Codes(codes::Codes),
+    /// Explain a code, a rule or a metadata element, with samples.
+    Explain(explain::Explain),
+    /// Show what a document of each group must hold, and try the examples that the rules carry.
+    Templates(templates::Templates),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
 }
@@ -81,12 +90,15 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
+        Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
         Command::Keys(command) => with(config(), |c| keys::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),
+        Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
+        Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
     };
     report.print(json)

@@ -43,6 +43,14 @@ impl Report {
         Self { health, text, json }
     }
 
+    /// The same with a line more at its end.
+    #[must_use]
+    pub fn with_line(mut self, line: &str) -> Self {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self
+    }
+
     /// "Could not look", and why.
     #[must_use]
     pub fn blind(why: impl std::fmt::Display) -> Self {

@@ -92,7 +92,8 @@ fn verify(command: &Verify, config: Option<&Path>) -> Result<Report, ConfigFault
     let fault = |e: &dyn std::fmt::Display| ConfigFault(e.to_string());
     let (rules, sentences) = (RuleSet::load(&files).map_err(|e| fault(&e))?, Explanations::load(&files).map_err(|e| fault(&e))?);
     let (anchors, revocations) = (app::trust(&config)?, app::revocations(&config)?);
-    let senders = config.signers.iter().map(|s| Oid::parse(s).map_err(|_| ConfigFault(format!("[sign] signers: {s:?} is not an OID")))).collect::<Result<Vec<_>, _>>()?;
+    let senders =
+        config.signers.iter().map(|s| Oid::parse(s).map_err(|_| ConfigFault(format!("[sign] signers: {s:?} is not an OID")))).collect::<Result<Vec<_>, _>>()?;
     let octets = read(&command.file, config.document_octets)?;
     let document = parse(&octets, &command.file)?;
     let beside_octets = command.beside.as_ref().map(|path| read(path, SIGNATURE_OCTETS)).transpose()?;
@@ -189,7 +190,11 @@ impl Said<'_> {
         match &step.outcome {
             Outcome::Holds => ('✓', "holds", vec![own(step.key)]),
             Outcome::Told => ('·', "told", vec![own(step.key)]),
-            Outcome::NotLooked => ('–', "not-looked", vec![self.sentences.say("not-looked", &[("step", self.sentences.say(&format!("name-{}", step.key), &[], self.language))], self.language)]),
+            Outcome::NotLooked => (
+                '–',
+                "not-looked",
+                vec![self.sentences.say("not-looked", &[("step", self.sentences.say(&format!("name-{}", step.key), &[], self.language))], self.language)],
+            ),
             Outcome::Fails(found) => {
                 let sentence = |f: &crate::domain::finding::Finding| {
                     format!("{} {}:{} {} {}", f.code.as_str(), f.place.line, f.place.column, f.place.path, self.catalogue.text(f, self.language))

@@ -27,6 +27,8 @@ pub struct Services {
 pub struct Interaction {
     /// `social` or `patient`: decides the service requests' code system.
     pub family: String,
+    /// What the document in it is checked as (`codes/profiles.toml`).
+    pub profile: String,
     /// What it asks for.
     pub operation: Operation,
     /// Whether this Arkki takes it.
@@ -98,7 +100,7 @@ impl Services {
             if !raw.family.contains_key(&row.family) || !known(&row.evidence) {
                 return Err(file.fault_at(&row.id, "the family or the evidence is unknown"));
             }
-            let interaction = Interaction { family: row.family, operation: row.operation, open: row.open };
+            let interaction = Interaction { family: row.family, profile: row.profile, operation: row.operation, open: row.open };
             let id = row.id.get_ref().clone();
             if interactions.insert(id, interaction).is_some() {
                 return Err(file.fault_at(&row.id, "the interaction stands twice"));
@@ -112,6 +114,11 @@ impl Services {
     #[must_use]
     pub fn interaction(&self, name: &str) -> Option<&Interaction> {
         self.interactions.get(name)
+    }
+
+    /// Every interaction and its profile's name.
+    pub fn profiles(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.interactions.iter().map(|(id, interaction)| (id.as_str(), interaction.profile.as_str()))
     }
 
     /// The code system's OID of a family's service requests.
@@ -186,6 +193,7 @@ struct RawInteractions {
 struct RawInteraction {
     id: Spanned<String>,
     family: String,
+    profile: String,
     operation: Operation,
     open: bool,
     evidence: String,

@@ -97,6 +97,8 @@ pub struct Config {
     pub code_system: Oid,
     pub receivers: Vec<String>,
     pub rules_folder: Option<PathBuf>,
+    pub profile_schemas: BTreeMap<String, PathBuf>,
+    pub sosmeta_folder: Option<PathBuf>,
     pub message_octets: usize,
     pub document_octets: usize,
     pub hold: Duration,
@@ -232,10 +234,7 @@ impl Config {
             intermediates: raw.sign.intermediates.into_iter().map(PathBuf::from).collect(),
             signers: raw.sign.signers,
             crls: raw.sign.crls.into_iter().map(PathBuf::from).collect(),
-            crl_grace: match raw.sign.crl_grace_hours {
-                hours @ 0..=72 => Duration::from_secs(hours * 3600),
-                hours => return Err(ConfigFault(format!("[sign] crl_grace_hours = {hours}: at most 72, for a list that old says nothing of today"))),
-            },
+            crl_grace: crl_grace(raw.sign.crl_grace_hours)?,
             ocsp: some(raw.sign.ocsp),
             take_unknown: match raw.sign.revocation_unknown.as_str() {
                 "hold" => false,
@@ -250,6 +249,8 @@ impl Config {
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
+            profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
+            sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),
             message_octets: within(raw.limits.message_octets, limits::MESSAGE_OCTETS, "message_octets")?,
             document_octets: within(raw.limits.document_octets, limits::DOCUMENT_OCTETS, "document_octets")?,
             hold: Duration::from_secs(raw.limits.hold_seconds),
@@ -335,6 +336,13 @@ fn percent(text: &str) -> String {
         }
         out
     })
+}
+
+fn crl_grace(hours: u64) -> Result<Duration, ConfigFault> {
+    match hours {
+        0..=72 => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err(ConfigFault(format!("[sign] crl_grace_hours = {hours}: at most 72, for a list that old says nothing of today"))),
+    }
 }
 
 /// Reads a small text file, with an error for people.

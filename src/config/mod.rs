@@ -4,3 +4,4 @@ pub mod checked;
 pub mod folder;
 mod keys;
 pub mod raw;
+pub mod schema_tree;

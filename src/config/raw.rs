@@ -21,6 +21,9 @@ pub struct Raw {
     pub next_key: RawNextKey,
     pub answer: RawAnswer,
     pub rules: RawRules,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, RawProfile>,
+    pub sosmeta: RawSosmeta,
     pub limits: RawLimits,
     pub work: RawWork,
     pub telemetry: RawTelemetry,
@@ -100,6 +103,9 @@ section!(RawAnswer {
 
 section!(RawRules { folder: String = String::new() });
 
+section!(RawProfile { schema: String = String::new() });
+section!(RawSosmeta { folder: String = String::new() });
+
 section!(RawLimits {
     message_octets: usize = crate::domain::limits::MESSAGE_OCTETS,
     document_octets: usize = crate::domain::limits::DOCUMENT_OCTETS,
@@ -137,6 +143,8 @@ impl Default for Raw {
             next_key: RawNextKey::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
+            profiles: BTreeMap::new(),
+            sosmeta: RawSosmeta::default(),
             limits: RawLimits::default(),
             work: RawWork::default(),
             telemetry: RawTelemetry::default(),

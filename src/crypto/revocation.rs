@@ -7,7 +7,7 @@ use openssl::asn1::{Asn1GeneralizedTimeRef, Asn1Time};
 use openssl::hash::MessageDigest;
 use openssl::ocsp::{OcspCertId, OcspCertStatus, OcspFlag, OcspRequest, OcspResponse, OcspResponseStatus, OcspRevokedStatus};
 use openssl::stack::Stack;
-use openssl::x509::{CrlReason, CrlStatus, ReasonCode, X509Crl, X509CrlRef, X509};
+use openssl::x509::{CrlReason, CrlStatus, ReasonCode, X509, X509Crl, X509CrlRef};
 
 use super::Fault;
 use super::certificate::{Certificate, moment};

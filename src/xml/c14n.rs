@@ -1,6 +1,7 @@
-//! Exclusive XML Canonicalization 1.0 without comments (W3C, 18 July 2002) of a whole document or of one element's subtree.
+//! Exclusive XML Canonicalization 1.0 (W3C, 18 July 2002) of a whole document or of one element's subtree.
 //! Octets go to a sink as they come, so that a body of many megabytes is hashed where it lies. No recursion: depth costs two small stacks on the heap.
-//! `InclusiveNamespaces` is not part of the profile (documents.md §4.2) and not here.
+//! The profile knows the form without comments and without `InclusiveNamespaces` only (documents.md §4.2): [`exclusive`]. The others are here to be held to the standard's
+//! own vectors, which use them.
 
 use std::borrow::Cow;
 
@@ -38,7 +39,22 @@ pub fn digest(apex: Node<'_, '_>) -> Digest {
 ///
 /// Prefixes are those of the source; a namespace declared above the apex appears on the apex. Attribute values are as the tree normalised them.
 pub fn exclusive<'a, 'i: 'a>(apex: Node<'a, 'i>, out: &mut impl FnMut(&[u8])) {
-    let mut writer = Writer { source: apex.document().input_text(), rendered: Vec::new(), open: Vec::new(), fresh: Vec::new(), attributes: Vec::new(), out };
+    exclusive_as(apex, Variant::default(), out);
+}
+
+/// A form of Exclusive C14N that no profile of ours takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Variant<'v> {
+    /// Whether comments are kept.
+    pub comments: bool,
+    /// The `PrefixList`: prefixes (empty for the default namespace) that are rendered wherever they are in scope.
+    pub inclusive: &'v [&'v str],
+}
+
+/// As [`exclusive`], in another form.
+pub fn exclusive_as<'a, 'i: 'a>(apex: Node<'a, 'i>, variant: Variant<'_>, out: &mut impl FnMut(&[u8])) {
+    let source = apex.document().input_text();
+    let mut writer = Writer { source, variant, rendered: Vec::new(), open: Vec::new(), fresh: Vec::new(), attributes: Vec::new(), out };
     let mut here = apex;
     loop {
         writer.enter(here);
@@ -63,19 +79,20 @@ pub fn exclusive<'a, 'i: 'a>(apex: Node<'a, 'i>, out: &mut impl FnMut(&[u8])) {
     }
 }
 
-struct Writer<'a, 'i, 'o, F> {
+struct Writer<'a, 'i, 'o, 'v, F> {
     source: &'i str,
+    variant: Variant<'v>,
     /// Namespace declarations written on the elements that are open: prefix (empty for the default) and URI, innermost last.
-    rendered: Vec<(&'i str, &'a str)>,
+    rendered: Vec<(&'a str, &'a str)>,
     /// The open elements: name as written, and how many declarations stood in `rendered` before it.
     open: Vec<(&'i str, usize)>,
     /// Declarations to write on the element at hand; kept to save an allocation an element.
-    fresh: Vec<(&'i str, &'a str)>,
+    fresh: Vec<(&'a str, &'a str)>,
     attributes: Vec<Attribute<'a, 'i>>,
     out: &'o mut F,
 }
 
-impl<'a, 'i: 'a, F: FnMut(&[u8])> Writer<'a, 'i, '_, F> {
+impl<'a, 'i: 'a, F: FnMut(&[u8])> Writer<'a, 'i, '_, '_, F> {
     fn enter(&mut self, node: Node<'a, 'i>) {
         if node.is_element() {
             self.start_tag(node);
@@ -85,7 +102,10 @@ impl<'a, 'i: 'a, F: FnMut(&[u8])> Writer<'a, 'i, '_, F> {
             let text = if text.contains('\r') { Cow::Owned(character_data(self.source, node.range().start)) } else { Cow::Borrowed(text) };
             escape(text.as_bytes(), is_special_in_text, self.out);
         } else if let Some(pi) = node.pi() {
-            self.processing_instruction(node, pi.target, pi.value);
+            self.outside(node, |writer| writer.processing_instruction(pi.target, pi.value));
+        } else if self.variant.comments && node.is_comment() {
+            let text = line_ends(node.text().unwrap_or_default());
+            self.outside(node, |writer| writer.put(&["<!--", &text, "-->"]));
         }
     }
 
@@ -109,6 +129,15 @@ impl<'a, 'i: 'a, F: FnMut(&[u8])> Writer<'a, 'i, '_, F> {
             if let Some(uri) = attribute.namespace().filter(|uri| *uri != XML) {
                 self.utilize(prefix_of(name_at(self.source, attribute.range().start)), uri);
             }
+        }
+        for namespace in element.namespaces().filter(|_| !self.variant.inclusive.is_empty()) {
+            let prefix = namespace.name().unwrap_or_default();
+            if self.variant.inclusive.contains(&prefix) {
+                self.utilize(prefix, namespace.uri());
+            }
+        }
+        if self.variant.inclusive.contains(&"") && element.default_namespace().is_none() {
+            self.utilize("", "");
         }
         self.fresh.sort_unstable();
         self.attributes.sort_unstable_by_key(|a| (a.namespace().unwrap_or_default(), a.name()));
@@ -134,7 +163,7 @@ impl<'a, 'i: 'a, F: FnMut(&[u8])> Writer<'a, 'i, '_, F> {
     }
 
     /// Notes a declaration for this element unless an open element already wrote the same one.
-    fn utilize(&mut self, prefix: &'i str, uri: &'a str) {
+    fn utilize(&mut self, prefix: &'a str, uri: &'a str) {
         if prefix == "xml" || self.fresh.iter().any(|(p, _)| *p == prefix) {
             return;
         }
@@ -145,22 +174,26 @@ impl<'a, 'i: 'a, F: FnMut(&[u8])> Writer<'a, 'i, '_, F> {
         }
     }
 
-    /// Instructions outside the document element stand on a line of their own.
-    fn processing_instruction(&mut self, node: Node<'a, 'i>, target: &str, value: Option<&str>) {
+    /// Instructions and comments outside the document element stand on a line of their own.
+    fn outside(&mut self, node: Node<'a, 'i>, write: impl FnOnce(&mut Self)) {
         let outside = node.parent().is_some_and(|p| p.is_root());
         let after = outside && node.prev_siblings().skip(1).any(|n| n.is_element());
         if after {
             self.put(&["\n"]);
         }
+        write(self);
+        if outside && !after {
+            self.put(&["\n"]);
+        }
+    }
+
+    fn processing_instruction(&mut self, target: &str, value: Option<&str>) {
         self.put(&["<?", target]);
         if let Some(value) = value {
             self.put(&[" "]);
             (self.out)(line_ends(value).as_bytes());
         }
         self.put(&["?>"]);
-        if outside && !after {
-            self.put(&["\n"]);
-        }
     }
 
     fn put(&mut self, pieces: &[&str]) {

@@ -90,7 +90,8 @@ fn sane(value: &str) -> Option<&str> {
     (fits && value.bytes().all(|b| (0x20..0x7F).contains(&b) && b != b'&')).then_some(value)
 }
 
-fn after_doctype(text: &str, at: usize) -> Option<usize> {
+/// Where a document type that begins at `at` ends.
+pub(super) fn after_doctype(text: &str, at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     let end = rest.find('>')?;
     match rest.find('[') {

@@ -2,8 +2,15 @@
 
 pub mod c14n;
 pub mod declared;
+mod detective;
 pub mod dsig;
+pub mod encoding;
+pub mod explain;
 pub mod first_id;
+pub mod identity;
+pub mod model;
+mod names;
+pub mod order;
 pub mod path;
 pub mod prepass;
 pub mod scan;

@@ -1,14 +1,20 @@
 //! XML's own grammar, token by token and strictly: tags, attributes, references, comments. Nothing here knows a document; nothing here allocates but
-//! the list of one element's attributes. The pre-pass walks with it, and so does whoever must read the beginning of a broken message.
+//! the list of one element's attributes, and a value whose references are resolved. The pre-pass walks with it, and so does whoever must read the beginning of a broken message.
 //!
 //! Written here instead of taken from quick-xml: names, references, `]]>`, `<` in values and repeated attributes must be looked at anyway, and
 //! a second look at every token costs more than the first.
 
+use std::borrow::Cow;
+
 use crate::domain::code::Code;
 use crate::domain::limits;
 
-/// The longest reference: `&#x10FFFF;` and some leading zeros.
-const REFERENCE_OCTETS: usize = 16;
+/// The longest reference: a character has seven digits, and some writers fill up with zeros, of which XML allows any number.
+const REFERENCE_OCTETS: usize = 256;
+/// The rule that text beside the root element breaks.
+pub const BESIDE_ROOT: &str = "text outside the root element";
+/// The rule that a second XML declaration breaks.
+pub const RESERVED: &str = "a reserved processing instruction";
 
 /// One piece of markup or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,7 +242,7 @@ impl<'a> Scanner<'a> {
             return self.declaration();
         }
         if target.eq_ignore_ascii_case("xml") || target.contains(':') {
-            return Err(Fault::new(begin, "a reserved processing instruction"));
+            return Err(Fault::new(begin, RESERVED));
         }
         let rest = self.rest();
         let Some(end) = rest.find("?>") else { return Err(Fault::new(begin, "a processing instruction without an end")) };
@@ -310,27 +316,55 @@ fn references(text: &str, begin: usize) -> Result<(), Fault> {
     let mut from = 0;
     while let Some(found) = text.get(from..).and_then(|rest| rest.find('&')) {
         let at = from + found;
-        let after = &text.as_bytes()[at + 1..];
-        let window = after.get(..REFERENCE_OCTETS).unwrap_or(after);
-        let Some(end) = window.iter().position(|b| *b == b';') else { return Err(Fault::new(begin + at, "& that begins no reference")) };
-        let known = match &window[..end] {
-            b"amp" | b"lt" | b"gt" | b"quot" | b"apos" => true,
-            [b'#', b'x', digits @ ..] => number(digits, 16),
-            [b'#', digits @ ..] => number(digits, 10),
-            _ => false,
-        };
-        if !known {
-            return Err(Fault::new(begin + at, "a reference to something that is not declared"));
+        match reference(text.get(at..).unwrap_or("")) {
+            Ok((_, length)) => from = at + length,
+            Err(rule) => return Err(Fault::new(begin + at, rule)),
         }
-        from = at + end + 2;
     }
     Ok(())
 }
 
-fn number(digits: &[u8], radix: u32) -> bool {
+/// A value with its references resolved, as whoever compares values must see it.
+pub fn resolved(value: &str) -> Cow<'_, str> {
+    if !value.contains('&') {
+        return Cow::Borrowed(value);
+    }
+    let mut text = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.find('&') {
+        let (before, after) = rest.split_at(at);
+        text.push_str(before);
+        // What the scanner let through has no other references.
+        let (character, length) = reference(after).unwrap_or(('&', 1));
+        text.push(character);
+        rest = after.get(length..).unwrap_or("");
+    }
+    text.push_str(rest);
+    Cow::Owned(text)
+}
+
+/// The character that the reference at the text's beginning stands for, and how long the reference is.
+fn reference(text: &str) -> Result<(char, usize), &'static str> {
+    let octets = text.as_bytes();
+    let window = octets.get(..REFERENCE_OCTETS).unwrap_or(octets);
+    let end = window.iter().position(|b| *b == b';').ok_or("& that begins no reference")?;
+    let character = match window.get(1..end).unwrap_or_default() {
+        b"amp" => Some('&'),
+        b"lt" => Some('<'),
+        b"gt" => Some('>'),
+        b"quot" => Some('"'),
+        b"apos" => Some('\''),
+        [b'#', b'x', digits @ ..] => number(digits, 16),
+        [b'#', digits @ ..] => number(digits, 10),
+        _ => None,
+    };
+    character.map(|c| (c, end + 1)).ok_or("a reference to something that is not declared")
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<char> {
     let all = !digits.is_empty() && digits.iter().all(|d| char::from(*d).is_digit(radix));
     let value = std::str::from_utf8(digits).ok().and_then(|d| u32::from_str_radix(d, radix).ok());
-    all && value.and_then(char::from_u32).is_some_and(is_xml_char)
+    value.filter(|_| all).and_then(char::from_u32).filter(|c| is_xml_char(*c))
 }
 
 const fn is_name_start(c: char) -> bool {
@@ -363,9 +397,15 @@ mod tests {
 
     #[test]
     fn the_grammar() {
-        for good in
-            ["<a/>", "<a b='1' c=\"2\" ></a >", "<a:b x:y=''/>", "<ä>&amp;&#xE4;&#228;</ä>", "<?pi some?><a><!-- - --><![CDATA[ <]] > ]]></a>", "<a b='>'/>"]
-        {
+        for good in [
+            "<a/>",
+            "<a>&#0000000000000000000000000000000000000065;</a>",
+            "<a b='1' c=\"2\" ></a >",
+            "<a:b x:y=''/>",
+            "<ä>&amp;&#xE4;&#228;</ä>",
+            "<?pi some?><a><!-- - --><![CDATA[ <]] > ]]></a>",
+            "<a b='>'/>",
+        ] {
             assert_eq!(rule(good), None, "{good}");
         }
         for (bad, at) in [
@@ -377,6 +417,7 @@ mod tests {
             ("<a>&nbsp;</a>", 3),
             ("<a>&#0;</a>", 3),
             ("<a>&#xFFFE;</a>", 3),
+            ("<a>&#X41;</a>", 3),
             ("<a>& </a>", 3),
             ("<a b='&x'/>", 6),
             ("<1a/>", 1),
@@ -396,6 +437,12 @@ mod tests {
         ] {
             assert_eq!(rule(bad).map(|r| r.0), Some(at), "{bad}: {:?}", rule(bad));
         }
+    }
+
+    #[test]
+    fn references_are_resolved() {
+        assert_eq!(resolved("a&#x42;c&amp;&#00100;"), "aBc&d");
+        assert!(matches!(resolved("plain"), Cow::Borrowed("plain")));
     }
 
     #[test]

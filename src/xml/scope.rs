@@ -1,6 +1,9 @@
 //! Which namespace a prefix means, element by element.
 
-use super::scan::{Attribute, Fault};
+use std::borrow::Cow;
+
+use super::scan::{self, Attribute, Fault};
+use super::tree::{DSIG, HL7, HL7FI};
 use crate::domain::code::Code;
 use crate::domain::limits;
 
@@ -33,13 +36,10 @@ impl<'a> Scope<'a> {
                 None if attribute.name == "xmlns" => "",
                 _ => continue,
             };
-            let uri = attribute.value;
+            let uri = self.known(attribute.value);
             let reserved = prefix == "xmlns" || (prefix == "xml") != (uri == XML) || uri == XMLNS;
             if reserved || (uri.is_empty() && !prefix.is_empty()) {
                 return Err(Fault::new(attribute.at, "a namespace declaration that is not allowed"));
-            }
-            if uri.contains('&') {
-                return Err(Fault::new(attribute.at, "a reference in a namespace name"));
             }
             if self.bindings.len() == DECLARATIONS {
                 return Err(Fault { at: attribute.at, code: Code::E110, rule: "too many namespace declarations" });
@@ -47,6 +47,14 @@ impl<'a> Scope<'a> {
             self.bindings.push((prefix, uri));
         }
         Ok(())
+    }
+
+    /// The name itself, or, for one that is written with references, the same name as it is written without. A name that nobody here writes
+    /// without stays as it is written: it is nobody's but its own.
+    fn known(&self, written: &'a str) -> &'a str {
+        let Cow::Owned(name) = scan::resolved(written) else { return written };
+        let declared = self.bindings.iter().map(|(_, uri)| *uri);
+        [HL7, HL7FI, DSIG, XML, XMLNS, ""].into_iter().chain(declared).find(|known| *known == name).unwrap_or(written)
     }
 
     /// Forgets the declarations made since `mark`.

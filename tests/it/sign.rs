@@ -8,6 +8,7 @@ mod keys;
 mod legacy;
 mod places;
 mod profile;
+mod replay;
 mod revoked;
 mod sealing;
 mod trust;

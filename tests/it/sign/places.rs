@@ -76,7 +76,18 @@ fn the_real_frames_document_verifies_all_but_its_chain() {
     let certificate = arkki::crypto::certificate::Certificate::from_der(&read.certificate).unwrap();
     assert!(certificate.verifies(&dsig::digest_of(read.signed_info), &read.value));
     // One octet of its body.
-    assert_eq!(codes(&text.replacen("<given>TIINA</given><given qualifier=\"CL\">TIINA</given><family>TESTI</family></name></subject>", "<given>TIINB</given><given qualifier=\"CL\">TIINA</given><family>TESTI</family></name></subject>", 1), patient(), &site().anchors), ["E602", "E604"]);
+    assert_eq!(
+        codes(
+            &text.replacen(
+                "<given>TIINA</given><given qualifier=\"CL\">TIINA</given><family>TESTI</family></name></subject>",
+                "<given>TIINB</given><given qualifier=\"CL\">TIINA</given><family>TESTI</family></name></subject>",
+                1
+            ),
+            patient(),
+            &site().anchors
+        ),
+        ["E602", "E604"]
+    );
     // By the social family's profile it has no signature where one would be looked for.
     assert_eq!(codes(&text, SigningProfile::social(), &site().anchors), ["E610"]);
 }
@@ -141,8 +152,18 @@ fn wrapped_patient_documents_are_refused() {
     let id = " ID=\"OID1.2.246.537.10.15675350.10.1.11220.19098.0\"";
     let evil = body.replacen(id, "", 1).replace("TIINA", "TOINA");
     for (what, wrapped) in [
-        ("the signed body in the header, an evil one in its place", text.replacen(&body, &evil, 1).replacen("<custodianTypeCode", &format!("{body}<custodianTypeCode"), 1)),
-        ("both with the ID", text.replacen(&body, &evil.replacen("<structuredBody", &format!("<structuredBody{id}"), 1), 1).replacen("<custodianTypeCode", &format!("{body}<custodianTypeCode"), 1)),
+        (
+            "the signed body in the header, an evil one in its place",
+            text.replacen(&body, &evil, 1).replacen("<custodianTypeCode", &format!("{body}<custodianTypeCode"), 1),
+        ),
+        (
+            "both with the ID",
+            text.replacen(&body, &evil.replacen("<structuredBody", &format!("<structuredBody{id}"), 1), 1).replacen(
+                "<custodianTypeCode",
+                &format!("{body}<custodianTypeCode"),
+                1,
+            ),
+        ),
         ("an evil body beside it", text.replacen(&body, &format!("{body}{evil}"), 1)),
         ("a nonXMLBody beside it", text.replacen(&body, &format!("{body}<nonXMLBody/>"), 1)),
         ("the signed body in a section of an evil one", text.replacen(&body, &evil.replacen("<section>", &format!("<section>{body}"), 1), 1)),
@@ -150,7 +171,14 @@ fn wrapped_patient_documents_are_refused() {
         ("a second header", text.replacen(&header, &format!("{header}{header}"), 1)),
         ("a second collection", text.replacen(&collection, &format!("{collection}{collection}"), 1)),
         ("a signature elsewhere", text.replacen("<component>", &format!("{dsig}<component>"), 1)),
-        ("a social header with the collection", text.replacen(&header, &format!("{}<x:localSocialHeader xmlns:x=\"urn:hl7finland\">{collection}</x:localSocialHeader>", header.replacen(&collection, "", 1)), 1)),
+        (
+            "a social header with the collection",
+            text.replacen(
+                &header,
+                &format!("{}<x:localSocialHeader xmlns:x=\"urn:hl7finland\">{collection}</x:localSocialHeader>", header.replacen(&collection, "", 1)),
+                1,
+            ),
+        ),
     ] {
         assert_ne!(wrapped, text, "{what}");
         assert!(!codes(&wrapped, patient(), &site().anchors).is_empty(), "{what}");

@@ -1,0 +1,4 @@
+//! See `seal::seal`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| arkki_fuzz::seal::seal(octets));

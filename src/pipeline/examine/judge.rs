@@ -1,0 +1,172 @@
+//! The stages themselves, in order: encoding, well-formedness, frame, schema, then what the profile's templates, body and signatures ask.
+//! All findings of one stage are given, then it stops.
+
+use std::sync::Arc;
+
+use super::examined::{Accepted, Look};
+use super::{Examiner, Stage, document_id};
+use crate::cda::content;
+use crate::cda::open::{self, Opened};
+use crate::cda::seal::SealPoint;
+use crate::cda::verify::{Layout, SignatureFact, SignerRule};
+use crate::codes::profiles::{EncodingRule, Profile};
+use crate::codes::signatures::SigningPlace;
+use crate::crypto;
+use crate::domain::code::Code;
+use crate::domain::digest::Digest;
+use crate::domain::finding::{Finding, Place};
+use crate::domain::limits;
+use crate::rules::decide;
+use crate::v3::frame::{self, Frame, FrameHead};
+use crate::xml::prepass::{self, Encoding, Prepassed};
+use crate::xml::schema::Schema;
+use crate::xml::tree::{self, Document};
+
+/// What came of a message that is not refused.
+pub(super) enum Judged {
+    /// It can be archived.
+    Accepted(Box<Accepted>),
+    /// It passed as far as it was looked at, with these warnings and signatures: the schema stage alone, or a profile whose documents are not archived.
+    Checked(Vec<Finding>, Vec<SignatureFact>),
+}
+
+/// What is judged: octets, and where it is the message itself, its copy that is shared already and its SHA-256.
+pub(super) struct Given<'o> {
+    pub octets: &'o [u8],
+    pub shared: Option<(&'o Arc<Vec<u8>>, Digest)>,
+}
+
+/// A document with what is known of it.
+struct Walked<'w, 'i> {
+    tree: &'w Document<'i>,
+    text: &'w Prepassed<'i>,
+    octets: Arc<Vec<u8>>,
+    received: Option<Digest>,
+    carried: Option<(&'w Document<'w>, &'w Frame)>,
+}
+
+impl Examiner {
+    /// Judges a message; a bare document as `profile` says, a frame's as its interaction says.
+    pub(super) fn judge(&self, given: &Given<'_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let octets = given.octets;
+        let schema = self.schema(&profile.schema)?;
+        let decoded = prepass::decode(octets, taken(profile, stage), self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
+        let text = prepass::walk(&decoded.text, schema.declared().identities()).inspect_err(|_| look.first_id(octets))?;
+        let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
+        look.head = FrameHead::peek(&message);
+        match open::open(&message, &self.rules, &self.site.frames)? {
+            Opened::Acknowledgement => {
+                look.acknowledgement = true;
+                Err(vec![Finding::whole(Code::E904)])
+            }
+            Opened::Bare => {
+                let shared = given.shared.map(|(message, digest)| (Arc::clone(message), digest));
+                let (octets, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (message, Some(digest)));
+                self.judge_document(Walked { tree: &message, text: &text, octets, received, carried: None }, profile, stage, look)
+            }
+            Opened::Framed(mut frame) => {
+                look.framed = true;
+                look.service_request = Some(frame.service_request.code.clone());
+                look.purpose.clone_from(&frame.purpose);
+                let interaction = self.rules.services.interaction(message.root_element().tag_name().name());
+                let profile = interaction.map_or(profile, |i| self.profile(&i.profile));
+                if taken(profile, stage) == Encoding::Utf8Only
+                    && let Some(finding) = prepass::objection(&decoded)
+                {
+                    return Err(vec![finding]);
+                }
+                if let Some(frame_schema) = &profile.frame {
+                    stop_at_errors(self.schema(frame_schema)?.validate(text.text))?;
+                }
+                let octets = Arc::new(std::mem::take(&mut frame.document));
+                let decoded = prepass::decode(&octets, taken(profile, stage), self.site.octets.1)?;
+                let text = prepass::walk(&decoded.text, self.schema(&profile.schema)?.declared().identities())?;
+                let document = parse(text.text)?;
+                let walked = Walked { tree: &document, text: &text, octets: Arc::clone(&octets), received: None, carried: Some((&message, &frame)) };
+                self.judge_document(walked, profile, stage, look)
+            }
+        }
+    }
+
+    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let Walked { tree: document, text, octets, received, carried } = given;
+        if octets.len() > self.site.octets.1 {
+            return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
+        }
+        look.document_id = document_id(document);
+        let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
+        let mut warnings = stop_at_errors(found)?;
+        warnings.extend(text.oddities());
+        if stage == Stage::Schema {
+            return Ok(Judged::Checked(warnings, Vec::new()));
+        }
+        if stage == Stage::Gateway && !profile.can_be_archived() {
+            return Err(vec![Finding::whole(Code::E213).with("profile", profile.name.as_str())]);
+        }
+        let layout = Layout::within(document, self.rules.signatures.at(profile.signing));
+        if !profile.can_be_archived() {
+            let signatures = match profile.signing {
+                SigningPlace::Detached => Vec::new(),
+                SigningPlace::SocialHeader | SigningPlace::PatientHeader => {
+                    layout.verify(&self.site.anchors, &SignerRule { senders: &self.site.signers, require_professional: false })?
+                }
+            };
+            warnings.push(Finding::whole(Code::W914).with("profile", profile.name.as_str()));
+            return Ok(Judged::Checked(warnings, signatures));
+        }
+        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
+        let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
+        warnings.extend(read.warnings);
+        let header = read.header;
+        let mut findings = decide::own_rules(&header, &self.rules);
+        content::locate(&octets, &mut findings, &self.rules);
+        if let Some((carrier, frame)) = carried {
+            warnings.extend(frame.warnings.iter().cloned());
+            findings.extend(frame::agree(carrier, frame, document, &header));
+        }
+        warnings.extend(stop_at_errors(findings)?);
+        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
+        let signatures = layout.verify(&self.site.anchors, &rule)?;
+        let seal = SealPoint::in_layout(&layout)?;
+        warnings.truncate(limits::FINDINGS);
+        let received = received.unwrap_or_else(|| crypto::sha256(&octets));
+        Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, signatures, seal })))
+    }
+
+    /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.
+    fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
+        self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
+    }
+}
+
+/// Which encodings are taken: the archive's rule is no part of the schema stage.
+const fn taken(profile: &Profile, stage: Stage) -> Encoding {
+    match (stage, profile.encoding) {
+        (Stage::Schema, _) | (_, EncodingRule::Any) => Encoding::Any,
+        (Stage::All | Stage::Gateway, EncodingRule::Utf8) => Encoding::Utf8Only,
+    }
+}
+
+/// A header of another profile is told as that: the document is not broken, it is in the wrong place. In its own profile the header is an element like others.
+fn belonging(mut finding: Finding, profile: &Profile) -> Finding {
+    let social =
+        matches!(finding.code, Code::E202 | Code::E210) && finding.args.iter().any(|(name, word)| *name == "element" && word == "hl7fi:localSocialHeader");
+    match profile.signing {
+        SigningPlace::PatientHeader if finding.code == Code::E203 => finding.code = Code::E202,
+        SigningPlace::PatientHeader | SigningPlace::Detached if social => finding.code = Code::E214,
+        _ => {}
+    }
+    finding
+}
+
+/// Warnings pass on; with an error among them everything found is given back.
+fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> {
+    if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(findings) }
+}
+
+fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
+    tree::parse(text).map_err(|fault| {
+        let place = Place { line: fault.line, column: fault.column, path: "/".to_owned() };
+        vec![Finding::new(if fault.too_much { Code::E111 } else { Code::E103 }, place)]
+    })
+}
