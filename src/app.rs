@@ -9,12 +9,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
+use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
+use crate::adapters::evidence::SiteEvidence;
 use crate::adapters::keys::pem::PemSigner;
 use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
-use crate::adapters::store;
+use crate::adapters::stamper::HttpStamper;
+use crate::adapters::store::{self, Store};
 use crate::codes::rule_set::RuleSet;
 use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
@@ -26,6 +29,7 @@ use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
+use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, OwnSigner, Site};
 use crate::pipeline::gate::Gate;
@@ -35,6 +39,7 @@ use crate::pipeline::pool::Pool;
 use crate::pipeline::relay::Relay;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::checkpoints::{CheckpointFile, Stamper};
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::revocation::Revocation;
 use crate::ports::signer::Signer;
@@ -273,6 +278,42 @@ pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
     Ok(OwnSigner { serial: certificate.serial().and_then(|s| Oid::parse(s).ok()) })
 }
 
+/// What a checkpoint's signer may be called: this system's certificate, and the organisation's other systems.
+///
+/// # Errors
+/// What is wrong with the certificate.
+pub fn own_serials(config: &Config) -> Result<Vec<String>, ConfigFault> {
+    let own = signer_certificate(config)?;
+    Ok(own.serial.iter().map(|oid| oid.as_str().to_owned()).chain(config.signers.iter().cloned()).collect())
+}
+
+/// What time stamps must lead to; `None` where the site names nothing.
+///
+/// # Errors
+/// Which file is wrong, and why.
+pub fn stamp_trust(config: &Config) -> Result<Option<TrustAnchors>, ConfigFault> {
+    if config.timestamp_trust.is_empty() {
+        return Ok(None);
+    }
+    let mut all = Vec::new();
+    for path in &config.timestamp_trust {
+        all.extend(read_octets(path)?);
+        all.push(b'\n');
+    }
+    TrustAnchors::from_pem(&all, &[]).map(Some).map_err(|e| ConfigFault(format!("[timestamp] trust: {e}")))
+}
+
+/// Who stamps checkpoints; `None` where the site names nobody.
+///
+/// # Errors
+/// An address that is none, or no anchors to believe its answers by.
+pub fn stamper(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Option<Arc<dyn Stamper>>, ConfigFault> {
+    let Some(url) = &config.timestamp_url else { return Ok(None) };
+    let authority = Address::parse(url).map_err(|e| ConfigFault(format!("[timestamp] url: {e}")))?;
+    let anchors = stamp_trust(config)?.ok_or_else(|| ConfigFault("[timestamp] url names an authority and trust no file: none of its answers could be believed".into()))?;
+    Ok(Some(Arc::new(HttpStamper::new(authority, anchors, Arc::clone(entropy)))))
+}
+
 /// What a running gateway is made of; the demo makes the same from embedded parts.
 pub struct World {
     /// The archive.
@@ -287,6 +328,8 @@ pub struct World {
     pub revocation: Arc<dyn Revocation>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who makes checkpoints of the ledger.
+    pub checkpoints: Maker,
 }
 
 /// A running gateway.
@@ -297,6 +340,8 @@ pub struct House {
     intake: tokio::task::JoinHandle<()>,
     holds: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
+    checkpoints: tokio::task::JoinHandle<()>,
+    stop_checkpoints: watch::Sender<bool>,
     drain: watch::Sender<bool>,
     abandon: watch::Sender<bool>,
     stop_relay: watch::Sender<bool>,
@@ -308,7 +353,8 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, signer, revocation, clock } = world;
+        let World { archive, consumer, publisher, signer, revocation, clock, checkpoints } = world;
+        let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
@@ -333,6 +379,8 @@ impl House {
             intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
             holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
             relay: tokio::spawn(relay.run(stop_relay_seen)),
+            checkpoints: tokio::spawn(checkpoints.run(stop_checkpoints_seen)),
+            stop_checkpoints,
             parts,
             consumer,
             archive,
@@ -351,7 +399,7 @@ impl House {
     /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
     #[must_use]
     pub fn ended(&self) -> Option<&'static str> {
-        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay)]
+        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay), ("the maker of checkpoints", &self.checkpoints)]
             .into_iter()
             .find(|(_, task)| task.is_finished())
             .map(|(name, _)| name)
@@ -377,10 +425,16 @@ impl House {
             }
         }
         self.holds.abort();
+        // Nothing is committed any more: the last checkpoint names the ledger's end.
+        self.stop_checkpoints.send_replace(true);
         self.stop_relay.send_replace(true);
         if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.relay).await.is_err() {
             // Its rows keep their lease and go out when it ends.
             self.relay.abort();
+        }
+        if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.checkpoints).await.is_err() {
+            // The next instance makes it.
+            self.checkpoints.abort();
         }
         self.in_hand()
     }
@@ -392,11 +446,24 @@ impl House {
 /// Why it cannot start.
 pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest), StartFault> {
     let examiner = examiner(config)?;
-    let signer = Arc::new(signer(config, &examiner.site().anchors)?);
+    let signer: Arc<dyn Signer> = Arc::new(signer(config, &examiner.site().anchors)?);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
-    let archive = open_archive(config, &entropy).await?;
+    let stamper = stamper(config, &entropy)?;
+    let store = open_archive(config, &entropy).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
+    let checkpoints = Maker {
+        archive: Arc::clone(&archive),
+        checkpoints: store,
+        file: config.checkpoint_file.as_ref().map(|path| Arc::new(LineFile::new(path)) as Arc<dyn CheckpointFile>),
+        stamper,
+        evidence: Arc::new(SiteEvidence::new(Arc::clone(&signer), &examiner.site().anchors, config.crls.clone())),
+        clock: Arc::clone(&clock),
+        instance: config.instance.clone(),
+        pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
+    };
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, signer, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
+    let world = World { archive, consumer, publisher, signer, revocation: Arc::new(revocations(config)?), clock, checkpoints };
     Ok((House::open(config, examiner, world).await?, rules))
 }
 
@@ -487,11 +554,11 @@ fn readiness(house: &House, answers: Arc<AtomicBool>) -> Box<probe::Readiness> {
 }
 
 /// Opens the archive, patiently: a database that starts beside us may take its time.
-async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<Store>, Outage> {
     let deadline = tokio::time::Instant::now() + START;
     // Bounded by the deadline: then whoever starts us decides.
     loop {
-        match store::open(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
+        match store::open_store(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
             Ok(archive) => return Ok(archive),
             Err(outage) if tokio::time::Instant::now() >= deadline => return Err(outage),
             Err(outage) => {

@@ -18,6 +18,8 @@ pub struct Raw {
     pub senders: BTreeMap<String, RawSender>,
     pub archive: RawArchive,
     pub sign: RawSign,
+    pub checkpoint: RawCheckpoint,
+    pub timestamp: RawTimestamp,
     pub answer: RawAnswer,
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -78,6 +80,10 @@ section!(RawSign {
     revocation_unknown: String = "hold".into(),
 });
 
+section!(RawCheckpoint { file: String = String::new(), entries: u64 = 1000, seconds: u64 = 60 });
+
+section!(RawTimestamp { url: String = String::new(), trust: Vec<String> = Vec::new() });
+
 section!(RawAnswer {
     language: String = "fi".into(),
     device: String = "1.2.246.10.99999992.18.1".into(),
@@ -125,6 +131,8 @@ impl Default for Raw {
             senders: BTreeMap::new(),
             archive: RawArchive::default(),
             sign: RawSign::default(),
+            checkpoint: RawCheckpoint::default(),
+            timestamp: RawTimestamp::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),
