@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= $(or $(shell command -v cargo),$(HOME)/.cargo/bin/cargo)
 ARKKI := $(or $(CARGO_TARGET_DIR),target)/release/arkki
 
-.PHONY: help demo build test lint bench samples format
+.PHONY: help demo build test lint bench fuzz samples format
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +29,10 @@ lint: ## format, clippy and docs, with warnings as errors
 bench: ## messages/s, CPU, latency and memory, on a broker and a database of its own
 	@scripts/setup test
 	@$(CARGO) bench --locked
+
+fuzz: ## look for octets that break the readers: every target for FUZZ_SECONDS (600), coverage-guided, with AddressSanitizer
+	@scripts/setup demo
+	@scripts/fuzz
 
 samples: ## make samples/ again, octet for octet
 	@$(CARGO) run --quiet --locked --example make_samples

@@ -2,9 +2,11 @@
 //! It asserts that every answer is AA and every delivery settled; it never asserts a time. Prints one Markdown table.
 //!
 //! * `ARKKI_BENCH_MESSAGES` (12000): how many documents of about 30 KB
-//! * `ARKKI_BENCH_ONLY` (all): some of `micro,sign,relay,road,steady`, with commas
+//! * `ARKKI_BENCH_ONLY` (all): some of `micro,schema,rules,body,sign,relay,road,steady`, with commas
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench says plainly what it expects")]
 
+#[path = "parts/body.rs"]
+mod body;
 #[path = "parts/cpu.rs"]
 mod cpu;
 #[path = "parts/gateway.rs"]
@@ -16,6 +18,10 @@ mod kit;
 mod micro;
 #[path = "parts/relay.rs"]
 mod relay;
+#[path = "parts/rules.rs"]
+mod rules;
+#[path = "parts/schema.rs"]
+mod schema;
 #[path = "parts/sender.rs"]
 mod sender;
 #[path = "parts/sign.rs"]
@@ -34,7 +40,7 @@ const MESSAGES: usize = 12_000;
 
 fn main() {
     let count = std::env::var("ARKKI_BENCH_MESSAGES").ok().map_or(MESSAGES, |n| n.parse().expect("ARKKI_BENCH_MESSAGES is a number"));
-    let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,sign,relay,road,steady".to_owned());
+    let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,schema,rules,body,sign,relay,road,steady".to_owned());
     let wanted = |part: &str| only.split(',').any(|o| o == part);
     println!("{count} messages of about {OCTETS} octets, {} cores", std::thread::available_parallelism().map_or(0, usize::from));
     let show = |table: &str| println!("\n{table}");
@@ -43,6 +49,15 @@ fn main() {
     }
     if wanted("sign") {
         show(&sign::run());
+    }
+    if wanted("schema") {
+        show(&schema::run());
+    }
+    if wanted("body") {
+        show(&body::run(OCTETS));
+    }
+    if wanted("rules") {
+        show(&rules::run());
     }
     if !(wanted("relay") || wanted("road") || wanted("steady")) {
         return;

@@ -18,6 +18,7 @@ use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::stamper::HttpStamper;
 use crate::adapters::store::{self, Store};
+use crate::cda::structured::sosmeta::Sosmeta;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
@@ -98,6 +99,19 @@ pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
     }
 }
 
+/// The rules with the national definitions of the site's folder, when it has one.
+///
+/// # Errors
+/// Every definition that cannot be used, and why.
+pub fn with_definitions(rules: RuleSet, folder: Option<&Path>) -> Result<RuleSet, ConfigFault> {
+    let Some(folder) = folder else { return Ok(rules) };
+    let definitions = Sosmeta::compile(&crate::config::folder::read_sosmeta(folder)?, &rules.json);
+    definitions.map(|definitions| rules.with_sosmeta(definitions)).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        ConfigFault(format!("[sosmeta] folder {}: {}", folder.display(), faults.join("; ")))
+    })
+}
+
 /// Trust anchors and intermediates from their files.
 ///
 /// # Errors
@@ -173,7 +187,7 @@ fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSche
         files.extend(tree.files);
         site_schemas.push(tree.folder);
     }
-    let rules = RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?;
+    let rules = with_definitions(RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?, config.sosmeta_folder.as_deref())?;
     let known = |profile: &str, option: &str| match rules.profiles.get(profile) {
         Some(_) => Ok(()),
         None => Err(ConfigFault(format!("{option}: there is no profile {profile:?}; there are {}", rules.profiles.names().join(", ")))),

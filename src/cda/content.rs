@@ -29,7 +29,8 @@ pub fn read(document: &Document<'_>, rules: &RuleSet, environment: Environment, 
     let mut warnings = rules.templates.check(document, environment);
     let group = rules.templates.group(document);
     let Some(group) = group.filter(|_| !warnings.iter().any(Finding::is_error)) else { return Err(warnings) };
-    let body = body::read(document, rules, group)?;
+    let mut body = body::read(document, rules, group)?;
+    warnings.append(&mut body.warnings);
     let (header, more) = header::read(document, &body, rules, site_key_hash)?;
     warnings.extend(more);
     Ok(Content { header, form: body.form, warnings })

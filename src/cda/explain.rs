@@ -186,7 +186,8 @@ impl Part<'_, '_> {
             let found: Vec<Finding> =
                 findings.iter().filter(|f| codes.contains(&f.code) && (f.code != Code::E602 || of_time(f) == (key == "digest-time"))).cloned().collect();
             let chained = ["validity", "value", "usage", "signer"].contains(&key);
-            let looked = !(unread && !["shape", "algorithms", "references"].contains(&key)) && !(unbelieved && chained);
+            let read_first = ["shape", "algorithms", "references"].contains(&key);
+            let looked = (read_first || !unread) && !(unbelieved && chained);
             let outcome = match (found.is_empty(), looked) {
                 (false, _) => Outcome::Fails(found),
                 (true, true) => Outcome::Holds,

@@ -22,6 +22,9 @@ pub fn read(document: &Document<'_>, body: &Body, rules: &RuleSet, site_key_hash
         structured.agree(&reader, rules, &mut out);
     }
     let header = facts(&reader, body, rules, site_key_hash, &mut out);
+    if let Some(header) = &header {
+        service_unit(&reader, header, &mut out);
+    }
     match header {
         Some(header) if !out.iter().any(Finding::is_error) => Ok((header, out)),
         _ => Err(out),
@@ -70,6 +73,14 @@ fn facts(reader: &Reader<'_, '_, '_>, body: &Body, rules: &RuleSet, site_key_has
         group,
         controller,
     })
+}
+
+/// The document of a live relation names its service unit; that the relation is old only the JSON tells, so the template cannot ask.
+fn service_unit(reader: &Reader<'_, '_, '_>, header: &Header, out: &mut Vec<Finding>) {
+    let is_live = header.group == Group::ClientRelation && !header.relation_state.is_some_and(|r| r.old);
+    if is_live && reader.value(Known::ServiceUnit).is_none() {
+        out.push(reader.finding(Code::E301, Known::ServiceUnit).under("service-unit"));
+    }
 }
 
 fn oid(reader: &Reader<'_, '_, '_>, field: Known) -> Option<Oid> {

@@ -260,7 +260,7 @@ fn in_header(header: Node<'_, '_>, follows: &[String], findings: &mut Vec<Findin
     if follows.is_empty() {
         return Some(at_end);
     }
-    let last = header.children().filter(before).last().map(|n| n.range().end);
+    let last = header.children().rfind(before).map(|n| n.range().end);
     Some(last.or_else(|| header.first_child().map(|n| n.range().start)).unwrap_or(at_end))
 }
 

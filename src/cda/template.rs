@@ -1,5 +1,9 @@
 //! Metadata templates: data that says what a document of a group must hold (`templates/`, documents.md §2). One walk a document, all findings at once.
 
+mod condition;
+pub mod edit;
+mod field;
+mod known;
 mod load;
 mod path;
 mod values;
@@ -7,19 +11,25 @@ mod values;
 use std::borrow::Cow;
 
 use crate::codes::fault::RulesFault;
+use crate::codes::rules::Rules;
 use crate::codes::source::Files;
 use crate::codes::system::Systems;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
 use crate::domain::environment::Environment;
 use crate::domain::finding::{Finding, Place};
+use crate::domain::language::Language;
 use crate::domain::limits::FINDINGS;
 use crate::domain::time::Hl7Time;
 use crate::xml::tree::{self, Document, HL7FI, Node};
 
-use load::{Condition, Loaded, Need, Template};
-pub use load::{Field, Form};
+use condition::Values;
+pub use field::Field;
+pub use known::Known;
+pub use load::Form;
+use load::{Loaded, Need, Template};
 use path::{Anchors, Found, Path};
+use values::World;
 
 /// How many repetitions of one element are looked at; one too many is enough to say so, many authors are lawful.
 const REPETITIONS: usize = 64;
@@ -27,100 +37,6 @@ const REPETITIONS: usize = 64;
 /// Every template, compiled.
 #[derive(Debug)]
 pub struct Templates(Loaded);
-
-/// The fields that Arkki itself reads: each must be in `shared.toml`, where its path may be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Known {
-    Id,
-    SetId,
-    Version,
-    GeneralType,
-    SpecificType,
-    Authored,
-    Created,
-    Language,
-    Client,
-    BirthTime,
-    Controller,
-    Organiser,
-    CaseId,
-    RelationId,
-    Group,
-    ServiceTask,
-    OriginalTask,
-    FileFormat,
-    StructuredFormat,
-    Specification,
-    ReplacedId,
-    ReplacedSetId,
-    ReplacedVersion,
-    Body,
-    Json,
-}
-
-impl Known {
-    /// All of them.
-    pub const ALL: [Self; 25] = [
-        Self::Id,
-        Self::SetId,
-        Self::Version,
-        Self::GeneralType,
-        Self::SpecificType,
-        Self::Authored,
-        Self::Created,
-        Self::Language,
-        Self::Client,
-        Self::BirthTime,
-        Self::Controller,
-        Self::Organiser,
-        Self::CaseId,
-        Self::RelationId,
-        Self::Group,
-        Self::ServiceTask,
-        Self::OriginalTask,
-        Self::FileFormat,
-        Self::StructuredFormat,
-        Self::Specification,
-        Self::ReplacedId,
-        Self::ReplacedSetId,
-        Self::ReplacedVersion,
-        Self::Body,
-        Self::Json,
-    ];
-
-    /// Its key in `shared.toml`.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::SetId => "setId",
-            Self::Version => "versionNumber",
-            Self::GeneralType => "generalType",
-            Self::SpecificType => "specificType",
-            Self::Authored => "authored",
-            Self::Created => "created",
-            Self::Language => "language",
-            Self::Client => "client",
-            Self::BirthTime => "birthTime",
-            Self::Controller => "custodian",
-            Self::Organiser => "organiser",
-            Self::CaseId => "caseId",
-            Self::RelationId => "relationId",
-            Self::Group => "documentGroup",
-            Self::ServiceTask => "serviceTask",
-            Self::OriginalTask => "originalTask",
-            Self::FileFormat => "fileFormat",
-            Self::StructuredFormat => "structuredFormat",
-            Self::Specification => "contentSpecification",
-            Self::ReplacedId => "replacedId",
-            Self::ReplacedSetId => "replacedSetId",
-            Self::ReplacedVersion => "replacedVersion",
-            Self::Body => "body",
-            Self::Json => "json",
-        }
-    }
-}
 
 /// A document with its templates: reads known fields without looking for the header again.
 #[derive(Clone, Copy)]
@@ -164,8 +80,8 @@ impl Templates {
     ///
     /// # Errors
     /// Names file and line.
-    pub fn load(files: &Files, systems: &Systems) -> Result<Self, RulesFault> {
-        load::load(files, systems).map(Self)
+    pub fn load(files: &Files, systems: &Systems, rules: &Rules) -> Result<Self, RulesFault> {
+        load::load(files, systems, rules).map(Self)
     }
 
     /// Every metadata element, in the order of `shared.toml`.
@@ -178,6 +94,30 @@ impl Templates {
     #[must_use]
     pub fn forms(&self, group: Group) -> &[Form] {
         self.0.groups.get(&group).map_or(&[], |t| t.forms.as_slice())
+    }
+
+    /// A group's name, and what it is.
+    #[must_use]
+    pub fn names(&self, group: Group, language: Language) -> [&str; 2] {
+        let pick = |three: &'_ [String; 3]| language as usize % three.len();
+        self.0.groups.get(&group).map_or([""; 2], |t| [&t.names, &t.about].map(|three| three.get(pick(three)).map_or("", String::as_str)))
+    }
+
+    /// What a group demands of a field: the words of its file, a condition written out.
+    #[must_use]
+    pub fn demand(&self, group: Group, field: usize) -> Demand<'_> {
+        match self.0.groups.get(&group).and_then(|t| t.needs.get(field)) {
+            None => Demand { when: None, then: "", otherwise: "" },
+            Some(Need::When(when)) => Demand { when: Some(&when.written), then: when.then.as_str(), otherwise: when.otherwise.as_str() },
+            Some(need) => Demand { when: None, then: need.as_str(), otherwise: need.as_str() },
+        }
+    }
+
+    /// What the group demands of a field in this very document: the word that its conditions come to.
+    #[must_use]
+    pub fn settled(&self, document: &Document<'_>, group: Group, field: usize) -> &'static str {
+        let sight = Sight::of(&self.0, self.reader(document).from);
+        self.0.groups.get(&group).and_then(|t| t.needs.get(field)).map_or("", |need| sight.settled(need).as_str())
     }
 
     /// Reads known fields of a document.
@@ -212,51 +152,16 @@ impl Templates {
         let group = self.group(document);
         // Without a group only what stands there can be checked; the group's own finding comes with it.
         let template = group.and_then(|g| self.0.groups.get(&g));
-        self.fields_of(&reader, template, environment, &mut out);
+        let sight = Sight::of(&self.0, reader.from);
+        let made = [Known::Created, Known::Authored].into_iter().find_map(|f| Hl7Time::parse(&reader.value(f)?).ok());
+        sight.fields(template, World { environment, made: made.map(|t| t.date) }, &mut out);
         if let Some(group) = group {
+            sight.rules(group, &mut out);
             specification(&reader, group, &mut out);
         }
         self.unknown_extensions(social, &mut out);
         out.truncate(FINDINGS);
         out
-    }
-
-    fn fields_of(&self, reader: &Reader<'_, '_, '_>, template: Option<&Template>, environment: Environment, out: &mut Vec<Finding>) {
-        for (at, field) in self.0.fields.iter().enumerate() {
-            let found = field.path.elements(reader.from, REPETITIONS);
-            let value = found.first.and_then(|node| field.path.value(node));
-            let need = match template.and_then(|t| t.needs.get(at)) {
-                Some(need) => self.settled(need, reader),
-                None if self.0.known.get(Known::Group as usize) == Some(&at) => &Need::Mandatory,
-                None => &Need::Optional,
-            };
-            match need {
-                Need::Forbidden | Need::Na => forbidden(field, need, &found, value.is_some(), out),
-                Need::Mandatory if value.is_none() => out.push(missing(field, reader.from, &found, Code::E301)),
-                Need::Recommended if value.is_none() => out.push(missing(field, reader.from, &found, Code::W905)),
-                _ => allowed(field, reader.from, &found, environment, out),
-            }
-        }
-    }
-
-    fn settled<'n>(&self, need: &'n Need, reader: &Reader<'_, '_, '_>) -> &'n Need {
-        match need {
-            Need::When(when) => {
-                let (condition, then, otherwise) = when.as_ref();
-                if self.holds(condition, reader) { then } else { otherwise }
-            }
-            plain => plain,
-        }
-    }
-
-    fn holds(&self, condition: &Condition, reader: &Reader<'_, '_, '_>) -> bool {
-        let value = |at: &usize| self.0.fields.get(*at).and_then(|f| f.path.value(f.path.elements(reader.from, 1).first?));
-        match condition {
-            Condition::Present(field) => value(field).is_some(),
-            Condition::Absent(field) => value(field).is_none(),
-            Condition::Equals(field, wanted) => value(field).is_some_and(|v| v == wanted.as_str()),
-            Condition::Before(field, date) => value(field).and_then(|v| Hl7Time::parse(&v).ok()).is_some_and(|t| t.date < *date),
-        }
     }
 
     fn unknown_extensions(&self, social: Node<'_, '_>, out: &mut Vec<Finding>) {
@@ -269,6 +174,93 @@ impl Templates {
                 }
             }
         }
+    }
+}
+
+/// What a group demands of a field, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand<'t> {
+    /// The condition, where there is one.
+    pub when: Option<&'t str>,
+    /// The demand where it holds, or always.
+    pub then: &'static str,
+    /// The demand where it does not.
+    pub otherwise: &'static str,
+}
+
+/// One document seen through the fields: each looked for once.
+struct Sight<'t, 'a, 'i> {
+    loaded: &'t Loaded,
+    from: Anchors<'a, 'i>,
+    found: Vec<Found<'a, 'i>>,
+}
+
+impl<'t, 'a, 'i> Sight<'t, 'a, 'i> {
+    fn of(loaded: &'t Loaded, from: Anchors<'a, 'i>) -> Self {
+        Self { loaded, from, found: loaded.fields.iter().map(|field| field.path.elements(from, REPETITIONS)).collect() }
+    }
+
+    fn fields(&self, template: Option<&Template>, world: World, out: &mut Vec<Finding>) {
+        for (at, (field, found)) in self.loaded.fields.iter().zip(&self.found).enumerate().filter(|(_, (field, _))| !field.is_json()) {
+            let need = match template.and_then(|t| t.needs.get(at)) {
+                Some(need) => self.settled(need),
+                None if self.loaded.known.get(Known::Group as usize) == Some(&at) => &Need::Mandatory,
+                None => &Need::Optional,
+            };
+            let has_value = || found.first.and_then(|node| field.path.value(node)).is_some();
+            match need {
+                Need::Forbidden | Need::Na => forbidden(field, need, found, has_value(), out),
+                Need::Mandatory if !has_value() => out.push(missing(field, self.from, found, Code::E301)),
+                Need::Recommended if !has_value() => out.push(missing(field, self.from, found, Code::W905)),
+                _ => allowed(field, self.from, found, world, out),
+            }
+        }
+    }
+
+    fn settled<'n>(&self, need: &'n Need) -> &'n Need {
+        match need {
+            Need::When(when) if when.condition.holds(self) => &when.then,
+            Need::When(when) => &when.otherwise,
+            plain => plain,
+        }
+    }
+
+    /// The rules of `codes/rules` that have a condition. One that asks for an element at which something was found already is not asked: one fault, one finding.
+    fn rules(&self, group: Group, out: &mut Vec<Finding>) {
+        let faults = out.iter().filter(|f| f.is_error() || f.code == Code::W905);
+        let faulty: Vec<usize> = faults.filter_map(|f| f.arg("field")).filter_map(|key| self.loaded.fields.iter().position(|f| f.key == key)).collect();
+        for rule in self.loaded.rules.iter().filter(|r| r.groups.is_empty() || r.groups.contains(&group)) {
+            if rule.asks.iter().any(|field| faulty.contains(field)) {
+                continue;
+            }
+            if rule.when.as_ref().is_some_and(|when| !when.holds(self)) || rule.must.holds(self) {
+                continue;
+            }
+            let (Some(field), Some(found)) = (self.loaded.fields.get(rule.at), self.found.get(rule.at)) else { continue };
+            let place = found.first.map_or_else(|| field.path.place_of_missing(self.from), |node| field.path.place(node));
+            out.push(Finding::new(rule.code, place).with("field", field.key.as_str()).with("says", rule.id.as_str()).under(rule.id.clone()));
+        }
+    }
+}
+
+impl Values for Sight<'_, '_, '_> {
+    fn values(&self, field: usize) -> Vec<Cow<'_, str>> {
+        let (Some(field), Some(found)) = (self.loaded.fields.get(field), self.found.get(field)) else { return Vec::new() };
+        match found.count {
+            0 => Vec::new(),
+            1 => found.first.and_then(|node| field.path.value(node)).into_iter().collect(),
+            _ => field.path.all(self.from, REPETITIONS).into_iter().filter_map(|node| field.path.value(node)).collect(),
+        }
+    }
+
+    fn first(&self, field: usize) -> Option<Cow<'_, str>> {
+        let (field, found) = (self.loaded.fields.get(field)?, self.found.get(field)?);
+        field.path.value(found.first?)
+    }
+
+    fn fits(&self, field: usize, code: &str, under: &str) -> bool {
+        let known = self.loaded.fields.get(field).and_then(|f| f.system.as_ref()).and_then(|s| s.value(code));
+        known.and_then(|value| value.under.as_deref()).is_none_or(|u| u == under)
     }
 }
 
@@ -286,28 +278,32 @@ fn forbidden(field: &Field, need: &Need, found: &Found<'_, '_>, has_value: bool,
     }
 }
 
-fn allowed(field: &Field, from: Anchors<'_, '_>, found: &Found<'_, '_>, environment: Environment, out: &mut Vec<Finding>) {
+fn allowed(field: &Field, from: Anchors<'_, '_>, found: &Found<'_, '_>, world: World, out: &mut Vec<Finding>) {
     if let (Some(second), false) = (found.second, field.repeats) {
         out.push(values::at(field, second, Code::E309).with("element", field.path.shown.as_str()));
     }
     let Some(first) = found.first else { return };
     if found.count == 1 || !field.repeats {
         if let Some(value) = field.path.value(first) {
-            values::check(field, first, &value, environment, out);
+            values::check(field, first, &value, world, out);
         }
         return;
     }
     // Repeating elements are few kinds and short: look at each.
     for node in field.path.all(from, REPETITIONS) {
         if let Some(value) = field.path.value(node) {
-            values::check(field, node, &value, environment, out);
+            values::check(field, node, &value, world, out);
         }
     }
 }
 
-/// `contentSpecificationId` begins with the document type's or the group's OID (documents.md §1.3).
+/// `contentSpecificationId` begins with the document type's or the group's OID (documents.md §1.3); not asked where something was found at either.
 fn specification(reader: &Reader<'_, '_, '_>, group: Group, out: &mut Vec<Finding>) {
     let Some(value) = reader.value(Known::Specification) else { return };
+    let keys = [Known::Specification, Known::SpecificType].map(Known::key);
+    if out.iter().any(|f| f.arg("field").is_some_and(|key| keys.contains(&key))) {
+        return;
+    }
     let expected = match group {
         Group::ClientRelation | Group::Case | Group::Permission | Group::Denial => format!("1.2.246.537.6.1505.{}.", group.number()),
         Group::PhaseOne | Group::Old | Group::Client => match reader.value(Known::SpecificType) {

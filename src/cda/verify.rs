@@ -100,6 +100,9 @@ pub fn verify_within(
     Layout::within(document, profile).verify(anchors, rule)
 }
 
+/// An `hl7fi:signature` and the verdict on it.
+pub(super) type Judged<'a, 'i> = (Node<'a, 'i>, Result<SignatureFact, Vec<Finding>>);
+
 impl<'a, 'i: 'a> Layout<'a, 'i> {
     /// As [`verify`].
     ///
@@ -126,7 +129,7 @@ impl<'a, 'i: 'a> Layout<'a, 'i> {
 
     /// What is wrong with the document as a whole, and the verdict on each signature by itself: for those who explain. With anything but E608 wrong with the whole, which
     /// could mean that two readers see two documents, [`Self::verify`] asks no signature.
-    pub(super) fn each(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> (Vec<Finding>, Vec<(Node<'a, 'i>, Result<SignatureFact, Vec<Finding>>)>) {
+    pub(super) fn each(&self, anchors: &TrustAnchors, rule: &SignerRule<'_>) -> (Vec<Finding>, Vec<Judged<'a, 'i>>) {
         let mut findings = self.doubles.clone();
         if !self.survey.signatures.is_empty() {
             findings.extend(self.strange_namespace());

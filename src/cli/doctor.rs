@@ -97,11 +97,16 @@ fn memory(config: &Config) -> Check {
 fn rules(config: &Config) -> Vec<Check> {
     match app::examiner(config) {
         Ok(examiner) => {
+            let definitions = match &examiner.rule_set().sosmeta {
+                Some(sosmeta) => format!("{} definitions compiled", sosmeta.len()),
+                None => "no [sosmeta] folder: structured content is checked by Arkki's own rules only".to_owned(),
+            };
             let mut checks = vec![well("rules and schemas", format!("rule set {}, profiles {}", examiner.rules(), examiner.profiles().join(", ")))];
             checks.extend(config.profile_schemas.iter().map(|(profile, entry)| {
                 let remarks = examiner.remarks(profile).first().map_or_else(String::new, |remark| format!("; libxml2 remarks: {remark}"));
                 well("schema", format!("{profile} is checked with {}, which compiles{remarks}", entry.display()))
             }));
+            checks.push(well("structured content", definitions));
             checks
         }
         Err(fault) => vec![unwell("rules and schemas", fault.0, "mend the file it names")],

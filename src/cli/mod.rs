@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod codes;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 pub mod import;
 pub mod migrate;
 pub mod outcome;
@@ -12,6 +13,7 @@ pub mod report;
 pub mod send;
 pub mod serve;
 pub mod signature;
+pub mod templates;
 pub mod topology;
 pub mod validate;
 
@@ -67,6 +69,10 @@ enum Command {
     Migrate(migrate::Migrate),
     /// List the refusal codes, or explain one.
     Codes(codes::Codes),
+    /// Explain a code, a rule or a metadata element, with samples.
+    Explain(explain::Explain),
+    /// Show what a document of each group must hold, and try the examples that the rules carry.
+    Templates(templates::Templates),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
     /// Show, write out or verify the ledger's signed checkpoints.
@@ -90,6 +96,8 @@ pub fn run() -> ExitCode {
         Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),
+        Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
+        Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };

@@ -20,7 +20,8 @@ use crate::pipeline::examine::{Examiner, Stage};
 use crate::ports::clock::Clock as _;
 
 const HELP: &str = r#"Needs no broker, no database and no keys. Without --config it uses the rules in the binary and the anchors of --trust. With --json it
-prints one object a line: {"file","verdict":"accepted"|"refused","rules","findings":[{"code","severity","line","column","path","text"}]}
+prints one object a line: {"file","verdict":"accepted"|"refused","rules","findings":[{"code","rule","severity","line","column","path","text",
+"source"}]}; `arkki explain RULE` tells more.
 
 Examples:
   arkki validate --trust samples/keys/ca.pem samples/accepted/*
@@ -137,8 +138,11 @@ fn print(examiner: &Examiner, language: Language, path: &Path, findings: &[Findi
         let list: Vec<Value> = findings
             .iter()
             .map(|f| {
+                let (rule, source) = examiner.rule_set().rule_of(f);
                 json!({
                     "code": f.code.as_str(),
+                    "rule": rule,
+                    "source": source,
                     "severity": f.code.severity().as_str(),
                     "line": f.place.line,
                     "column": f.place.column,
@@ -152,14 +156,16 @@ fn print(examiner: &Examiner, language: Language, path: &Path, findings: &[Findi
     }
     let _closed = writeln!(out, "{verdict:<9} {}", path.display());
     for f in findings {
+        let (rule, source) = examiner.rule_set().rule_of(f);
         let _closed = writeln!(
             out,
-            "          {} {}:{} {}\n               {}",
+            "          {} {}:{} {}\n               {}\n               [{}{source}]",
             f.code.as_str(),
             f.place.line,
             f.place.column,
             f.place.path,
-            examiner.sentence(f, language)
+            examiner.sentence(f, language),
+            rule.map(|rule| format!("{rule}: ")).unwrap_or_default(),
         );
     }
 }

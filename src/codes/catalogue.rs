@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::fault::{RuleFile, RulesFault};
+use super::rules::Rules;
 use super::source::Files;
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
@@ -16,7 +17,7 @@ const WORDS: &str = "codes/words.toml";
 const FIELDS: &str = "templates/shared.toml";
 
 /// The args whose values are keys of words, translated when shown, and what begins their keys in the table; every other arg is shown as it is.
-const TRANSLATED: [(&str, &str); 3] = [("field", ""), ("rule", ""), ("reason", "reason-")];
+const TRANSLATED: [(&str, &str); 4] = [("field", ""), ("rule", ""), ("reason", "reason-"), ("says", "says ")];
 
 /// Every code's sentences, checked at load: each code has its row, no sentence is empty, each word in braces closes.
 #[derive(Debug)]
@@ -153,6 +154,10 @@ fn words(files: &Files) -> Result<HashMap<String, [String; 3]>, RulesFault> {
     let fields: RawFields = RuleFile::open(files, FIELDS)?.read()?;
     let mut words: HashMap<_, _> = raw.word.into_iter().map(|(key, w)| (key, [w.fi, w.sv, w.en])).collect();
     words.extend(fields.field.into_iter().map(|f| (f.key, [f.fi, f.sv, f.en])));
+    // What a rule demands is a word too: the sentences of E311 and W920 say it.
+    for rule in Rules::load(files)?.all() {
+        words.insert(format!("says {}", rule.id), Language::ALL.map(|language| rule.sentence(language).to_owned()));
+    }
     match words.iter().find(|(_, names)| names.iter().any(|n| n.trim().is_empty())) {
         Some((key, _)) => Err(RulesFault::of(WORDS, format!("{key} has an empty word"))),
         None => Ok(words),

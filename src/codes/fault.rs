@@ -59,8 +59,17 @@ impl<'f> RuleFile<'f> {
 
     /// A fault at an octet of the file.
     pub fn fault(&self, at: usize, what: impl Into<String>) -> RulesFault {
-        let line = self.text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1;
+        let line = self.line(at);
         RulesFault { file: self.name.to_owned(), line, what: what.into() }
+    }
+
+    /// The line of something that was read with its place, from 1.
+    pub fn line_of<T>(&self, at: &toml::Spanned<T>) -> usize {
+        self.line(at.span().start)
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1
     }
 
     /// A fault of something that was read with its place.

@@ -1,11 +1,15 @@
 //! Floor 1: rules that are data: the catalogue of sentences, interactions, service requests, code systems; and the hash that names a rule set.
 
+pub mod body;
 pub mod catalogue;
+pub mod controllers;
 pub mod explanations;
 pub mod fault;
+pub mod json;
 pub mod profiles;
 pub mod requests;
 pub mod rule_set;
+pub mod rules;
 pub mod signatures;
 pub mod source;
 pub mod system;

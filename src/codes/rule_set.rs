@@ -1,33 +1,49 @@
 //! All rules that are data, loaded and checked together, under the hash that every verdict names.
 
+use super::body::BodyRules;
 use super::catalogue::Catalogue;
+use super::controllers::Controllers;
 use super::fault::RulesFault;
+use super::json::JsonRules;
 use super::profiles::Profiles;
 use super::requests::Services;
+use super::rules::Rules;
 use super::signatures::Signatures;
 use super::source::{Files, rules_of};
 use super::system::Systems;
 use super::tasks::ServiceTasks;
+use crate::cda::structured::sosmeta::Sosmeta;
 use crate::cda::template::Templates;
 use crate::crypto::sha256_parts;
 use crate::domain::digest::Digest;
+use crate::domain::finding::Finding;
 
 /// The rules of one Arkki: what they say, and their hash.
 pub struct RuleSet {
     /// Sentences.
     pub catalogue: Catalogue,
+    /// The rules by name.
+    pub rules: Rules,
     /// Code systems.
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
     /// What documents are checked as.
     pub profiles: Profiles,
+    /// What is known of single controllers.
+    pub controllers: Controllers,
     /// Original service tasks and their pairs.
     pub tasks: ServiceTasks,
     /// Whose signature a document needs.
     pub signatures: Signatures,
     /// Metadata templates.
     pub templates: Templates,
+    /// What a body may hold.
+    pub body: BodyRules,
+    /// What structured content must say beyond its definition.
+    pub json: JsonRules,
+    /// The national definitions, where the site has them.
+    pub sosmeta: Option<Sosmeta>,
     hash: Digest,
 }
 
@@ -39,19 +55,45 @@ impl RuleSet {
     pub fn load(files: &Files) -> Result<Self, RulesFault> {
         let systems = Systems::load(files)?;
         let services = Services::load(files)?;
+        let rules = Rules::load(files)?;
         Ok(Self {
             catalogue: Catalogue::load(files)?,
             profiles: Profiles::load(files, &services)?,
             services,
+            controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
-            templates: Templates::load(files, &systems)?,
+            templates: Templates::load(files, &systems, &rules)?,
+            body: BodyRules::load(files)?,
+            json: JsonRules::load(files, &systems)?,
+            sosmeta: None,
             systems,
+            rules,
             hash: hash_of(files),
         })
     }
 
-    /// SHA-256 over the names and octets of every rule file, sorted by name, each with its length.
+    /// The id of the rule that a finding breaks, and where the rule comes from: its own source, the metadata element's, or the code's.
+    #[must_use]
+    pub fn rule_of(&self, finding: &Finding) -> (Option<String>, String) {
+        let Some(id) = self.rules.id_of(finding) else { return (None, self.catalogue.source(finding.code).to_owned()) };
+        let element = || id.split_once('.').and_then(|(_, key)| self.templates.fields().iter().find(|f| f.key() == key));
+        let source = match (self.rules.get(&id), element()) {
+            (Some(rule), _) => rule.source.clone(),
+            (None, Some(field)) => format!("documents §2: {}", field.source()),
+            (None, None) => self.catalogue.source(finding.code).to_owned(),
+        };
+        (Some(id.into_owned()), source)
+    }
+
+    /// The same rules with the national definitions beside them; the hash then names both.
+    #[must_use]
+    pub fn with_sosmeta(self, sosmeta: Sosmeta) -> Self {
+        let hash = sha256_parts(&[self.hash.0.as_slice(), sosmeta.hash().0.as_slice()]);
+        Self { sosmeta: Some(sosmeta), hash, ..self }
+    }
+
+    /// SHA-256 over the names and octets of every rule file, sorted by name, each with its length; and over the definitions' own hash where there are some.
     #[must_use]
     pub const fn hash(&self) -> Digest {
         self.hash
@@ -105,8 +147,14 @@ mod tests {
             ("codes/systems/social.toml", "complete = true\n", "complete = 1\n"),
             ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
-            ("codes/profiles.toml", "\"social-header\"", "\"margin\""),
+            ("codes/profiles.toml", "signing = \"social-header\"", "signing = \"margin\""),
             ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
+            ("codes/controllers.toml", "2024-09-01", "2024-09-31"),
+            ("codes/rules/old.toml", "must = 'unit(custodian)", "must = 'units(custodian)"),
+            ("codes/rules/identifiers.toml", "remove = [\"client@extension\"]", "remove = [\"clients@extension\"]"),
+            ("templates/4-old.toml", "then = \"recommended\"", "then = \"wished\""),
+            ("templates/5-client.toml", "present(json)", "presents(json)"),
+            ("templates/shared.toml", "bad = \"0\"\n", ""),
             ("templates/shared.toml", "type = \"time\"", "type = \"moment\""),
             ("templates/5-client.toml", "[need]\nid", "[need]\nidd"),
         ] {

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::fault::{RuleFile, RulesFault};
 use super::source::Files;
 use crate::domain::document::Date;
+use crate::domain::time::iso_date;
 
 const FOLDER: &str = "codes/systems/";
 
@@ -24,8 +25,36 @@ pub struct System {
     pub complete: bool,
     /// The codes known.
     pub values: Vec<Value>,
-    /// Versions that have ended: how the version's arc begins, and the last day it was valid.
-    ended: Vec<(String, Date)>,
+    /// Where the list comes from.
+    pub source: String,
+    /// Versions whose days are known.
+    pub versions: Vec<Version>,
+}
+
+/// A version of a code system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// How its arc begins: `2017`.
+    pub begins: String,
+    /// The first and the last day it was valid.
+    pub days: Days,
+}
+
+/// From the first day to the last, where they are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Days {
+    /// The first day.
+    pub first: Option<Date>,
+    /// The last day.
+    pub last: Option<Date>,
+}
+
+impl Days {
+    /// Whether a day lies within.
+    #[must_use]
+    pub fn hold(&self, day: Date) -> bool {
+        self.first.is_none_or(|first| first <= day) && self.last.is_none_or(|last| day <= last)
+    }
 }
 
 /// One code.
@@ -37,6 +66,20 @@ pub struct Value {
     pub names: Vec<String>,
     /// What it stands for in the rules (`closed`, `pdf`), when it does.
     pub means: Option<String>,
+    /// Whether its official names are known: else a displayName is not compared with them.
+    pub named: bool,
+    /// The code that it belongs under: a specific document type's general type.
+    pub under: Option<String>,
+    /// The days it was valid.
+    pub days: Days,
+}
+
+impl Value {
+    /// Whether it was valid on a day.
+    #[must_use]
+    pub fn is_valid_on(&self, day: Date) -> bool {
+        self.days.hold(day)
+    }
 }
 
 impl Systems {
@@ -58,9 +101,9 @@ impl Systems {
                     return Err(file.fault_at(&system.key, "a code stands twice, a complete list is empty, or the source is missing"));
                 }
                 let key = system.key.clone();
-                let made = System::of(system.base.into_inner(), system.complete, system.values, system.ended)
-                    .ok_or_else(|| file.fault_at(&key, "ended: not a date YYYY-MM-DD"))?;
-                if systems.insert(system.key.into_inner(), made).is_some() {
+                let name = system.key.get_ref().clone();
+                let made = system.made().ok_or_else(|| file.fault_at(&key, "first, last: not a date YYYY-MM-DD"))?;
+                if systems.insert(name, made).is_some() {
                     return Err(file.fault_at(&key, "the key stands twice"));
                 }
             }
@@ -79,21 +122,18 @@ impl Systems {
 }
 
 impl System {
-    fn of(base: String, complete: bool, values: Vec<RawValue>, ended: Vec<RawEnded>) -> Option<Self> {
-        let value = |raw: RawValue| {
-            let mut names = vec![raw.fi, raw.sv, raw.en];
-            names.extend(raw.also);
-            Value { code: raw.code, names, means: raw.means }
-        };
-        let ended = ended.into_iter().map(|e| Some((e.version, crate::domain::time::iso_date(&e.last)?))).collect::<Option<Vec<_>>>()?;
-        Some(Self { base, complete, values: values.into_iter().map(value).collect(), ended })
-    }
-
     /// Whether a version of this code system (its full OID) was no longer valid on a day.
     #[must_use]
     pub fn had_ended(&self, oid: &str, day: Date) -> bool {
         let version = oid.strip_prefix(self.base.as_str()).and_then(|rest| rest.strip_prefix('.'));
-        version.is_some_and(|v| self.ended.iter().any(|(begin, last)| v.starts_with(begin.as_str()) && day > *last))
+        version.is_some_and(|v| self.versions.iter().any(|known| v.starts_with(known.begins.as_str()) && known.days.last.is_some_and(|last| day > last)))
+    }
+
+    /// Whether a version of this code system (its full OID) was valid on a day; one whose days are not known was.
+    #[must_use]
+    pub fn is_valid_on(&self, oid: &str, day: Date) -> bool {
+        let version = oid.strip_prefix(self.base.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        version.is_none_or(|v| self.versions.iter().filter(|known| v.starts_with(known.begins.as_str())).all(|known| known.days.hold(day)))
     }
 
     /// Whether a code system's OID is this one or a version of it.
@@ -136,14 +176,40 @@ struct RawSystem {
     source: String,
     values: Vec<RawValue>,
     #[serde(default)]
-    ended: Vec<RawEnded>,
+    versions: Vec<RawVersion>,
+}
+
+impl RawSystem {
+    /// `None` when a day is none.
+    fn made(self) -> Option<System> {
+        let value = |raw: RawValue| {
+            let en = raw.en.unwrap_or_else(|| raw.fi.clone());
+            let mut names = vec![raw.fi, raw.sv, en];
+            names.extend(raw.also);
+            Some(Value { code: raw.code, names, means: raw.means, named: raw.named.unwrap_or(true), under: raw.under, days: days(raw.first, raw.last)? })
+        };
+        let version = |raw: RawVersion| Some(Version { begins: raw.version, days: days(raw.first, raw.last)? });
+        Some(System {
+            base: self.base.into_inner(),
+            complete: self.complete,
+            source: self.source,
+            values: self.values.into_iter().map(value).collect::<Option<_>>()?,
+            versions: self.versions.into_iter().map(version).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn days(first: Option<String>, last: Option<String>) -> Option<Days> {
+    let day = |text: Option<String>| text.map_or(Some(None), |t| iso_date(&t).map(Some));
+    Some(Days { first: day(first)?, last: day(last)? })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawEnded {
+struct RawVersion {
     version: String,
-    last: String,
+    first: Option<String>,
+    last: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -152,8 +218,43 @@ struct RawValue {
     code: String,
     fi: String,
     sv: String,
-    en: String,
+    /// A name that only the code system's own languages have stands in English as in Finnish.
+    en: Option<String>,
     #[serde(default)]
     also: Vec<String>,
     means: Option<String>,
+    named: Option<bool>,
+    under: Option<String>,
+    first: Option<String>,
+    last: Option<String>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_versions_have_their_days() {
+        let text = "[[system]]\nkey = \"x\"\nbase = \"1.2.3\"\ncomplete = true\nsource = \"s\"\nversions = [{ version = \"2017\", first = \"2017-01-01\", last = \"2024-08-31\" }]\n\
+                    values = [{ code = \"1\", fi = \"a\", sv = \"b\", last = \"2020-12-31\" }, { code = \"2\", fi = \"c\", sv = \"d\" }]\n";
+        let systems = Systems::load(&Files::from([(format!("{FOLDER}x.toml"), text.as_bytes().to_vec())])).unwrap();
+        let system = systems.get("x").unwrap();
+        let day = |text| iso_date(text).unwrap();
+        assert!(system.value("1").unwrap().is_valid_on(day("2020-12-31")) && !system.value("1").unwrap().is_valid_on(day("2021-01-01")));
+        assert!(system.value("2").unwrap().is_valid_on(day("1900-01-01")));
+        for (oid, on, valid) in [
+            ("1.2.3.201701", "2016-12-31", false),
+            ("1.2.3.201701", "2017-01-01", true),
+            ("1.2.3.201701", "2024-09-01", false),
+            ("1.2.3.202301", "1999-01-01", true),
+            ("1.2.3", "1999-01-01", true),
+        ] {
+            assert_eq!(system.is_valid_on(oid, day(on)), valid, "{oid} {on}");
+        }
+        assert!(system.had_ended("1.2.3.201701", day("2024-09-01")) && !system.had_ended("1.2.3.201701", day("2016-12-31")));
+        let broken = text.replace("2020-12-31", "2020-13-31");
+        let fault = Systems::load(&Files::from([(format!("{FOLDER}x.toml"), broken.into_bytes())])).unwrap_err();
+        assert_eq!(fault.line, 2, "{fault}");
+    }
 }

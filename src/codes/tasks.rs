@@ -6,6 +6,7 @@ use toml::Spanned;
 use super::fault::{RuleFile, RulesFault};
 use super::source::Files;
 use crate::domain::document::{Date, Group};
+use crate::domain::oid::Oid;
 use crate::domain::time::iso_date;
 
 const FILE: &str = "codes/service_tasks.toml";
@@ -15,8 +16,17 @@ const FILE: &str = "codes/service_tasks.toml";
 pub struct ServiceTasks {
     mandatory_before: Date,
     groups: Vec<Group>,
-    editions: Vec<(String, String)>,
+    adopted: Vec<(String, Date)>,
+    editions: Vec<Edition>,
     pairs: Vec<Pair>,
+}
+
+/// One of the older classifications.
+#[derive(Debug)]
+struct Edition {
+    name: String,
+    base: String,
+    first: Option<Date>,
 }
 
 #[derive(Debug)]
@@ -56,23 +66,51 @@ impl ServiceTasks {
                 return Err(file.fault_at(&pair.edition, "an unknown edition, no tasks, or no source"));
             }
         }
-        let editions = raw.edition.into_iter().map(|e| (e.name, e.base)).collect();
+        let mut editions = Vec::new();
+        for edition in raw.edition {
+            let first = edition.first.map(|first| iso_date(first.get_ref()).ok_or_else(|| file.fault_at(&first, "not a date YYYY-MM-DD"))).transpose()?;
+            editions.push(Edition { name: edition.name, base: edition.base, first });
+        }
+        let mut adopted = Vec::new();
+        for row in raw.adopted {
+            let since = iso_date(row.since.get_ref()).ok_or_else(|| file.fault_at(&row.since, "not a date YYYY-MM-DD"))?;
+            if Oid::parse(&row.controller).is_err() || since < mandatory_before {
+                return Err(file.fault_at(&row.since, "the controller is no OID, or its day is before the day that holds for all"));
+            }
+            adopted.push((row.controller, since));
+        }
         let pairs = raw.pair.into_iter().map(|p| Pair { edition: p.edition.into_inner(), original: p.original, tasks: p.tasks }).collect();
-        Ok(Self { mandatory_before, groups, editions, pairs })
+        Ok(Self { mandatory_before, groups, adopted, editions, pairs })
     }
 
-    /// Whether a document of this group drawn up on this date must name its original task (R37).
+    /// Whether a document of this group drawn up on this date must name its original task, and by which rule: before 1 March 2016 always (R37), later until
+    /// its controller had adopted the 2016 classification (R38).
     #[must_use]
-    pub fn is_mandatory(&self, group: Group, authored: Date) -> bool {
-        self.groups.contains(&group) && authored < self.mandatory_before
+    pub fn demand(&self, group: Group, authored: Date, controller: &Oid) -> Option<&'static str> {
+        let adopted = self.adopted.iter().find(|(oid, _)| oid == controller.as_str()).map(|(_, since)| *since);
+        match self.groups.contains(&group) {
+            true if authored < self.mandatory_before => Some("R37"),
+            true if adopted.is_some_and(|since| authored < since) => Some("R38"),
+            _ => None,
+        }
+    }
+
+    /// Whether a classification (its code system) was not yet there when the document was drawn up (R40).
+    #[must_use]
+    pub fn is_younger(&self, system: &str, authored: Date) -> bool {
+        self.edition(system).and_then(|e| e.first).is_some_and(|first| authored < first)
+    }
+
+    fn edition(&self, system: &str) -> Option<&Edition> {
+        let under = |base: &str| system.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.editions.iter().find(|e| under(&e.base))
     }
 
     /// Judges a pair (R39).
     #[must_use]
     pub fn judge(&self, system: &str, original: &str, task: Option<&str>) -> PairVerdict {
-        let under = |base: &str| system.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let Some((edition, _)) = self.editions.iter().find(|(_, base)| under(base)) else { return PairVerdict::Unknown };
-        match self.pairs.iter().find(|p| p.edition == *edition && p.original == original) {
+        let Some(edition) = self.edition(system) else { return PairVerdict::Unknown };
+        match self.pairs.iter().find(|p| p.edition == edition.name && p.original == original) {
             None => PairVerdict::Unknown,
             Some(pair) if task.is_some_and(|t| pair.tasks.iter().any(|a| a == t)) => PairVerdict::Allowed,
             Some(pair) => PairVerdict::Forbidden { allowed: pair.tasks.join(", ") },
@@ -85,14 +123,27 @@ impl ServiceTasks {
 struct RawFile {
     mandatory_before: Spanned<String>,
     groups: Spanned<Vec<u8>>,
+    #[serde(default)]
+    adopted: Vec<RawAdopted>,
     edition: Vec<RawEdition>,
     pair: Vec<RawPair>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAdopted {
+    controller: String,
+    since: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawEdition {
     name: String,
     base: String,
+    first: Option<Spanned<String>>,
+    #[serde(rename = "evidence")]
+    _evidence: String,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,8 @@ use crate::codes::source::Files;
 
 /// The most files read: a wrong folder must not be read to its end.
 const MOST_FILES: usize = 2_000;
+/// The most octets of national definitions read: the published set of 202 has 23 million.
+const DEFINITION_OCTETS: usize = 200 * 1024 * 1024;
 
 /// Reads the folder.
 ///
@@ -30,6 +32,30 @@ pub fn read(folder: &Path) -> Result<Files, ConfigFault> {
                 }
             }
         }
+    }
+    Ok(files)
+}
+
+/// Reads the national definitions: every `*.json` of the folder itself.
+///
+/// # Errors
+/// What is missing, too much, or cannot be read.
+pub fn read_sosmeta(folder: &Path) -> Result<Files, ConfigFault> {
+    let fault = |what: String| ConfigFault(format!("[sosmeta] folder: {}: {what}", folder.display()));
+    let mut files = Files::new();
+    let mut octets = 0_usize;
+    for entry in std::fs::read_dir(folder).map_err(|e| fault(e.to_string()))? {
+        let path = entry.map_err(|e| fault(e.to_string()))?.path();
+        let Some(name) = path.file_name().map(|n| n.to_string_lossy().into_owned()).filter(|n| n.ends_with(".json")) else { continue };
+        let content = read_octets(&path)?;
+        octets = octets.saturating_add(content.len());
+        files.insert(name, content);
+        if files.len() > MOST_FILES || octets > DEFINITION_OCTETS {
+            return Err(fault(format!("more than {MOST_FILES} files or {DEFINITION_OCTETS} octets")));
+        }
+    }
+    if files.is_empty() {
+        return Err(fault("no *.json in it; leave the option empty to check by Arkki's own rules only".to_owned()));
     }
     Ok(files)
 }

@@ -24,6 +24,7 @@ pub struct Raw {
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, RawProfile>,
+    pub sosmeta: RawSosmeta,
     pub limits: RawLimits,
     pub work: RawWork,
     pub telemetry: RawTelemetry,
@@ -96,6 +97,7 @@ section!(RawAnswer {
 section!(RawRules { folder: String = String::new() });
 
 section!(RawProfile { schema: String = String::new() });
+section!(RawSosmeta { folder: String = String::new() });
 
 section!(RawLimits {
     message_octets: usize = crate::domain::limits::MESSAGE_OCTETS,
@@ -136,6 +138,7 @@ impl Default for Raw {
             answer: RawAnswer::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),
+            sosmeta: RawSosmeta::default(),
             limits: RawLimits::default(),
             work: RawWork::default(),
             telemetry: RawTelemetry::default(),

@@ -1,6 +1,8 @@
 //! One thing that was found in a message: which rule, where, and what would mend it. The sentence itself is data
 //! (`codes/refusals.toml`, in fi, sv and en); a finding carries the code and the words that go into the sentence.
 
+use std::borrow::Cow;
+
 use super::code::Code;
 
 /// How heavy a finding is.
@@ -51,13 +53,15 @@ pub struct Finding {
     pub place: Place,
     /// Named words for the sentence: `("element", "hl7fi:documentGroup")`.
     pub args: Vec<(&'static str, String)>,
+    /// The rule it breaks, by its id in `codes/rules`; where none is named, `codes::rules` finds it by code and words.
+    pub rule: Option<Cow<'static, str>>,
 }
 
 impl Finding {
     /// A finding with no words.
     #[must_use]
     pub const fn new(code: Code, place: Place) -> Self {
-        Self { code, place, args: Vec::new() }
+        Self { code, place, args: Vec::new(), rule: None }
     }
 
     /// A finding about the message as a whole.
@@ -71,6 +75,19 @@ impl Finding {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.args.push((name, value.into()));
         self
+    }
+
+    /// Names the rule it breaks.
+    #[must_use]
+    pub fn under(mut self, rule: impl Into<Cow<'static, str>>) -> Self {
+        self.rule = Some(rule.into());
+        self
+    }
+
+    /// The value of a word.
+    #[must_use]
+    pub fn arg(&self, name: &str) -> Option<&str> {
+        self.args.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether it refuses the message.

@@ -63,6 +63,26 @@ impl fmt::Display for Oid {
     }
 }
 
+/// Whether the last digit of a business id (Y-tunnus, FO-nummer) fits the others: weights 7, 9, 10, 5, 8, 4, 2 and the remainder by 11 (documents.md §6).
+/// As OIDs write it: digits alone, leading zeros left out.
+#[must_use]
+pub fn business_id_fits(digits: &str) -> bool {
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let mut padded = [0_u32; 8];
+    for (slot, digit) in padded.iter_mut().rev().zip(digits.bytes().rev()) {
+        *slot = u32::from(digit - b'0');
+    }
+    let [number @ .., check] = padded;
+    match number.iter().zip([7, 9, 10, 5, 8, 4, 2]).map(|(digit, weight)| digit * weight).sum::<u32>() % 11 {
+        0 => check == 0,
+        // No business id has this remainder.
+        1 => false,
+        rest => check == 11 - rest,
+    }
+}
+
 /// Which rule of OID syntax a text breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OidFault {
@@ -107,6 +127,17 @@ mod tests {
             assert_eq!(Oid::parse(bad), Err(fault), "{bad}");
         }
         assert_eq!(Oid::parse(&format!("1.2{}", ".3".repeat(40))), Err(OidFault::TooLong));
+    }
+
+    #[test]
+    fn business_ids() {
+        // The known ones of documents.md §6, as OIDs write them.
+        for good in ["32213561", "2012566", "27489432", "1246109", "2462460", "2048198", "2459296", "99999992", "99999984"] {
+            assert!(business_id_fits(good), "{good}");
+        }
+        for bad in ["99999900", "99999902", "2048199", "12048198", "", "322135610", "2048198x"] {
+            assert!(!business_id_fits(bad), "{bad}");
+        }
     }
 
     #[test]

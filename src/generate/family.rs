@@ -120,6 +120,20 @@ impl Family {
         format!("{}.{number}", self.root)
     }
 
+    /// A document of a group; of groups 1 and 2 the live relation's.
+    #[must_use]
+    pub const fn of_group(&self, group: Group) -> &DocumentSpec {
+        match group {
+            Group::ClientRelation => &self.relation,
+            Group::Case => &self.case,
+            Group::PhaseOne => &self.phase_one,
+            Group::Old => &self.old_document,
+            Group::Client => &self.client_document,
+            Group::Permission => &self.permission,
+            Group::Denial => &self.denial,
+        }
+    }
+
     /// All nine documents in an order in which every link resolves.
     #[must_use]
     pub fn in_order(&self) -> [&DocumentSpec; 9] {

@@ -31,7 +31,7 @@ pub fn small(document: &[u8]) -> Vec<Hostile> {
         of("overlong-slash", [text.as_bytes(), b"<!-- \xc0\xaf -->"].concat(), Some("E101")),
         of("truncated-in-a-tag", text.as_bytes().get(..300).unwrap_or(&[]).to_vec(), Some("E103")),
         of("two-roots", [text.as_bytes(), b"<ClinicalDocument xmlns=\"urn:hl7-org:v3\"/>"].concat(), Some("E103")),
-        of("nul", text.replacen("<realmCode", "\0<realmCode", 1).into_bytes(), Some("E108")),
+        of("nul", text.replacen("<realmCode", "\0<realmCode", 1).into_bytes(), Some("E115")),
         of("byte-order-mark-alone", b"\xef\xbb\xbf".to_vec(), Some("E106")),
         of("doctype-external", entity("<!ENTITY x SYSTEM \"file:///etc/hostname\">", "&x;"), Some("E102")),
         of("entity-bomb", entity(&format!("<!ENTITY a0 \"lol\">{bomb}"), "&a9;"), Some("E102")),

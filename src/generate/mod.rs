@@ -15,6 +15,6 @@ pub mod signature;
 
 mod body;
 mod json;
-mod pdf;
+pub mod pdf;
 pub mod terms;
 pub mod writer;

@@ -1,5 +1,6 @@
-//! A small PDF that declares PDF/A-1b: one page of drawn lines, no fonts, no compression, a colour profile of its own, XMP metadata, a right cross-reference table.
-//! It keeps the rules of ISO 19005-1 level B as they are known here; no PDF/A judge is run over it, so it is said to *declare* the level.
+//! Small PDFs that declare PDF/A-1b, or PDF/A-2b with their objects and table in streams as modern writers do: one page of drawn lines, no fonts, no compression,
+//! a colour profile of their own, XMP metadata, a right cross-reference. They keep the rules of level B as they are known here; no PDF/A judge is run over
+//! them, so they are said to *declare* the level.
 
 use std::fmt::Write as _;
 
@@ -22,6 +23,36 @@ pub(super) fn render(random: &mut Random, octets: usize) -> Vec<u8> {
     file.finish(random)
 }
 
+/// A file that declares PDF/A-2b: version 1.7, catalogue, pages and output intent in an object stream, the cross-reference in a stream.
+/// `octets` is how large it should be at least.
+#[must_use]
+pub fn packed(seed: u64, octets: usize) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let profile = profile();
+    let metadata = METADATA.replacen("part>1<", "part>2<", 1);
+    let page = page(&mut random, octets.saturating_sub(profile.len() + metadata.len() + 900));
+    let inside = [
+        "<< /Type /Catalog /Pages 3 0 R /Metadata 7 0 R /OutputIntents [5 0 R] >>",
+        "<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 3 0 R /MediaBox [0 0 595 842] /Resources << >> /Contents 6 0 R >>",
+        "<< /Type /OutputIntent /S /GTS_PDFA1 /OutputConditionIdentifier (sRGB) /Info (sRGB IEC61966-2.1 primaries) /DestOutputProfile 8 0 R >>",
+    ];
+    let (mut head, mut objects) = (String::new(), String::new());
+    for (number, object) in (2..).zip(inside) {
+        let _ = write!(head, "{number} {} ", objects.len());
+        objects.push_str(object);
+        objects.push('\n');
+    }
+    let stream = format!("{head}\n{objects}");
+    let mut file = File { octets: b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec(), offsets: Vec::with_capacity(5) };
+    let dictionary = format!("<< /Type /ObjStm /N {} /First {} /Length {} >>", inside.len(), head.len() + 1, stream.len());
+    file.numbered(1, &dictionary, Some(stream.as_bytes()));
+    file.numbered(6, &format!("<< /Length {} >>", page.len()), Some(page.as_bytes()));
+    file.numbered(7, &format!("<< /Type /Metadata /Subtype /XML /Length {} >>", metadata.len()), Some(metadata.as_bytes()));
+    file.numbered(8, &format!("<< /N 3 /Length {} >>", profile.len()), Some(&profile));
+    file.finish_packed(&mut random)
+}
+
 struct File {
     octets: Vec<u8>,
     offsets: Vec<usize>,
@@ -29,8 +60,11 @@ struct File {
 
 impl File {
     fn object(&mut self, dictionary: &str, stream: Option<&[u8]>) {
+        self.numbered(self.offsets.len() + 1, dictionary, stream);
+    }
+
+    fn numbered(&mut self, number: usize, dictionary: &str, stream: Option<&[u8]>) {
         self.offsets.push(self.octets.len());
-        let number = self.offsets.len();
         self.octets.extend_from_slice(format!("{number} 0 obj\n{dictionary}\n").as_bytes());
         if let Some(stream) = stream {
             self.octets.extend_from_slice(b"stream\n");
@@ -38,6 +72,25 @@ impl File {
             self.octets.extend_from_slice(b"\nendstream\n");
         }
         self.octets.extend_from_slice(b"endobj\n");
+    }
+
+    /// The cross-reference of [`packed`]: rows of kind, place and index; its own row is the last.
+    fn finish_packed(mut self, random: &mut Random) -> Vec<u8> {
+        let start = self.octets.len();
+        let at = |n: usize| self.offsets.get(n).copied().unwrap_or(0);
+        let inside = |index: u8| (2, 1, index);
+        let rows = [(0, 0, 255), (1, at(0), 0), inside(0), inside(1), inside(2), inside(3), (1, at(1), 0), (1, at(2), 0), (1, at(3), 0), (1, start, 0)];
+        let mut table = Vec::with_capacity(rows.len() * 6);
+        for (kind, place, index) in rows {
+            table.push(kind);
+            table.extend_from_slice(&u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes());
+            table.push(index);
+        }
+        let id = format!("{:016X}{:016X}", random.next(), random.next());
+        let dictionary = format!("<< /Type /XRef /Size {} /W [1 4 1] /Root 2 0 R /ID [<{id}> <{id}>] /Length {} >>", rows.len(), table.len());
+        self.numbered(9, &dictionary, Some(&table));
+        self.octets.extend_from_slice(format!("startxref\n{start}\n%%EOF\n").as_bytes());
+        self.octets
     }
 
     fn finish(mut self, random: &mut Random) -> Vec<u8> {

@@ -9,6 +9,7 @@ use super::person::Person;
 use super::signature::{Hand, Hands};
 use super::writer::{Layout, Prefix, Style};
 use crate::domain::code::Code;
+use crate::domain::document::Group;
 use crate::domain::language::Language;
 
 /// One file of the folder.
@@ -20,7 +21,7 @@ pub struct Sample {
     pub octets: Vec<u8>,
     /// What it is, in a few words.
     pub what: String,
-    /// The code of its refusal; `None` for what is accepted (and for the acknowledgement, which is noted and never answered).
+    /// The code of its refusal or of its warning; `None` for what is accepted without a remark (and for the acknowledgement, which is noted and never answered).
     pub code: Option<Code>,
 }
 
@@ -36,12 +37,19 @@ pub fn swedish() -> Family {
     Family::new(2, 2, Language::Sv)
 }
 
+/// A good document of a group, unsigned: what the examples of rules change.
+#[must_use]
+pub fn good(group: Group) -> Vec<u8> {
+    DocumentSpec { style: Style::default(), ..finnish().of_group(group).clone() }.render()
+}
+
 /// Every sample, accepted ones in an order in which their links resolve, then the refused ones in the order of their codes, then the hostile ones.
 /// What needs a signature is left out when `hands` has none.
 #[must_use]
 pub fn all(hands: Option<&dyn Hands>) -> Vec<Sample> {
     let mut out = accepted(hands);
     out.extend(refused(hands));
+    out.extend(warned(hands));
     out.extend(hostile());
     out
 }
@@ -116,6 +124,20 @@ pub fn refused(hands: Option<&dyn Hands>) -> Vec<Sample> {
     .collect()
 }
 
+/// Those that are taken with a warning.
+#[must_use]
+pub fn warned(hands: Option<&dyn Hands>) -> Vec<Sample> {
+    let family = finnish();
+    let made = Fault::warnings().enumerate().filter_map(|(n, warning)| Some((warning, warning.make(&family, hands, 3000 + n as u64)?)));
+    made.map(|(warning, octets)| Sample {
+        path: format!("warned/{}.xml", warning.name()),
+        octets,
+        what: warning.why.replace('-', " "),
+        code: Some(warning.code),
+    })
+    .collect()
+}
+
 /// The small hostile ones.
 #[must_use]
 pub fn hostile() -> Vec<Sample> {
@@ -134,6 +156,7 @@ pub fn table(samples: &[Sample]) -> String {
     let mut out = String::from("| file | what | answer |\n|---|---|---|\n");
     for sample in samples {
         let answer = match sample.code {
+            // A warning's acknowledgement type is AA.
             Some(code) => format!("{} {}", code.ack_type().as_str(), code.as_str()),
             None if sample.path.starts_with("accepted/") => "AA".to_owned(),
             None => "none".to_owned(),

@@ -16,21 +16,29 @@ const GROUP: &str = "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:documentGro
 const ORIGINAL: &str = "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:originalFunctionCode/@code";
 const SET: &str = "/ClinicalDocument/setId/@root";
 
-/// What the header breaks on its own: the original service task (R36–R39) and the old relation that is never updated (R21).
+/// What the header breaks on its own: an old document that is none (R7), the original service task (R36–R40), and the old relation that is never
+/// updated (R21).
 pub(super) fn own(header: &Header, rules: &RuleSet) -> Vec<Finding> {
     let mut out = Vec::new();
     if header.relation_state.is_some_and(|r| r.old) && header.version > 1 {
         out.push(finding(Code::E405, "/ClinicalDocument/versionNumber/@value"));
     }
+    if header.group == Group::Old && rules.controllers.realtime_since(&header.controller).is_some_and(|since| header.authored_date >= since) {
+        out.push(finding(Code::E410, "/ClinicalDocument/effectiveTime/@value").under("R7"));
+    }
     match &header.original_task {
-        None if rules.tasks.is_mandatory(header.group, header.authored_date) => {
-            out.push(finding(Code::E406, "/ClinicalDocument/hl7fi:localSocialHeader"));
+        None => {
+            if let Some(rule) = rules.tasks.demand(header.group, header.authored_date, &header.controller) {
+                out.push(finding(Code::E406, "/ClinicalDocument/hl7fi:localSocialHeader").under(rule));
+            }
         }
-        None => {}
         Some((system, original)) => {
             // A code is shown in words only where it looks like one.
             let is_code = original.len() <= 8 && original.bytes().all(|b| b.is_ascii_alphanumeric());
             let named = |code| if is_code { finding(code, ORIGINAL).with("original", original.as_str()) } else { finding(code, ORIGINAL) };
+            if rules.tasks.is_younger(system, header.authored_date) {
+                out.push(finding(Code::W920, ORIGINAL).with("says", "R40").under("R40"));
+            }
             match rules.tasks.judge(system, original, header.service_task.as_deref()) {
                 PairVerdict::Allowed => {}
                 PairVerdict::Unknown => out.push(named(Code::W906)),
@@ -77,12 +85,12 @@ fn case_document(header: &Header, facts: &Facts, found: &mut Gathered) {
     }
     let Some(id) = &header.relation_id else { return };
     match &facts.relation {
-        None => found.missing.push((Awaited::Relation(id.clone()), finding(Code::E402, RELATION).with("relation", id.as_str()))),
+        None => found.missing.push((Awaited::Relation(id.clone()), finding(Code::E402, RELATION).with("relation", id.as_str()).under("relation-known"))),
         Some(relation) => {
             found.expects.push(Expectation::Relation { id: id.clone(), revision: Some(relation.revision) });
             same_owner(header, &relation.client, &relation.controller, "in-relation", &mut found.findings);
             if relation.old && !header.case_state.is_some_and(|c| c.closed) {
-                found.findings.push(finding(Code::E403, CASE).with("case", header.case_id.as_ref().map_or("", Oid::as_str)));
+                found.findings.push(finding(Code::E403, CASE).with("case", header.case_id.as_ref().map_or("", Oid::as_str)).under("R25-case"));
             }
         }
     }
@@ -99,14 +107,14 @@ fn client_document(header: &Header, facts: &Facts, found: &mut Gathered) {
     same_owner(header, &case.client, &case.controller, "in-case", &mut found.findings);
     let is_old = header.group == Group::Old;
     if is_old && !case.closed {
-        found.findings.push(finding(Code::E403, CASE).with("case", id.as_str()));
+        found.findings.push(finding(Code::E403, CASE).with("case", id.as_str()).under("R25"));
     }
     if !is_old && case.relation_old {
         found.findings.push(finding(Code::E404, GROUP));
     }
     // A relation named beside the case must be the case's own (documents.md Q10).
     if let Some(relation) = header.relation_id.as_ref().filter(|r| case.relation_id.as_ref() != Some(*r)) {
-        found.findings.push(finding(Code::E402, RELATION).with("relation", relation.as_str()));
+        found.findings.push(finding(Code::E402, RELATION).with("relation", relation.as_str()).under("relation-of-case"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Floor 2: decisions. `decide(request, facts, at)` is pure: values in, a `Change` or a `Refusal` out.
 
 pub mod decide;
+pub mod examples;
 pub mod links;
 pub mod versions;

@@ -17,14 +17,14 @@ pub(super) fn own(header: &Header) -> Vec<Finding> {
     let number = || finding(Code::E703, VERSION).with("version", header.version.to_string());
     match &header.replaces {
         // Which of the two is wrong cannot be told, so nothing more is said of the ids.
-        Some(_) if is_first => return vec![number().with("expected", "≥ 2")],
-        None if !is_first => return vec![number().with("expected", "1")],
+        Some(_) if is_first => return vec![number().with("expected", "≥ 2").under("version-replaces")],
+        None if !is_first => return vec![number().with("expected", "1").under("version-replaces")],
         Some(replaced) => {
             if replaced.set_id.as_ref().is_some_and(|set| *set != header.set_id) {
                 out.push(finding(Code::E702, &format!("{PARENT}/setId/@root")).with("rule", "set-replaced"));
             }
             if let Some(version) = replaced.version.filter(|v| v.checked_add(1) != Some(header.version)) {
-                out.push(number().with("expected", version.saturating_add(1).to_string()));
+                out.push(number().with("expected", version.saturating_add(1).to_string()).under("version-next"));
             }
         }
         None => {}
@@ -67,7 +67,7 @@ fn follows(header: &Header, replaced: &DocumentFact, latest: Option<&DocumentFac
         out.push(finding(Code::E705, &format!("{PARENT}/id/@root")).with("latest", latest.id.as_str()));
     } else if latest.version.checked_add(1) != Some(header.version) {
         let expected = latest.version.saturating_add(1).to_string();
-        out.push(finding(Code::E703, VERSION).with("version", header.version.to_string()).with("expected", expected));
+        out.push(finding(Code::E703, VERSION).with("version", header.version.to_string()).with("expected", expected).under("version-next"));
     }
     if replaced.group != header.group {
         let expected = replaced.group.number().to_string();

@@ -136,10 +136,19 @@ pub type Unplaced = (u32, Option<String>, Finding);
 /// Gives findings about whole elements their places, and puts them in document order.
 /// The text is well-formed here; if the tree's parser thinks otherwise, that is the finding.
 #[must_use]
-pub fn place_all(text: &str, mut found: Vec<Unplaced>) -> Vec<Finding> {
+pub fn place_all(text: &str, found: Vec<Unplaced>) -> Vec<Finding> {
+    place_each(text, found, |_, _| ())
+}
+
+/// As [`place_all`]; `explain` may make each finding more exact while its element is at hand.
+#[must_use]
+pub fn place_each(text: &str, mut found: Vec<Unplaced>, explain: impl Fn(Node<'_, '_>, &mut Finding)) -> Vec<Finding> {
     let document = match tree::parse(text) {
         Ok(document) => document,
-        Err(fault) => return vec![Finding::new(Code::E103, Place { line: fault.line, column: fault.column, path: "/".to_owned() })],
+        Err(fault) => {
+            let code = if fault.too_much { Code::E111 } else { Code::E103 };
+            return vec![Finding::new(code, Place { line: fault.line, column: fault.column, path: "/".to_owned() })];
+        }
     };
     found.sort_by_key(|(ordinal, ..)| *ordinal);
     let mut elements = elements(&document).enumerate();
@@ -152,7 +161,11 @@ pub fn place_all(text: &str, mut found: Vec<Unplaced>) -> Vec<Finding> {
         }
         let mut offset = 0;
         if let Some((_, node)) = here {
+            explain(node, &mut finding);
             (offset, finding.place.path) = offset_and_path(node, attribute.as_deref());
+            if attribute.is_none() {
+                offset = within(text, node, &finding).unwrap_or(offset);
+            }
             if finding.args.iter().all(|(name, _)| *name != "element") {
                 finding = finding.with("element", tree::qualified(node.tag_name().namespace(), &short(node.tag_name().name())));
             }
@@ -169,6 +182,25 @@ pub fn place_all(text: &str, mut found: Vec<Unplaced>) -> Vec<Finding> {
 
 fn elements<'a, 'i>(document: &'a Document<'i>) -> impl Iterator<Item = Node<'a, 'i>> {
     document.descendants().filter(Node::is_element)
+}
+
+/// Where in an element to look: at its end, when something is missing there; at its text, when that is what is wrong.
+fn within(text: &str, node: Node<'_, '_>, finding: &Finding) -> Option<usize> {
+    let range = node.range();
+    match finding.code {
+        Code::E204 if finding.args.iter().all(|(name, _)| *name != "before") => {
+            // An attribute's value has no "<", so in an empty tag the last one is the first.
+            text.get(range.clone())?.rfind('<').map(|at| range.start + at)
+        }
+        Code::E209 | Code::E211 | Code::E228 | Code::E229 | Code::E230 | Code::E231 => {
+            let stray = node.children().filter(|n| n.is_text() && n.text().is_some_and(|t| !t.trim_ascii().is_empty())).find_map(|n| {
+                let raw = text.get(n.range())?;
+                Some(n.range().start + raw.len() - raw.trim_ascii_start().len())
+            });
+            stray.filter(|at| *at < range.end)
+        }
+        _ => None,
+    }
 }
 
 fn offset_and_path(node: Node<'_, '_>, attribute: Option<&str>) -> (usize, String) {

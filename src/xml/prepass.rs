@@ -8,6 +8,7 @@ use super::detective::{self, Marks};
 use super::encoding::{self, Decoded, Form};
 pub use super::first_id::{FirstId, first_id};
 use super::identity::{Identities, Role};
+use super::names::Names;
 use super::path::{self, Open, Unplaced};
 use super::scan::{self, Attribute, Fault, Scanner, Token};
 use super::scope::Scope;
@@ -192,6 +193,7 @@ struct Walk<'a, 'i> {
     open: Vec<Open<'a>>,
     marks: Vec<Mark>,
     scope: Scope<'a>,
+    names: Names<'a>,
     counts: Prepassed<'a>,
     ids: HashSet<Cow<'a, str>>,
     twice: Vec<(u32, &'a str)>,
@@ -206,6 +208,7 @@ impl<'a, 'i> Walk<'a, 'i> {
             open: Vec::new(),
             marks: Vec::new(),
             scope: Scope::default(),
+            names: Names::default(),
             counts: Prepassed { text, elements: 0, attributes: 0, depth: 0, marks: Marks::default() },
             ids: HashSet::new(),
             twice: Vec::new(),
@@ -238,7 +241,11 @@ impl<'a, 'i> Walk<'a, 'i> {
                 Token::CData if self.open.is_empty() => return Err(Fault::new(at, scan::BESIDE_ROOT)),
                 Token::Doctype => return Err(Fault { at, code: Code::E102, rule: "a document type" }),
                 Token::Declaration => declaration(scanner.attributes())?,
-                Token::Text(_) | Token::CData | Token::Aside => self.content(scanner.token_octets())?,
+                Token::Aside => {
+                    self.names.aside(self.text, at)?;
+                    self.content(scanner.token_octets())?;
+                }
+                Token::Text(_) | Token::CData => self.content(scanner.token_octets())?,
             }
         }
         if !self.open.is_empty() {
@@ -260,6 +267,7 @@ impl<'a, 'i> Walk<'a, 'i> {
         if self.counts.elements == limits::ELEMENTS {
             return Err(Fault { at, code: Code::E111, rule: "too many elements" });
         }
+        self.names.element(name, at, attributes)?;
         self.marks.push(Mark { scope: self.scope.mark(), content: 0 });
         self.open.push(Open { name, namespace: None, at });
         self.scope.enter(attributes)?;

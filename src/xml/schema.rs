@@ -16,6 +16,8 @@ use std::ptr::{self, NonNull};
 use std::sync::{Mutex, Once, PoisonError};
 
 use super::declared::Declared;
+use super::explain;
+use super::model::{self, Model};
 use super::path::{self, Unplaced};
 use super::sentence;
 use super::tree;
@@ -29,6 +31,7 @@ use crate::domain::limits;
 pub struct Schema {
     compiled: NonNull<c_void>,
     declared: Declared,
+    model: Model,
     remarks: Vec<SchemaFault>,
 }
 
@@ -106,11 +109,16 @@ impl Schema {
             xmlSetStructuredErrorFunc(ptr::null_mut(), Some(hush));
             compiled
         };
-        let schema = NonNull::new(compiled).map(|compiled| Self { compiled, declared: Declared::read(files, entry), remarks: Vec::new() });
-        // The first complaint is the cause (a file that could not be opened is a warning, what is missing because of it an error); a skipped import is none.
-        let has_error = complaints.iter().any(|complaint| !complaint.is_warning);
-        let cause = |c: &&SchemaFault| !c.is_warning || !c.reason.contains("Skipping import");
-        let error = complaints.iter().find(cause).filter(|_| has_error).cloned();
+        let schema = NonNull::new(compiled).map(|compiled| Self {
+            compiled,
+            declared: Declared::read(files, entry),
+            model: Model::read(files, entry),
+            remarks: Vec::new(),
+        });
+        // Of a file that is not there libxml2 only warns; what it misses then is an error somewhere else.
+        let is_cause = |complaint: &&SchemaFault| !complaint.is_warning || complaint.reason.contains("Failed to locate");
+        let is_fatal = schema.is_none() || complaints.iter().any(|complaint| !complaint.is_warning);
+        let error = complaints.iter().find(is_cause).filter(|_| is_fatal).cloned();
         match (schema, error) {
             (_, Some(error)) => Err(error),
             (None, None) => Err(complaints.into_iter().next().unwrap_or_else(|| fault("libxml2 gives no schema and no reason"))),
@@ -146,12 +154,16 @@ impl Schema {
             && let Some((known_only, mut warnings)) = self.declared.without_unknown(text)
         {
             match self.run(&known_only) {
-                Ok(rest) => warnings.extend(path::place_all(&known_only, rest)),
+                Ok(rest) => warnings.extend(self.place(&known_only, rest)),
                 Err(finding) => warnings.push(finding),
             }
             return warnings;
         }
-        path::place_all(text, found)
+        self.place(text, found)
+    }
+
+    fn place(&self, text: &str, found: Vec<Unplaced>) -> Vec<Finding> {
+        path::place_each(text, found, |node, finding| explain::explain(&self.model, node, finding))
     }
 
     /// One run of the validator. `Err`: libxml2 could not read the text and did not say why.
@@ -239,14 +251,35 @@ extern "C" fn begin_element(
     _uri: *const c_char,
     _namespaces: c_int,
     _declared: *const *const c_char,
-    _attributes: c_int,
+    attributes: c_int,
     _defaulted: c_int,
-    _values: *const *const c_char,
+    values: *mut *const c_char,
 ) {
+    // SAFETY: SAX2 gives five pointers an attribute (local name, prefix, namespace, begin and end of the value) in an array of the parser's own, which it
+    // reads again only after this returns; names are null or zero-terminated. Only an end is moved to its own begin, and the parser frees by begins.
+    unsafe { forget_locations(values, attributes) }
     // SAFETY: libxml2 hands back the pointer given with the handler, on the same thread, while the tally lives.
     if let Some(tally) = unsafe { tally.cast::<Tally>().as_mut() } {
         // Pushing may fail only for want of memory, which aborts; nothing here unwinds.
         tally.begin();
+    }
+}
+
+/// Empties `xsi:schemaLocation` and `xsi:noNamespaceSchemaLocation`: libxml2 would fetch nothing (it cannot), but keep every location in the table of names of
+/// the schema, which all threads share and no lock guards.
+unsafe fn forget_locations(values: *mut *const c_char, attributes: c_int) {
+    for at in 0..usize::try_from(attributes).unwrap_or(0) {
+        // SAFETY: as the caller says.
+        unsafe {
+            let attribute = values.add(at * 5);
+            let (name, namespace) = (*attribute, *attribute.add(2));
+            if !namespace.is_null()
+                && CStr::from_ptr(name).to_bytes().ends_with(b"chemaLocation")
+                && CStr::from_ptr(namespace).to_bytes() == model::XSI.as_bytes()
+            {
+                *attribute.add(4) = *attribute.add(3);
+            }
+        }
     }
 }
 
@@ -405,7 +438,7 @@ struct XmlError {
     node: *mut c_void,
 }
 
-type OnStart = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char, c_int, *const *const c_char, c_int, c_int, *const *const c_char);
+type OnStart = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char, c_int, *const *const c_char, c_int, c_int, *mut *const c_char);
 type OnEnd = extern "C" fn(*mut c_void, *const c_char, *const c_char, *const c_char);
 type OnError = extern "C" fn(*mut c_void, *const XmlError);
 

@@ -8,6 +8,8 @@ use crate::domain::finding::Place;
 pub const HL7: &str = "urn:hl7-org:v3";
 /// HL7 Finland's extension elements.
 pub const HL7FI: &str = "urn:hl7finland";
+/// The extensions of HL7's Structured Documents group, which documents of the United States use.
+pub const SDTC: &str = "urn:hl7-org:sdtc";
 /// XML Signature.
 pub const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 
@@ -81,6 +83,7 @@ pub fn qualified(namespace: Option<&str>, name: &str) -> String {
     match namespace {
         Some(HL7FI) => format!("hl7fi:{name}"),
         Some(DSIG) => format!("ds:{name}"),
+        Some(SDTC) => format!("sdtc:{name}"),
         _ => name.to_owned(),
     }
 }

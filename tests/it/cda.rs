@@ -1,6 +1,7 @@
 //! Documents and frames read by the rules that are data; acknowledgements; the decision over them. No broker and no database here.
 
 mod acks;
+mod body;
 mod decide;
 mod examples;
 mod frames;

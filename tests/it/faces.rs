@@ -28,19 +28,19 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-fn arkki(args: &[&str]) -> Output {
+pub fn arkki(args: &[&str]) -> Output {
     kit::run_command(&mut command(args), b"")
 }
 
 /// The one JSON value on standard output.
 #[track_caller]
-fn json(output: &Output) -> Value {
+pub fn json(output: &Output) -> Value {
     serde_json::from_str(&output.text()).unwrap_or_else(|e| panic!("{e}: {} {}", output.text(), output.errors()))
 }
 
 /// The exit code, with what was said when it is another.
 #[track_caller]
-fn exits(output: &Output, code: i32) {
+pub fn exits(output: &Output, code: i32) {
     assert_eq!(output.code, Some(code), "{}\n{}", output.text(), output.errors());
 }
 

@@ -2,7 +2,7 @@
 
 mod documents;
 mod folder;
-mod judged;
+pub mod judged;
 mod queues;
 mod sent;
 
@@ -13,7 +13,7 @@ use arkki::generate::keys::{Keys, SIGNED_AT};
 use crate::kit::{repository as root, shared};
 
 /// The keys in `samples/keys`.
-fn keys() -> Keys {
+pub fn keys() -> Keys {
     Keys::read(|name| std::fs::read(root().join("samples/keys").join(name)).ok(), SIGNED_AT).expect("samples/keys cannot be read")
 }
 

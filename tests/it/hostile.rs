@@ -67,7 +67,7 @@ async fn octets_that_mean_harm_get_their_code_in_bounded_time_and_memory() {
         ("another encoding declared", swapped("UTF-8", "ISO-8859-1"), "E101"),
         ("byte order mark", [b"\xef\xbb\xbf", text.as_bytes()].concat(), "E106"),
         ("UTF-16", hostile::utf_16(text.as_bytes()), "E107"),
-        ("NUL", swapped("<realmCode", "\0<realmCode"), "E108"),
+        ("NUL", swapped("<realmCode", "\0<realmCode"), "E115"),
         ("200,000 levels", hostile::levels(200_000), "E104"),
         ("a megabyte in an attribute", hostile::long_attribute(text.as_bytes(), 1_000_000), "E110"),
         ("2,500,000 elements", hostile::crowd(2_500_000), "E111"),

@@ -291,4 +291,21 @@ async fn another_manifest_and_a_changed_file_are_told_apart() {
     assert_eq!((output.code, report["archived"].as_u64()), (Some(0), Some(1)), "{}", output.errors());
     serve.signal(Signal::Term);
     assert!(serve.wait(Duration::from_secs(30)).is_some_and(|s| s.success()));
+    // A file that changes between its sending and its answer is not sent under the same id; put back, it is the repeat that it is.
+    old.file("a.xhtml", &xhtml("first"));
+    let journal = old.path("third.journal");
+    let third = ["--publish", "--timeout", "2", "--journal", &journal];
+    let mut serve = gateway.serve(&[]);
+    assert_eq!(old.run(&gateway, &third).1["archived"].as_u64(), Some(1));
+    let lines = std::fs::read_to_string(&journal).unwrap();
+    let lost: String = lines.lines().filter(|line| !line.starts_with("{\"answer\":[\"d0\"")).map(|line| format!("{line}\n")).collect();
+    assert_ne!(lost, lines);
+    std::fs::write(&journal, lost).unwrap();
+    old.file("a.xhtml", &xhtml("second"));
+    assert_eq!(old.run(&gateway, &third).1["left"].as_u64(), Some(1));
+    assert!(std::fs::read_to_string(old.path("report.csv")).unwrap().contains("put it back"));
+    old.file("a.xhtml", &xhtml("first"));
+    assert_eq!(old.run(&gateway, &third).1["archived"].as_u64(), Some(1));
+    serve.signal(Signal::Term);
+    assert!(serve.wait(Duration::from_secs(30)).is_some_and(|s| s.success()));
 }

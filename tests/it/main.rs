@@ -11,6 +11,7 @@ mod hostile;
 mod imports;
 mod kit;
 mod road;
+mod rules;
 mod sign;
 mod store;
 mod tidy;

@@ -6,55 +6,21 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Known;
+use super::condition::Condition;
+use super::field::Field;
 use super::path::Path;
 use super::values::Kind;
 use crate::codes::fault::{RuleFile, RulesFault};
+use crate::codes::rules::{Example, Rules};
 use crate::codes::source::Files;
-use crate::codes::system::{System, Systems};
-use crate::domain::document::{Date, Group};
-use crate::domain::language::Language;
-use crate::domain::time::iso_date;
+use crate::codes::system::Systems;
+use crate::domain::code::Code;
+use crate::domain::document::Group;
 
 const FOLDER: &str = "templates/";
 const SHARED: &str = "templates/shared.toml";
-
-/// A metadata element.
-#[derive(Debug, Clone)]
-pub struct Field {
-    pub(crate) key: String,
-    pub(crate) names: [String; 3],
-    pub(crate) path: Path,
-    pub(crate) kind: Kind,
-    pub(crate) system: Option<System>,
-    pub(crate) only: Vec<String>,
-    pub(crate) repeats: bool,
-    pub(crate) source: String,
-}
-
-impl Field {
-    /// Its key: `documentGroup`.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Its name in a language.
-    #[must_use]
-    pub fn name(&self, language: Language) -> &str {
-        let [fi, sv, en] = &self.names;
-        match language {
-            Language::Fi => fi,
-            Language::Sv => sv,
-            Language::En => en,
-        }
-    }
-
-    /// Where the rule comes from.
-    #[must_use]
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-}
+/// Where the JSON stands.
+const JSON: &str = "component/nonXMLBody/hl7fi:json";
 
 /// How a document's body may be made (documents.md §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -71,6 +37,8 @@ pub enum Form {
 /// What one group demands, field by field in the order of `shared.toml`.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
+    pub(crate) names: [String; 3],
+    pub(crate) about: [String; 3],
     pub(crate) needs: Vec<Need>,
     pub(crate) forms: Vec<Form>,
 }
@@ -84,16 +52,45 @@ pub(crate) enum Need {
     Forbidden,
     /// The element may stand with nullFlavor NA, never with a value.
     Na,
-    When(Box<(Condition, Need, Need)>),
+    When(Box<When>),
 }
 
-/// A condition on other fields, by their place among the fields.
+impl Need {
+    /// As rule files write it; a condition has no word of its own.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Mandatory => "mandatory",
+            Self::Optional => "optional",
+            Self::Recommended => "recommended",
+            Self::Forbidden => "forbidden",
+            Self::Na => "na",
+            Self::When(_) => "",
+        }
+    }
+}
+
+/// A demand that depends on other elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Condition {
-    Present(usize),
-    Absent(usize),
-    Equals(usize, String),
-    Before(usize, Date),
+pub(crate) struct When {
+    pub(crate) condition: Condition,
+    /// The condition as the file writes it.
+    pub(crate) written: String,
+    pub(crate) then: Need,
+    pub(crate) otherwise: Need,
+}
+
+/// A rule of `codes/rules` with a condition, compiled.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) id: String,
+    pub(crate) code: Code,
+    /// Empty for all.
+    pub(crate) groups: Vec<Group>,
+    pub(crate) when: Option<Condition>,
+    pub(crate) must: Condition,
+    /// The fields that the condition asks for.
+    pub(crate) asks: Vec<usize>,
+    pub(crate) at: usize,
 }
 
 /// Everything of `templates/`.
@@ -103,9 +100,10 @@ pub(crate) struct Loaded {
     pub(crate) known: [usize; Known::ALL.len()],
     pub(crate) groups: BTreeMap<Group, Template>,
     pub(crate) extensions: Vec<String>,
+    pub(crate) rules: Vec<Checked>,
 }
 
-pub(crate) fn load(files: &Files, systems: &Systems) -> Result<Loaded, RulesFault> {
+pub(crate) fn load(files: &Files, systems: &Systems, rules: &Rules) -> Result<Loaded, RulesFault> {
     let file = RuleFile::open(files, SHARED)?;
     let raw: RawShared = file.read()?;
     let mut fields: Vec<Field> = Vec::with_capacity(raw.field.len());
@@ -118,6 +116,9 @@ pub(crate) fn load(files: &Files, systems: &Systems) -> Result<Loaded, RulesFaul
         fields.push(row.field(systems).map_err(|what| file.fault_at(&key, what))?);
     }
     let index = |key: &str| fields.iter().position(|f| f.key == key);
+    if let Some(key) = fields.iter().flat_map(|f| &f.with).find(|key| index(key).is_none()) {
+        return Err(RulesFault::of(SHARED, format!("with names no such element: {key}")));
+    }
     let mut known = [0; Known::ALL.len()];
     for (slot, wanted) in known.iter_mut().zip(Known::ALL) {
         *slot = index(wanted.key()).ok_or_else(|| RulesFault::of(SHARED, format!("the field {} is missing", wanted.key())))?;
@@ -131,14 +132,45 @@ pub(crate) fn load(files: &Files, systems: &Systems) -> Result<Loaded, RulesFaul
     }
     match Group::ALL.into_iter().find(|g| !groups.contains_key(g)) {
         Some(group) => Err(RulesFault::of(FOLDER, format!("group {} has no file", group.number()))),
-        None => Ok(Loaded { fields, known, groups, extensions: raw.extensions }),
+        None => Ok(Loaded { rules: checked(rules, &fields)?, fields, known, groups, extensions: raw.extensions }),
     }
+}
+
+/// The rules that the template holds; a key or a condition that does not fit is named by the rule's own file and line.
+fn checked(rules: &Rules, fields: &[Field]) -> Result<Vec<Checked>, RulesFault> {
+    let index = |key: &str| fields.iter().position(|f| f.key == key);
+    let mut out = Vec::new();
+    for rule in rules.all() {
+        let fault = |what: String| RulesFault { file: rule.place.0.clone(), line: rule.place.1, what };
+        for example in [&rule.passes, &rule.fails] {
+            if let Example::Edit(edit) = example {
+                let key = edit.remove.iter().chain(edit.set.keys()).chain(&edit.repeat).find(|key| index(key.split('@').next().unwrap_or("")).is_none());
+                key.map_or(Ok(()), |key| Err(fault(format!("no such element: {key}"))))?;
+            }
+        }
+        let Some(check) = &rule.check else { continue };
+        let condition = |text: &str| Condition::parse(text, &index).map_err(fault);
+        let (when, must) = (check.when.as_deref().map(condition).transpose()?, condition(&check.must)?);
+        let mut asks = Vec::new();
+        when.iter().chain([&must]).for_each(|c| c.fields(&mut asks));
+        out.push(Checked {
+            id: rule.id.clone(),
+            code: rule.code,
+            groups: check.groups.clone(),
+            when,
+            must,
+            asks,
+            at: index(&check.at).ok_or_else(|| fault(format!("no such element: {}", check.at)))?,
+        });
+    }
+    Ok(out)
 }
 
 fn template(file: &RuleFile<'_>, fields: &[Field]) -> Result<(Group, Template), RulesFault> {
     let raw: RawTemplate = file.read()?;
     let group = Group::from_number(*raw.group.get_ref()).ok_or_else(|| file.fault_at(&raw.group, "no such document group"))?;
-    if raw.forms.is_empty() || [&raw.fi, &raw.sv, &raw.en].iter().any(|n| n.is_empty()) {
+    let (names, about) = ([raw.fi, raw.sv, raw.en], [raw.about.fi, raw.about.sv, raw.about.en]);
+    if raw.forms.is_empty() || names.iter().chain(&about).any(String::is_empty) {
         return Err(file.fault_at(&raw.group, "a name is empty, or there is no form"));
     }
     let mut needs: Vec<Option<Need>> = vec![None; fields.len()];
@@ -151,7 +183,7 @@ fn template(file: &RuleFile<'_>, fields: &[Field]) -> Result<(Group, Template), 
     }
     let needs: Option<Vec<Need>> = needs.into_iter().collect();
     let needs = needs.ok_or_else(|| file.fault_at(&raw.group, "a field of shared.toml is not mentioned"))?;
-    Ok((group, Template { needs, forms: raw.forms }))
+    Ok((group, Template { names, about, needs, forms: raw.forms }))
 }
 
 #[derive(Deserialize)]
@@ -177,6 +209,11 @@ struct RawField {
     #[serde(default)]
     repeats: bool,
     source: String,
+    good: Option<String>,
+    bad: Option<String>,
+    gives: Option<String>,
+    #[serde(default)]
+    with: Vec<String>,
 }
 
 impl RawField {
@@ -192,9 +229,19 @@ impl RawField {
         if let Some(code) = outside {
             return Err(format!("the code {code} is not in its code system"));
         }
-        let path = Path::parse(&self.path)?;
-        if path.is_element() != matches!(self.kind, Kind::Client | Kind::Software | Kind::Element) {
+        // The JSON's elements are read by the body; a finding about them points at the JSON.
+        let path = Path::parse(if self.kind == Kind::Json { JSON } else { &self.path })?;
+        if path.is_element() != matches!(self.kind, Kind::Client | Kind::Software | Kind::Element | Kind::Json) {
             return Err("the path does not end in what the type needs".to_owned());
+        }
+        let bad = match (self.bad, self.gives) {
+            (Some(bad), Some(code)) => Some((bad, Code::parse(&code).ok_or_else(|| format!("this Arkki was built without the code {code}"))?)),
+            (None, None) => None,
+            _ => return Err("bad and gives belong together".to_owned()),
+        };
+        let takes_anything = matches!(self.kind, Kind::Text | Kind::AnyCode | Kind::Element | Kind::Software | Kind::Json);
+        if self.good.is_some() == matches!(self.kind, Kind::Element | Kind::Software | Kind::Json) || bad.is_none() != takes_anything {
+            return Err("examples: good for every value, bad and gives for every value that has a form".to_owned());
         }
         Ok(Field {
             key: self.key.into_inner(),
@@ -205,6 +252,10 @@ impl RawField {
             only: self.only,
             repeats: self.repeats,
             source: self.source,
+            good: self.good,
+            bad,
+            with: self.with,
+            written: self.path,
         })
     }
 }
@@ -216,8 +267,17 @@ struct RawTemplate {
     fi: String,
     sv: String,
     en: String,
+    about: RawAbout,
     forms: Vec<Form>,
     need: BTreeMap<Spanned<String>, RawNeed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAbout {
+    fi: String,
+    sv: String,
+    en: String,
 }
 
 #[derive(Deserialize)]
@@ -230,26 +290,20 @@ enum RawNeed {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawWhen {
-    when: RawCondition,
+    when: String,
     then: String,
     #[serde(rename = "else")]
     otherwise: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawCondition {
-    Present(String),
-    Absent(String),
-    Equals(String, String),
-    Before(String, String),
 }
 
 impl RawNeed {
     fn need(self, fields: &[Field]) -> Result<Need, String> {
         match self {
             Self::Plain(word) => plain(&word),
-            Self::When(when) => Ok(Need::When(Box::new((when.when.condition(fields)?, plain(&when.then)?, plain(&when.otherwise)?)))),
+            Self::When(when) => {
+                let condition = Condition::parse(&when.when, &|key| fields.iter().position(|f| f.key == key))?;
+                Ok(Need::When(Box::new(When { condition, written: when.when, then: plain(&when.then)?, otherwise: plain(&when.otherwise)? })))
+            }
         }
     }
 }
@@ -262,17 +316,5 @@ fn plain(word: &str) -> Result<Need, String> {
         "forbidden" => Ok(Need::Forbidden),
         "na" => Ok(Need::Na),
         _ => Err("none of mandatory, optional, recommended, forbidden, na".to_owned()),
-    }
-}
-
-impl RawCondition {
-    fn condition(self, fields: &[Field]) -> Result<Condition, String> {
-        let index = |key: &str| fields.iter().position(|f| f.key == key).ok_or_else(|| format!("no such field: {key}"));
-        Ok(match self {
-            Self::Present(key) => Condition::Present(index(&key)?),
-            Self::Absent(key) => Condition::Absent(index(&key)?),
-            Self::Equals(key, value) => Condition::Equals(index(&key)?, value),
-            Self::Before(key, date) => Condition::Before(index(&key)?, iso_date(&date).ok_or("not a date YYYY-MM-DD")?),
-        })
     }
 }

@@ -123,6 +123,26 @@ impl Path {
         self.end == End::Element
     }
 
+    /// What it ends in.
+    pub(crate) const fn end(&self) -> &End {
+        &self.end
+    }
+
+    /// The deepest element of the path that is there, and the steps that are not: namespace, name, and the attribute a step asks for.
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn missing<'a, 'i>(&self, from: Anchors<'a, 'i>) -> (Node<'a, 'i>, Vec<(&'static str, &str, Option<(&str, &str)>)>) {
+        let (mut here, mut depth) = (from.root, 0);
+        for step in &self.steps {
+            match here.children().find(|n| step.fits(*n)) {
+                Some(next) => here = next,
+                None => break,
+            }
+            depth += 1;
+        }
+        let rest = self.steps.get(depth..).unwrap_or_default();
+        (here, rest.iter().map(|s| (s.namespace, s.name.as_str(), s.predicate.as_ref().map(|(a, v)| (a.as_str(), v.as_str())))).collect())
+    }
+
     /// Where a value stands.
     pub(crate) fn place(&self, node: Node<'_, '_>) -> Place {
         match &self.end {

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::check::{self, Checked};
 use super::journal::{Answer, Journal, item_of, key};
-use super::{Import, Work, sentence};
+use super::{Import, Work};
 use crate::adapters::amqp::{AmqpClient, Outgoing, Secret};
 use crate::config::checked::Config;
 use crate::crypto::sha256;
 use crate::domain::ack::AckType;
 use crate::domain::outage::{Outage, Part};
 use crate::import::plan::Item;
-use crate::import::row::RowFault;
 use crate::ports::broker::Published;
 use crate::v3::ack;
 
@@ -168,7 +167,7 @@ pub async fn publish(command: &Import, config: &Config, work: &Work, folder: &Pa
     Ok(ended)
 }
 
-/// An item as a message; `None` when its file is no longer what was sent or cannot be read: written down as refused by us.
+/// An item as a message; `None` when its file cannot be read (written down as refused by us) or is no longer what was sent.
 fn message(work: &Work, folder: &Path, journal: &mut Journal, item: Item, to: &str, reply: &str, user: &str) -> Result<Option<Outgoing>, Outage> {
     let file = match check::file_of(work, folder, item) {
         Ok(file) => file,
@@ -177,8 +176,8 @@ fn message(work: &Work, folder: &Path, journal: &mut Journal, item: Item, to: &s
     let Some(body) = work.composer().octets(&work.plan, item, &file) else { return Ok(None) };
     let digest = sha256(&body).to_hex();
     if journal.sent(item).is_some_and(|before| before != digest) {
-        let changed = RowFault::of("file", "import-changed");
-        return refused(journal, item, changed.why.to_owned(), sentence(work, &changed)).map(|()| None);
+        // What was sent may be archived yet: it stays open until its answer comes, or its file is put back.
+        return Ok(None);
     }
     // Written before it is sent: a row that may lie in the archive is never taken for one that was not.
     journal.note_sent(item, digest).map_err(|e| disk(&e))?;

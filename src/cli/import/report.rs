@@ -82,7 +82,8 @@ pub fn reconcile(command: &Import, work: &Work, journal: &Journal, ended: Result
         }
         match journal.answer(item) {
             Some(answer) => (What::Archived, String::new(), String::new(), answer.position),
-            None => (What::Left, String::new(), "not answered yet".to_owned(), None),
+            None if journal.sent(item).is_some() => (What::Left, String::new(), work.examiner.catalogue().word("import-sent", work.language).to_owned(), None),
+            None => (What::Left, String::new(), String::new(), None),
         }
     });
     let title = match &ended {

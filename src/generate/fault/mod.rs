@@ -1,11 +1,14 @@
 //! One chosen fault at a time: for each refusal code the ways to earn it, each as octets that are good in everything else.
 
 mod body;
+mod encoding;
 mod frame;
 mod link;
 mod metadata;
+mod rules;
 mod schema;
 mod signature;
+mod structure;
 mod syntax;
 mod version;
 
@@ -50,9 +53,29 @@ pub struct Ground<'a> {
 }
 
 impl Fault {
-    /// Every fault there is, in the order of the codes.
+    /// Every fault there is. New ones come last: a sample's ids follow from its place.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        [syntax::FAULTS, schema::FAULTS, metadata::FAULTS, link::FAULTS, body::FAULTS, signature::FAULTS, version::FAULTS, frame::FAULTS].into_iter().flatten()
+        [
+            syntax::FAULTS,
+            schema::FAULTS,
+            metadata::FAULTS,
+            link::FAULTS,
+            body::FAULTS,
+            signature::FAULTS,
+            version::FAULTS,
+            frame::FAULTS,
+            structure::FAULTS,
+            encoding::FAULTS,
+            rules::FAULTS,
+            body::LATER,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// What is taken with a warning, first of all its own: not among [`Fault::all`], for nothing of it is refused.
+    pub fn warnings() -> impl Iterator<Item = &'static Self> {
+        [rules::WARNED, body::WARNED].into_iter().flatten()
     }
 
     /// The faults of one code.

@@ -1,4 +1,4 @@
-//! E2xx: well-formed, but not the structure that the schemas ask for.
+//! E2xx: well-formed, but not the structure that the schemas ask for. More of them in `structure`.
 
 use super::{Fault, cut, swap};
 use crate::domain::code::Code;
@@ -10,7 +10,7 @@ pub(super) const FAULTS: &[Fault] = &[
         Some(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Asiakirja xmlns=\"urn:hl7-org:v3\">\n  <id root=\"{id}\"/>\n</Asiakirja>\n").into_bytes())
     }),
     Fault::new(Code::E202, "unexpected-element", |g| g.swapped("<recordTarget>", "<bogus/><recordTarget>")),
-    Fault::new(Code::E202, "wrong-order", |g| {
+    Fault::new(Code::E220, "wrong-order", |g| {
         let without = cut(&g.case().render(), "  <languageCode", "/>\n")?;
         swap(&without, "<realmCode", &format!("<languageCode code=\"{}\"/>\n  <realmCode", g.case().language_code()))
     }),

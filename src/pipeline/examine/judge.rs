@@ -100,6 +100,9 @@ impl Examiner {
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
+        if stage == Stage::Gateway && !profile.can_be_archived() {
+            return Err(vec![Finding::whole(Code::E213).with("profile", profile.name.as_str())]);
+        }
         let layout = Layout::within(document, self.rules.signatures.at(profile.signing));
         if !profile.can_be_archived() {
             let signatures = match profile.signing {
@@ -108,9 +111,8 @@ impl Examiner {
                     layout.verify(&self.site.anchors, &SignerRule { senders: &self.site.signers, require_professional: false })?
                 }
             };
-            let code = if stage == Stage::Gateway { Code::E213 } else { Code::W914 };
-            warnings.push(Finding::whole(code).with("profile", profile.name.as_str()));
-            return stop_at_errors(warnings).map(|warnings| Judged::Checked(warnings, signatures));
+            warnings.push(Finding::whole(Code::W914).with("profile", profile.name.as_str()));
+            return Ok(Judged::Checked(warnings, signatures));
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let read = content::read(document, &self.rules, self.site.environment(), &hash)?;

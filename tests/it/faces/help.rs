@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 12] = [
+const COMMANDS: [(&[&str], &[&str]); 15] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -14,7 +14,27 @@ const COMMANDS: [(&[&str], &[&str]); 12] = [
     (&["topology", "apply"], &[]),
     (&["migrate"], &[]),
     (&["codes"], &["--language", "--markdown", "[CODE]"]),
-    (&["import"], &["--files", "--mapping", "--publish", "--leave-refused", "--only-sample", "--rate", "--report", "--journal", "--trust", "--queue", "--reply", "--timeout", "--language"]),
+    (
+        &["import"],
+        &[
+            "--files",
+            "--mapping",
+            "--publish",
+            "--leave-refused",
+            "--only-sample",
+            "--rate",
+            "--report",
+            "--journal",
+            "--trust",
+            "--queue",
+            "--reply",
+            "--timeout",
+            "--language",
+        ],
+    ),
+    (&["explain"], &["--language", "<WHAT>"]),
+    (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
+    (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
 ];
 

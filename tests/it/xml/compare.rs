@@ -5,6 +5,7 @@ mod compiles;
 mod facts;
 mod particle;
 mod set;
+mod verdicts;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -118,7 +119,7 @@ const CHANGES: &[Change] = &[
     change("vocabulary-values.xsd", "<xs:enumeration value=\"ASKU\"/>", "", "type AskedButUnknown"),
     change("vocabulary-acts.xsd", "value=\"SPCOBS\"", "value=\"SPECOBS\"", "type ActClassObservation"),
     change("vocabulary-values.xsd", "memberTypes=\"AddressUse NameRepresentationUse\"", "memberTypes=\"AddressUse\"", "type PostalAddressUse"),
-    change("datatypes-values.xsd", "[0-9]{1,8}|", "[0-9]{4,8}|", "type ts"),
+    change("datatypes-values.xsd", "[0-9a-zA-Z]{8}-", "[0-9a-zA-Z]{4,8}-", "type uuid"),
     change("datatypes-values.xsd", "<xs:minLength value=\"1\"/>", "", "type st"),
     change("datatypes-values.xsd", "<xs:maxInclusive value=\"1.0\"/>", "<xs:maxExclusive value=\"1.0\"/>", "type probability"),
     change("datatypes-values.xsd", "itemType=\"int\"", "itemType=\"real\"", "type list_int"),

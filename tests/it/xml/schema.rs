@@ -23,15 +23,15 @@ fn each_fault_is_named_and_placed() {
     let table = [
         (
             ("<languageCode code=\"sv\"/>", "<language code=\"sv\"/>"),
-            "E202 9:3 /ClinicalDocument/language element=language; expected=languageCode, setId, versionNumber, copyTime, recordTarget",
+            "E202 9:3 /ClinicalDocument/language element=language; expected=languageCode, setId, versionNumber, copyTime, recordTarget; similar=languageCode",
         ),
         (
             ("<time nullFlavor=\"NA\"/>", ""),
-            "E202 14:11 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, functionCode, time",
+            "E204 14:11 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, functionCode, time; missing=time; before=assignedAuthor",
         ),
         (
             ("<id nullFlavor=\"NA\"/></assignedAuthor>", "</assignedAuthor>"),
-            "E204 14:34 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; expected=realmCode, typeId, templateId, id",
+            "E204 14:50 /ClinicalDocument/author[1]/assignedAuthor element=assignedAuthor; missing=id; expected=realmCode, typeId, templateId, id",
         ),
         (
             ("<hl7fi:localSocialHeader>", "<hl7fi:localHeader/><hl7fi:localSocialHeader>"),
@@ -39,7 +39,7 @@ fn each_fault_is_named_and_placed() {
         ),
         (
             ("<versionNumber value=\"1\"/>", "<versionNumber value=\"1\" colour=\"080885-902M\"/>"),
-            "E207 11:28 /ClinicalDocument/versionNumber/@colour element=versionNumber; attribute=colour",
+            "E207 11:28 /ClinicalDocument/versionNumber/@colour element=versionNumber; attribute=colour; expected=value, nullFlavor",
         ),
         (("extension=\"POCD_HD000040\"", ""), "E208 4:3 /ClinicalDocument/typeId/@extension element=typeId; attribute=extension"),
         (
@@ -52,24 +52,28 @@ fn each_fault_is_named_and_placed() {
         ),
         (
             ("<author><time nullFlavor=\"NA\"/>", "<author typeCode=\"ENT\"><time nullFlavor=\"XX\"/>"),
-            "E209 14:11 /ClinicalDocument/author[1]/@typeCode element=author; attribute=typeCode; expected=AUT",
+            "E229 14:11 /ClinicalDocument/author[1]/@typeCode element=author; attribute=typeCode; expected=AUT",
         ),
         (("<custodian>", "<custodian xmlns=\"urn:hl7-org:v2\">"), "E210 16:3 /ClinicalDocument/custodian element=custodian"),
         (
             ("<languageCode code=\"sv\"/>", "<languageCode code=\"sv\">080885-902M</languageCode>"),
-            "E211 9:3 /ClinicalDocument/languageCode element=languageCode",
+            "E211 9:27 /ClinicalDocument/languageCode element=languageCode",
         ),
-        (("<author>", "080885-902M<author>"), "E211 2:1 /ClinicalDocument element=ClinicalDocument"),
+        (("<author>", "080885-902M<author>"), "E211 14:3 /ClinicalDocument element=ClinicalDocument"),
         (("<text mediaType", "<structuredBody/><text mediaType"), "E202 25:57 /ClinicalDocument/component/nonXMLBody/structuredBody element=structuredBody"),
         (("<setId root=\"1.2.246.10.99999992.95.2026.1.9\"/>", "<setId root=\"1.2\"><x/></setId>"), "E202 10:21 /ClinicalDocument/setId/x element=x"),
     ];
+    let mut wrong = Vec::new();
     for ((from, to), expected) in table {
         assert!(DOCUMENT.contains(from), "{from}");
         let broken = DOCUMENT.replacen(from, to, 1);
         let lines = told(&schema.validate(&broken));
-        assert!(lines.first().is_some_and(|line| line.starts_with(expected)), "{to}: {lines:#?}");
+        if lines.first().is_none_or(|line| !line.starts_with(expected)) {
+            wrong.push(format!("{to}: expected {expected}, found {lines:#?}"));
+        }
         assert!(!lines.iter().any(|line| line.contains("080885") || line.contains("Åsa")), "a value got through: {lines:#?}");
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn all_faults_are_told_at_once_in_document_order() {
     let broken = DOCUMENT.replace("nullFlavor=\"NA\"", "nullFlavor=\"XX\"").replace("root=\"1.2.246.21\"", "root=\"-\"");
     let found = schema(SOCIAL).validate(&broken);
     assert_eq!(found.len(), 6, "{:#?}", told(&found));
-    assert!(found.iter().all(|f| f.code == Code::E209));
+    assert!(found.iter().all(|f| matches!(f.code, Code::E209 | Code::E228)));
     assert!(found.windows(2).all(|pair| (pair[0].place.line, pair[0].place.column) < (pair[1].place.line, pair[1].place.column)));
 }
 
@@ -102,7 +106,7 @@ fn unknown_extension_elements_are_warnings_and_hide_nothing() {
     assert_eq!(told(&found), ["W902 21:5 /ClinicalDocument/hl7fi:localSocialHeader/hl7fi:fromTomorrow element=hl7fi:fromTomorrow"]);
     let also = extended.replace("<hl7fi:encompassing", "<hl7fi:documentGroup code=\"1\"/><hl7fi:encompassing");
     let found = schema.validate(&also);
-    assert_eq!(found.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::W902, Code::E202], "{:#?}", told(&found));
+    assert_eq!(found.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::W902, Code::E221], "{:#?}", told(&found));
     assert_eq!((found[1].place.line, found[1].place.path.as_str()), (23, "/ClinicalDocument/hl7fi:localSocialHeader/hl7fi:documentGroup[2]"));
     let elsewhere = DOCUMENT.replacen("<author>", "<hl7fi:fromTomorrow/><author>", 1);
     assert_eq!(schema.validate(&elsewhere)[0].code, Code::E202);
@@ -137,11 +141,16 @@ fn threads_share_one_schema_and_agree() {
     let schema = schema(SOCIAL);
     let broken = DOCUMENT.replace("nullFlavor=\"NA\"", "nullFlavor=\"XX\"");
     let expected = told(&schema.validate(&broken));
+    // Locations that libxml2 would note in a table that all threads share.
+    let located = |n: usize| {
+        DOCUMENT.replacen("xmlns:hl7fi", &format!("xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"urn:a{n} b{n}.xsd\" xsi:noNamespaceSchemaLocation=\"c{n}\" xmlns:hl7fi"), 1)
+    };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for _ in 0..100 {
+                for n in 0..100 {
                     assert!(schema.validate(DOCUMENT).is_empty());
+                    assert!(schema.validate(&located(n)).is_empty());
                     assert_eq!(told(&schema.validate(&broken)), expected);
                 }
             });
@@ -178,7 +187,7 @@ fn every_entry_compiles_and_takes_its_own() {
     assert_eq!(frame.validate(&FRAME.replace(" ITSVersion=\"XML_1.0\"", ""))[0].code, Code::E208);
     let acknowledgement = schema("xsd/ack.xsd");
     assert_eq!(told(&acknowledgement.validate(ACKNOWLEDGEMENT)), Vec::<String>::new());
-    assert_eq!(acknowledgement.validate(&ACKNOWLEDGEMENT.replace("code=\"AE\"", "code=\"CE\""))[0].code, Code::E209);
+    assert_eq!(acknowledgement.validate(&ACKNOWLEDGEMENT.replace("code=\"AE\"", "code=\"CE\""))[0].code, Code::E228);
     if let Some(folder) = shared("a real frame under mr-frame.xsd") {
         let real = std::fs::read_to_string(folder.join("reference/frames/RCMR_IN100002FI01.xml")).unwrap();
         // A real frame of the patient family: the same wrapper, another interaction.

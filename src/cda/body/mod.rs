@@ -1,4 +1,7 @@
-//! The body: base64, XHTML, PDF/A, JSON, and whether header and JSON say the same (documents.md §1.2, §7.5).
+//! The body: base64, XHTML, PDF/A, JSON (documents.md §1.2). Whether header and JSON say the same is asked with the header (§7.5).
+
+mod pdf;
+mod xhtml;
 
 use std::borrow::Cow;
 
@@ -12,13 +15,10 @@ use crate::codes::rule_set::RuleSet;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
 use crate::domain::finding::Finding;
-use crate::domain::limits::{DEPTH, DOCUMENT_OCTETS};
+use crate::domain::limits::{DOCUMENT_OCTETS, FINDINGS};
 use crate::xml::tree::{self, Document, HL7, HL7FI, Node};
 
-/// The most tags taken in a display form: real ones have hundreds, and each becomes a node of the tree (100 octets); more would be a flood, not a document.
-const XHTML_TAGS: usize = 200_000;
-/// XHTML's namespace.
-const XHTML: &str = "http://www.w3.org/1999/xhtml";
+pub use pdf::Claim;
 
 /// Strict base64 whose padding may be missing: both occur in the wild (documents.md §1.2).
 pub(crate) const BASE64: GeneralPurpose =
@@ -31,14 +31,18 @@ pub struct Body {
     pub form: Form,
     /// The display form's octets: XHTML or PDF.
     pub display: Vec<u8>,
+    /// What a PDF declares of itself: nobody has looked whether it is so.
+    pub declares: Option<Claim>,
     /// What the structured form says of case and relation, where it has one.
     pub structured: Option<Structured>,
+    /// What the sender is told although the body is good.
+    pub warnings: Vec<Finding>,
 }
 
 /// Reads the body of a document whose template passed.
 ///
 /// # Errors
-/// Everything that is wrong with it, E501–E507; warnings come only with a good body and stand in the second place.
+/// Everything that is wrong with it, E501–E516, and what is only told beside it.
 pub fn read(document: &Document<'_>, rules: &RuleSet, group: Group) -> Result<Body, Vec<Finding>> {
     let reader = rules.templates.reader(document);
     let parts = Parts::find(document)?;
@@ -50,22 +54,58 @@ pub fn read(document: &Document<'_>, rules: &RuleSet, group: Group) -> Result<Bo
     let form = form(&parts, &reader, rules, group, &mut out);
     let display = decode(parts.text, "text", &mut out);
     let json = parts.json.and_then(|node| decode(node, "hl7fi:json", &mut out).map(|octets| (node, octets)));
-    match (form, &display) {
-        (Some(Form::Pdf), Some(octets)) if !octets.starts_with(b"%PDF-") => out.push(Finding::new(Code::E506, tree::place(parts.text))),
-        (Some(Form::Structured | Form::Xhtml), Some(octets)) => xhtml(parts.text, octets, &mut out),
-        _ => {}
-    }
-    let structured = json.and_then(|(node, octets)| match structured::read(&octets, group) {
-        Ok(structured) => Some(structured),
-        Err(fault) => {
-            let place = tree::place(node);
-            out.push(Finding::new(Code::E504, place).with("line", fault.line.to_string()).with("column", fault.column.to_string()));
+    let mut report = Report { node: parts.text, out: &mut out };
+    let declares = match (form, &display) {
+        (Some(Form::Pdf), Some(octets)) => pdf::check(octets, &rules.body.pdf, &mut report),
+        (Some(Form::Structured | Form::Xhtml), Some(octets)) => {
+            xhtml::check(octets, &rules.body.xhtml, &mut report);
             None
         }
-    });
+        _ => None,
+    };
+    let specification = reader.value(Known::Specification).unwrap_or_default();
+    let structured = json.and_then(|(node, octets)| structured(node, &octets, group, &specification, rules, &mut out));
     match (form, display) {
-        (Some(form), Some(display)) if out.is_empty() => Ok(Body { form, display, structured }),
+        (Some(form), Some(display)) if !out.iter().any(Finding::is_error) => Ok(Body { form, display, declares, structured, warnings: out }),
         _ => Err(out),
+    }
+}
+
+fn structured(node: Node<'_, '_>, octets: &[u8], group: Group, specification: &str, rules: &RuleSet, out: &mut Vec<Finding>) -> Option<Structured> {
+    let place = tree::place(node);
+    match structured::read(octets, group, specification) {
+        Ok(structured) => {
+            structured.check(rules, &place, out);
+            Some(structured)
+        }
+        Err(fault) => {
+            let finding = Finding::new(Code::E504, place).with("line", fault.line.to_string()).with("column", fault.column.to_string());
+            out.push(finding.under("J-strict"));
+            None
+        }
+    }
+}
+
+/// Where the display form's findings go: all stand at the element that carries it.
+struct Report<'r, 'a, 'i> {
+    node: Node<'a, 'i>,
+    out: &'r mut Vec<Finding>,
+}
+
+impl Report<'_, '_, '_> {
+    fn add(&mut self, code: Code, rule: &'static str, args: &[(&'static str, &str)]) {
+        if self.out.len() < FINDINGS {
+            let finding = Finding::new(code, tree::place(self.node)).under(rule);
+            self.out.push(args.iter().fold(finding, |finding, (name, value)| finding.with(name, *value)));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.len() >= FINDINGS
+    }
+
+    fn errors(&self) -> usize {
+        self.out.iter().filter(|finding| finding.is_error()).count()
     }
 }
 
@@ -180,55 +220,4 @@ const fn is_white_space(octet: u8) -> bool {
 /// Looks at blocks without stopping inside one, so that the machine takes many octets at a time: bodies are most of a message.
 fn has_white_space(octets: &[u8]) -> bool {
     octets.chunks(256).any(|block| block.iter().fold(false, |found, octet| found | is_white_space(*octet)))
-}
-
-/// Well-formed XHTML without a DTD, its root in the right namespace and no deeper than a document may be.
-fn xhtml(node: Node<'_, '_>, octets: &[u8], out: &mut Vec<Finding>) {
-    let finding = || Finding::new(Code::E507, tree::place(node));
-    let tags = octets.iter().filter(|octet| **octet == b'<').count();
-    let Some(text) = std::str::from_utf8(octets).ok().filter(|_| tags <= XHTML_TAGS) else {
-        out.push(finding());
-        return;
-    };
-    match tree::parse(text) {
-        Err(fault) => out.push(finding().with("line", fault.line.to_string()).with("column", fault.column.to_string())),
-        Ok(display) => {
-            let root = display.root_element();
-            if root.tag_name().namespace() != Some(XHTML) || is_deeper_than(root, DEPTH) {
-                out.push(finding());
-            }
-        }
-    }
-}
-
-/// Walks in document order, so that depth costs no stack.
-fn is_deeper_than(root: Node<'_, '_>, limit: usize) -> bool {
-    let mut depth = 0_usize;
-    let mut here = root;
-    loop {
-        if let Some(child) = here.first_element_child() {
-            depth += 1;
-            if depth > limit {
-                return true;
-            }
-            here = child;
-            continue;
-        }
-        loop {
-            if here == root {
-                return false;
-            }
-            if let Some(next) = here.next_sibling_element() {
-                here = next;
-                break;
-            }
-            match here.parent() {
-                Some(parent) => {
-                    here = parent;
-                    depth = depth.saturating_sub(1);
-                }
-                None => return false,
-            }
-        }
-    }
 }
