@@ -1,58 +1,54 @@
 //! Composition root: configuration in, running gateway out. The only file that names adapters together.
 
+mod house;
+mod keys;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
+use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
-use crate::adapters::keys::pkcs11::TokenPlace;
+use crate::adapters::evidence::SiteEvidence;
 use crate::adapters::keys::ring::Keyring;
-use crate::adapters::keys::{self, Key, KeyPlace, OpenFault};
 use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
-use crate::adapters::store;
+use crate::adapters::store::{self, Store};
 use crate::cda::structured::sosmeta::Sosmeta;
 use crate::codes::rule_set::RuleSet;
-use crate::codes::signatures::SigningProfile;
 use crate::codes::source::{self, Files};
-use crate::config::checked::{Config, ConfigFault, TokenKey, read_octets};
+use crate::config::checked::{Config, ConfigFault, read_octets};
 use crate::config::schema_tree;
-use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
-use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
+use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
-use crate::pipeline::examine::{Examiner, OwnSigner, Site};
-use crate::pipeline::gate::Gate;
-use crate::pipeline::holds;
-use crate::pipeline::intake::{self, Parts};
-use crate::pipeline::pool::Pool;
-use crate::pipeline::relay::Relay;
+use crate::pipeline::examine::{Examiner, Site};
+use crate::pipeline::intake::Parts;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
-use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
 use crate::web::probe;
+pub use house::{House, World};
+pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
+use keys::{open_keys, take_keys, watch_keys};
 
 /// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
 const HAND: usize = 64;
 /// How long the start waits for database and broker before it gives up and leaves the next try to whoever starts us.
 const START: Duration = Duration::from_secs(60);
-/// How often the certificates' ends are looked at: they come in days.
-const KEY_WATCH: Duration = Duration::from_secs(3600);
-/// At how many days before its end a certificate is spoken of.
-const KEY_WARNINGS: [i64; 4] = [60, 30, 14, 7];
 /// How often the archive is asked what stands where, for metrics.
 const COUNTING: Duration = Duration::from_secs(5);
 
@@ -261,175 +257,6 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
     })
 }
 
-/// The keys that sign now and next, each opened, tried, and refused in production when it is Arkki's own test key.
-///
-/// # Errors
-/// What is wrong with a key, its certificate or their use here; an outage when a token does not answer.
-pub fn keyring(config: &Config, anchors: &TrustAnchors) -> Result<Keyring, StartFault> {
-    if anchors.anchors().is_empty() {
-        return Err(ConfigFault("[sign] trust names no file: no signature that comes with a document could be believed, ours neither".into()).into());
-    }
-    let current = key(config, anchors, &key_place(&config.key_file, config.token.as_ref()), &config.certificate_file)?;
-    let next = match &config.next_key {
-        Some(next) => Some((next.from, key(config, anchors, &key_place(&next.key_file, next.token.as_ref()), &next.certificate_file)?)),
-        None => None,
-    };
-    Ok(Keyring::new(current, next))
-}
-
-/// Where a key lives.
-#[must_use]
-pub fn key_place(file: &Path, token: Option<&TokenKey>) -> KeyPlace {
-    token.map_or_else(
-        || KeyPlace::Pem(file.to_owned()),
-        |t| KeyPlace::Token(TokenPlace { module: t.module.clone(), token: t.token.clone(), key: t.key.clone(), pin_file: t.pin_file.clone() }),
-    )
-}
-
-fn key(config: &Config, anchors: &TrustAnchors, place: &KeyPlace, certificate: &Path) -> Result<Key, StartFault> {
-    let key = keys::open(place, certificate).map_err(|fault| match fault {
-        OpenFault::Problem(problem) => StartFault::Config(problem.to_string()),
-        OpenFault::Outage(outage) => StartFault::Outage(outage),
-    })?;
-    if !SigningProfile::social().algorithms.contains(&key.signer.algorithm()) {
-        let what = format!("{}: a key for {}, which the national profile does not sign with", certificate.display(), key.signer.algorithm().as_str());
-        return Err(StartFault::Config(what));
-    }
-    if config.environment == Environment::Production && (key.certificate.is_arkki_test() || anchors.has_arkki_test()) {
-        return Err(StartFault::Config(
-            "environment = \"production\" and the key or a trust anchor is Arkki's test CA: its private key is public. Use the key and CA that DVV issued"
-                .into(),
-        ));
-    }
-    Ok(key)
-}
-
-/// Who signs for this gateway, from the certificates alone: an audit needs no key.
-///
-/// # Errors
-/// What is wrong with a certificate.
-pub fn signer_certificate(config: &Config) -> Result<OwnSigner, ConfigFault> {
-    let mut serials = Vec::new();
-    for file in std::iter::once(&config.certificate_file).chain(config.next_key.as_ref().map(|next| &next.certificate_file)) {
-        let certificate = Certificate::from_pem(&read_octets(file)?).map_err(|e| ConfigFault(format!("{}: {e}", file.display())))?;
-        serials.extend(certificate.serial().and_then(|s| Oid::parse(s).ok()));
-    }
-    Ok(OwnSigner { serials })
-}
-
-/// What a running gateway is made of; the demo makes the same from embedded parts.
-pub struct World {
-    /// The archive.
-    pub archive: Arc<dyn Archive>,
-    /// The road in.
-    pub consumer: Arc<dyn Consumer>,
-    /// The road out.
-    pub publisher: Arc<dyn Publisher>,
-    /// The keys.
-    pub keys: Arc<dyn Keys>,
-    /// What issuers say of signers' certificates.
-    pub revocation: Arc<dyn Revocation>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-}
-
-/// A running gateway.
-pub struct House {
-    parts: Arc<Parts>,
-    consumer: Arc<dyn Consumer>,
-    archive: Arc<dyn Archive>,
-    intake: tokio::task::JoinHandle<()>,
-    holds: tokio::task::JoinHandle<()>,
-    relay: tokio::task::JoinHandle<()>,
-    drain: watch::Sender<bool>,
-    abandon: watch::Sender<bool>,
-    stop_relay: watch::Sender<bool>,
-}
-
-impl House {
-    /// Opens the house: every task runs, messages are taken.
-    ///
-    /// # Errors
-    /// An outage when the broker does not answer.
-    pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, keys, revocation, clock } = world;
-        let (drain, drain_seen) = watch::channel(false);
-        let (abandon, abandon_seen) = watch::channel(false);
-        let (stop_relay, stop_relay_seen) = watch::channel(false);
-        let (relay, relay_handle) = Relay::new(Arc::clone(&archive), publisher, Arc::clone(&clock));
-        let parts = Arc::new(Parts {
-            archive: Arc::clone(&archive),
-            examiner: Arc::new(examiner),
-            keys,
-            revocation,
-            clock: Arc::clone(&clock),
-            pool: Pool::start(config.threads)?,
-            relay: relay_handle,
-            gate: Gate::new(Arc::clone(&consumer), abandon_seen),
-            hold: config.hold,
-            held: (config.held_per_sender, config.held_in_all),
-            in_hand: AtomicUsize::new(0),
-        });
-        let (deliver, deliveries) = mpsc::channel(HAND);
-        let (release, due) = mpsc::channel(HAND);
-        consumer.start(deliver).await?;
-        Ok(Self {
-            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
-            holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
-            relay: tokio::spawn(relay.run(stop_relay_seen)),
-            parts,
-            consumer,
-            archive,
-            drain,
-            abandon,
-            stop_relay,
-        })
-    }
-
-    /// How many answers were routed and confirmed.
-    #[must_use]
-    pub fn answered(&self) -> u64 {
-        self.parts.relay.answered()
-    }
-
-    /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
-    #[must_use]
-    pub fn ended(&self) -> Option<&'static str> {
-        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay)]
-            .into_iter()
-            .find(|(_, task)| task.is_finished())
-            .map(|(name, _)| name)
-    }
-
-    /// Deliveries in hand.
-    #[must_use]
-    pub fn in_hand(&self) -> usize {
-        self.parts.in_hand.load(Ordering::Acquire)
-    }
-
-    /// Takes nothing more, settles what is in hand, sends what must leave, and closes; at most `within`. Gives how many deliveries went back.
-    pub async fn close(mut self, within: Duration) -> usize {
-        let deadline = tokio::time::Instant::now() + within;
-        // The consumer ends when everything it handed over is settled; an outage ends the wait a little before the deadline, and what is
-        // left goes back to the broker.
-        self.consumer.close(within * 4 / 5).await;
-        self.drain.send_replace(true);
-        if tokio::time::timeout_at(deadline - within / 10, &mut self.intake).await.is_err() {
-            self.abandon.send_replace(true);
-            if tokio::time::timeout_at(deadline, &mut self.intake).await.is_err() {
-                self.intake.abort();
-            }
-        }
-        self.holds.abort();
-        self.stop_relay.send_replace(true);
-        if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.relay).await.is_err() {
-            // Its rows keep their lease and go out when it ends.
-            self.relay.abort();
-        }
-        self.in_hand()
-    }
-}
-
 /// Opens a house on the configured archive and keys, with the given roads in and out. Gives the rule set's hash and the keys beside it.
 ///
 /// # Errors
@@ -437,27 +264,25 @@ impl House {
 pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
     let examiner = examiner(config)?;
     let ring = Arc::new(open_keys(config, &examiner.site().anchors).await?);
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
-    let archive = open_archive(config, &entropy).await?;
-    let rules = examiner.rules();
     let keys: Arc<dyn Keys> = Arc::<Keyring>::clone(&ring);
-    let world = World { archive, consumer, publisher, keys, revocation: Arc::new(revocations(config)?), clock: Arc::new(SystemClock) };
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+    let stamper = stamper(config, &entropy)?;
+    let store = open_archive(config, &entropy).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
+    let checkpoints = Maker {
+        archive: Arc::clone(&archive),
+        checkpoints: store,
+        file: config.checkpoint_file.as_ref().map(|path| Arc::new(LineFile::new(path)) as Arc<dyn CheckpointFile>),
+        stamper,
+        evidence: Arc::new(SiteEvidence::new(Arc::clone(&keys), &examiner.site().anchors, config.crls.clone())),
+        clock: Arc::clone(&clock),
+        instance: config.instance.clone(),
+        pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
+    };
+    let rules = examiner.rules();
+    let world = World { archive, consumer, publisher, keys, revocation: Arc::new(revocations(config)?), clock, checkpoints };
     Ok((House::open(config, examiner, world).await?, rules, ring))
-}
-
-/// Opens the keys, patiently where a token does not answer yet.
-async fn open_keys(config: &Config, anchors: &TrustAnchors) -> Result<Keyring, StartFault> {
-    let deadline = tokio::time::Instant::now() + START;
-    // Bounded by the deadline, as for the archive.
-    loop {
-        match keyring(config, anchors) {
-            Err(StartFault::Outage(outage)) if tokio::time::Instant::now() < deadline => {
-                telemetry::outage_attempt(&outage);
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            opened => return opened,
-        }
-    }
 }
 
 /// Opens a house on RabbitMQ, its topology declared first: for the demo.
@@ -551,11 +376,11 @@ fn readiness(house: &House, answers: Arc<AtomicBool>) -> Box<probe::Readiness> {
 }
 
 /// Opens the archive, patiently: a database that starts beside us may take its time.
-async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<Store>, Outage> {
     let deadline = tokio::time::Instant::now() + START;
     // Bounded by the deadline: then whoever starts us decides.
     loop {
-        match store::open(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
+        match store::open_store(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
             Ok(archive) => return Ok(archive),
             Err(outage) if tokio::time::Instant::now() >= deadline => return Err(outage),
             Err(outage) => {
@@ -579,44 +404,6 @@ async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: telemetry:
         answers.store(counts.is_ok(), Ordering::Release);
         if let Ok(counts) = counts {
             telemetry::counts(&counts);
-        }
-    }
-}
-
-/// At each SIGHUP the keys of the configuration as it stands now; what cannot be opened changes nothing.
-async fn take_keys(hups: &mut Signal, ring: &Keyring, reload: &(dyn Fn() -> Result<Config, ConfigFault> + Sync)) -> std::convert::Infallible {
-    // Ends with the gateway, which drops it.
-    loop {
-        hups.recv().await;
-        let opened = reload().and_then(|config| Ok((trust(&config)?, config))).map_err(StartFault::from).and_then(|(anchors, config)| keyring(&config, &anchors));
-        match opened {
-            Ok(fresh) => {
-                ring.become_like(fresh);
-                let now = SystemClock.now();
-                ring.keys(now).iter().for_each(|(role, key)| telemetry::key_taken(role.as_str(), &key.certificate.fingerprint().to_hex()));
-            }
-            Err(fault) => telemetry::keys_kept(&fault.to_string()),
-        }
-    }
-}
-
-/// Looks every hour how long the certificates last, and says so at 60, 30, 14 and 7 days, once each.
-async fn watch_keys(ring: Arc<Keyring>) {
-    let mut said: std::collections::HashMap<Digest, i64> = std::collections::HashMap::new();
-    let mut tick = tokio::time::interval(KEY_WATCH);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // Ends with the gateway, which aborts it.
-    loop {
-        tick.tick().await;
-        let now = SystemClock.now();
-        for (role, key) in ring.keys(now) {
-            let left = key.certificate.not_after().seconds() - now.seconds();
-            telemetry::key_lasts(role.as_str(), left);
-            let days = left.div_euclid(86_400);
-            let Some(step) = KEY_WARNINGS.into_iter().filter(|step| days < *step).min() else { continue };
-            if said.insert(key.certificate.fingerprint(), step) != Some(step) {
-                telemetry::key_ends(role.as_str(), days);
-            }
         }
     }
 }

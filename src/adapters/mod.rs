@@ -1,9 +1,12 @@
 //! Floor 3: adapters, one library each.
 
 pub mod amqp;
+pub mod checkpoint_file;
 pub mod clock;
 pub mod embedded;
+pub mod evidence;
 pub mod keys;
 pub mod post;
 pub mod revocation;
+pub mod stamper;
 pub mod store;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::report::{Health, Report};
 use crate::adapters::amqp::doctor::{self, Check, State};
+use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::keys::{self, KeyPlace, OpenFault};
 use crate::adapters::store;
@@ -17,6 +18,7 @@ use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::environment::Environment;
 use crate::domain::time::Moment;
+use crate::ports::archive::Archive as _;
 use crate::ports::clock::Clock as _;
 
 /// From how many days before its end a certificate is spoken of.
@@ -42,6 +44,7 @@ pub fn run(_command: &Doctor, config: &Config) -> Report {
     let mut checks = vec![memory(config)];
     checks.extend(rules(config));
     checks.extend(keys(config, SystemClock.now()));
+    checks.push(checkpoint_file(config));
     checks.extend(runtime.block_on(world(config)));
     report(&checks)
 }
@@ -162,6 +165,19 @@ fn revocation(config: &Config, now: Moment) -> Check {
             Some(due) if due < now => unwell("revocation", format!("a list was due to be replaced on {due}"), "fetch the new one from its authority"),
             Some(due) => well("revocation", format!("lists are good until {due}")),
             None => well("revocation", "a responder is asked".into()),
+        },
+    }
+}
+
+/// Whether the file of checkpoints can be written. That there is none is well in a test; in production somebody who may write to the database could rewrite the ledger and its checkpoints.
+fn checkpoint_file(config: &Config) -> Check {
+    let mend = "say in [checkpoint] file where checkpoints are written, and have the file copied elsewhere";
+    match &config.checkpoint_file {
+        None if config.environment == Environment::Production => unwell("checkpoints", "they are kept in the database alone".into(), mend),
+        None => well("checkpoints", "kept in the database alone: [checkpoint] file is empty".into()),
+        Some(path) => match LineFile::new(path).try_open() {
+            Ok(()) => well("checkpoints", format!("written to {}", path.display())),
+            Err(outage) => unwell("checkpoints", outage.detail, "make its folder writable for Arkki's user"),
         },
     }
 }

@@ -1,6 +1,7 @@
 //! Floor 4: the command line, a command a file. Each returns a report value; exit codes are 0 well, 1 unwell, 2 could not look.
 
 pub mod audit;
+pub mod checkpoint;
 pub mod codes;
 pub mod demo;
 pub mod doctor;
@@ -77,6 +78,8 @@ enum Command {
     Templates(templates::Templates),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
+    /// Show, write out or verify the ledger's signed checkpoints.
+    Checkpoint(checkpoint::Checkpoint),
 }
 
 /// Parses the arguments and runs the command.
@@ -100,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
         Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
+        Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };
     report.print(json)
 }

@@ -19,6 +19,8 @@ pub struct Raw {
     pub archive: RawArchive,
     pub sign: RawSign,
     pub next_key: RawNextKey,
+    pub checkpoint: RawCheckpoint,
+    pub timestamp: RawTimestamp,
     pub answer: RawAnswer,
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -92,6 +94,10 @@ section!(RawNextKey {
     pkcs11_key: String = String::new(),
 });
 
+section!(RawCheckpoint { file: String = String::new(), entries: u64 = 1000, seconds: u64 = 60 });
+
+section!(RawTimestamp { url: String = String::new(), trust: Vec<String> = Vec::new() });
+
 section!(RawAnswer {
     language: String = "fi".into(),
     device: String = "1.2.246.10.99999992.18.1".into(),
@@ -141,6 +147,8 @@ impl Default for Raw {
             archive: RawArchive::default(),
             sign: RawSign::default(),
             next_key: RawNextKey::default(),
+            checkpoint: RawCheckpoint::default(),
+            timestamp: RawTimestamp::default(),
             answer: RawAnswer::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),

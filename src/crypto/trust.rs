@@ -80,7 +80,7 @@ impl TrustAnchors {
     }
 
     /// Anchors and intermediates: every authority the site knows.
-    pub(super) fn authorities(&self) -> impl Iterator<Item = &Certificate> {
+    pub fn authorities(&self) -> impl Iterator<Item = &Certificate> {
         self.anchors.iter().chain(&self.intermediates)
     }
 

@@ -3,6 +3,7 @@
 
 pub mod ack;
 pub mod change;
+pub mod checkpoint;
 pub mod code;
 pub mod digest;
 pub mod document;

@@ -1,27 +1,32 @@
 //! Re-verifies everything the archive holds: the chain from its first entry to its head, and behind every entry the document or decision it speaks of.
 //! Every fault is listed with its position; nothing is mended. The signatures are the caller's to check, through `verify`.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
 use crate::crypto::{sha256, sha256_parts};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{Chained, EntryKind, Position};
-use crate::domain::outage::Outage;
-use crate::ports::archive::{Archive, StoredDecision, StoredDocument};
+use crate::domain::outage::{Outage, Part};
+use crate::ports::archive::{Archive, StoredDecision, StoredDocument, Table};
 
-/// Entries read in one go.
-const PAGE: u32 = 500;
-/// Entries whose rows are fetched at once; each may bring a whole document into memory.
-const AHEAD: usize = 4;
+/// Entries read in one go: a second's work or two, which is what a killed audit loses.
+const PAGE: u32 = 100;
+/// Entries in work beyond one a thread, so that no thread waits for the database; each may bring a whole document into memory.
+const AHEAD: usize = 2;
+/// Rows of a table looked at in one go.
+const ROWS: u32 = 500;
 /// The most faults listed; a lost table would list millions, and the count tells as much.
 const LISTED: usize = 10_000;
+
+/// Names what is wrong with an archived document by itself: signatures, header facts against the octets.
+pub type Verify = Arc<dyn Fn(&StoredDocument) -> Vec<String> + Send + Sync>;
 
 /// Something that is not as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditFault {
-    /// The ledger position where it shows.
+    /// The ledger position where it shows; 0 for none.
     pub position: Position,
     /// What is wrong, without any value.
     pub what: String,
@@ -34,6 +39,8 @@ pub struct AuditReport {
     pub entries: u64,
     /// Documents read and hashed.
     pub documents: u64,
+    /// Rows of other tables held against the rest.
+    pub rows: u64,
     /// The last entry read and its hash: compare it with a checkpoint kept elsewhere.
     pub head: Option<(Position, Digest)>,
     /// The faults, in order of position as far as they were found in passing.
@@ -49,7 +56,8 @@ impl AuditReport {
         self.faults.is_empty() && self.unlisted == 0
     }
 
-    fn fault(&mut self, position: Position, what: impl Into<String>) {
+    /// Adds a fault; beyond the most that are listed it is only counted.
+    pub fn fault(&mut self, position: Position, what: impl Into<String>) {
         if self.faults.len() < LISTED {
             self.faults.push(AuditFault { position, what: what.into() });
         } else {
@@ -58,30 +66,39 @@ impl AuditReport {
     }
 }
 
-/// How far an audit has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AuditProgress {
-    /// Entries read.
-    pub entries: u64,
-    /// Entries there were at the beginning.
-    pub of: u64,
+/// How an audit goes about it.
+pub struct Plan {
+    /// What is looked at in each document.
+    pub verify: Verify,
+    /// How many documents are verified at once.
+    pub threads: usize,
+    /// What an earlier run found up to its head: this one begins behind it.
+    pub so_far: AuditReport,
 }
 
-/// Audits the archive, which may be at work meanwhile. `verify` gets each archived document and names what is wrong with it (signatures, header facts
-/// against the octets); `progress` is called after every page.
+impl Plan {
+    /// From the first entry.
+    #[must_use]
+    pub fn new(verify: Verify, threads: usize) -> Self {
+        Self { verify, threads, so_far: AuditReport::default() }
+    }
+}
+
+/// Audits the archive, which may be at work meanwhile. `progress` is called after every page with what was found so far and the number of entries there were at the beginning.
 ///
 /// # Errors
 /// An outage: the archive did not answer, so nothing can be said.
-pub async fn audit(
-    archive: &dyn Archive,
-    verify: &(dyn Fn(&StoredDocument) -> Vec<String> + Sync),
-    progress: &mut (dyn FnMut(AuditProgress) + Send),
-) -> Result<AuditReport, Outage> {
-    let mut report = AuditReport::default();
+pub async fn audit(archive: &dyn Archive, plan: Plan, progress: &mut (dyn FnMut(&AuditReport, u64) + Send)) -> Result<AuditReport, Outage> {
+    let Plan { verify, threads, so_far: mut report } = plan;
     let of = archive.head().await?.map_or(0, |(position, _)| position.0);
-    let mut last = (Position(0), Digest::ZERO);
-    // Entries whose decision is no longer in the inbox: right only if a later entry supersedes them.
-    let mut gone: BTreeSet<u64> = BTreeSet::new();
+    let mut last = report.head.unwrap_or((Position(0), Digest::ZERO));
+    if last.0 > Position(0) {
+        let there = archive.ledger_page(Position(last.0.0 - 1), 1).await?;
+        if !there.first().is_some_and(|entry| (entry.position, entry.hash) == last) {
+            report.fault(last.0, "the entry is not the one that an earlier audit saw here");
+        }
+    }
+    // Ends with the ledger: a page is read only behind the last.
     loop {
         let page = archive.ledger_page(last.0, PAGE).await?;
         if page.is_empty() {
@@ -95,35 +112,68 @@ pub async fn audit(
             }
             break;
         }
-        let mut rows = stream::iter(&page).map(|chained| rows_of(archive, chained)).buffered(AHEAD);
+        let judged: Vec<_> = page.iter().map(|chained| judge(archive, chained, &verify)).collect();
+        let mut judged = stream::iter(judged).buffered(threads.max(1).saturating_add(AHEAD));
         for chained in &page {
             link(&mut report, chained, &mut last);
-            let Some(rows) = rows.next().await else { break };
-            let (decision, document) = rows?;
-            if let Some(superseded) = chained.entry.supersedes {
-                gone.remove(&superseded.0);
+            let Some(found) = judged.next().await else { break };
+            for what in found? {
+                report.fault(chained.position, what);
             }
-            match decision {
-                Some(decision) => check_decision(&mut report, chained, &decision),
-                None => drop(gone.insert(chained.position.0)),
-            }
-            if chained.entry.kind == EntryKind::Archived {
-                check_document(&mut report, chained, document.as_ref(), verify);
-            }
+            report.documents += u64::from(chained.entry.kind == EntryKind::Archived);
         }
-        progress(AuditProgress { entries: report.entries, of: of.max(report.entries) });
+        report.head = Some(last);
+        progress(&report, of.max(last.0.0));
     }
-    for position in gone {
-        report.fault(Position(position), "the decision is missing, and no later entry supersedes it");
-    }
-    report.head = (last.0 > Position(0)).then_some(last);
+    walk(archive, &mut report).await?;
     Ok(report)
 }
 
-async fn rows_of(archive: &dyn Archive, chained: &Chained) -> Result<(Option<StoredDecision>, Option<StoredDocument>), Outage> {
+/// Walks through the tables that no entry leads to row by row.
+async fn walk(archive: &dyn Archive, report: &mut AuditReport) -> Result<(), Outage> {
+    for table in Table::ALL {
+        let mut after = Some(String::new());
+        // Ends with the table: each page's mark lies behind the one before.
+        while let Some(mark) = after {
+            let page = archive.misfits(table, &mark, ROWS).await?;
+            report.rows += page.rows;
+            for (position, what) in page.found {
+                report.fault(position, what);
+            }
+            after = page.next.filter(|next| *next != mark);
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong behind one entry. Hashing and verifying burn a processor, so they run beside the runtime, at most as many at once as the caller's buffer holds.
+async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify) -> Result<Vec<String>, Outage> {
+    let archived = chained.entry.kind == EntryKind::Archived;
+    let mut found: Vec<String> = Vec::new();
     let decision = archive.decision_at(chained.position).await?;
-    let document = if chained.entry.kind == EntryKind::Archived { archive.document_at(chained.position).await? } else { None };
-    Ok((decision, document))
+    if decision.is_none() && !archive.is_superseded(chained.position).await? {
+        found.push("the decision is missing, and no later entry supersedes it".to_owned());
+    }
+    let document = if archived { archive.document_at(chained.position).await? } else { None };
+    if archived {
+        found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
+    }
+    let (chained, verify) = (chained.clone(), Arc::clone(verify));
+    let judged = tokio::task::spawn_blocking(move || {
+        if let Some(decision) = decision {
+            check_decision(&mut found, &chained, &decision);
+        }
+        if archived {
+            check_document(&mut found, &chained, document.as_ref(), &verify);
+        }
+        found
+    });
+    // A panic is a defect of ours over one document, and is told as a fault of that document, not as an archive that does not answer.
+    match judged.await {
+        Ok(found) => Ok(found),
+        Err(ended) if ended.is_panic() => Ok(vec!["it cannot be verified: a defect of Arkki, please report it".to_owned()]),
+        Err(_) => Err(Outage::new(Part::Machine, "the audit is ending")),
+    }
 }
 
 /// The entry's place behind the one before it. A break is reported once: the chain is taken up again from the entry as it stands.
@@ -141,23 +191,23 @@ fn link(report: &mut AuditReport, chained: &Chained, last: &mut (Position, Diges
     *last = (position, chained.hash);
 }
 
-fn check_decision(report: &mut AuditReport, chained: &Chained, decision: &StoredDecision) {
+fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredDecision) {
     let position = chained.position;
     let entry = &chained.entry;
     if decision.message != entry.message {
-        report.fault(position, "the decision is about another message");
+        found.push("the decision is about another message".to_owned());
     }
     match (&decision.answer, entry.answer) {
         (None, None) => {}
         (Some(answer), Some(digest)) if answer_is(answer, position, digest) => {}
-        (Some(_), Some(_)) => report.fault(position, "the stored answer is not the one given"),
-        (None, Some(_)) => report.fault(position, "the stored answer is missing"),
-        (Some(_), None) => report.fault(position, "an answer is stored where none was given"),
+        (Some(_), Some(_)) => found.push("the stored answer is not the one given".to_owned()),
+        (None, Some(_)) => found.push("the stored answer is missing".to_owned()),
+        (Some(_), None) => found.push("an answer is stored where none was given".to_owned()),
     }
     if entry.kind != EntryKind::Archived {
         match &decision.octets {
-            None => report.fault(position, "the received octets are missing"),
-            Some(octets) if sha256(octets) != entry.message => report.fault(position, "the received octets have changed"),
+            None => found.push("the received octets are missing".to_owned()),
+            Some(octets) if sha256(octets) != entry.message => found.push("the received octets have changed".to_owned()),
             Some(_) => {}
         }
     }
@@ -175,17 +225,15 @@ fn answer_is(answer: &[u8], position: Position, draft: Digest) -> bool {
     })
 }
 
-fn check_document(report: &mut AuditReport, chained: &Chained, document: Option<&StoredDocument>, verify: &(dyn Fn(&StoredDocument) -> Vec<String> + Sync)) {
-    let position = chained.position;
+fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&StoredDocument>, verify: &Verify) {
     let entry = &chained.entry;
     let Some(document) = document else {
-        report.fault(position, "the document is missing");
+        found.push("the document is missing".to_owned());
         return;
     };
-    report.documents += 1;
     let archived = sha256(&document.octets);
     if Some(archived) != entry.archived || archived != document.archived {
-        report.fault(position, "the archived octets have changed");
+        found.push("the archived octets have changed".to_owned());
     }
     let (start, length) = document.splice;
     let received = match (document.octets.get(..start), document.octets.get(start.saturating_add(length)..)) {
@@ -193,17 +241,15 @@ fn check_document(report: &mut AuditReport, chained: &Chained, document: Option<
         _ => None,
     };
     if received.is_none() || received != entry.document || received != Some(document.received) {
-        report.fault(position, "without our signature the octets are not those received");
+        found.push("without our signature the octets are not those received".to_owned());
     }
     if entry.document_id.as_deref() != Some(document.id.as_str()) {
-        report.fault(position, "the document bears another id than its entry");
+        found.push("the document bears another id than its entry".to_owned());
     }
     if document.header.is_none() {
-        report.fault(position, "the header facts cannot be read");
+        found.push("the header facts cannot be read".to_owned());
     }
-    for what in verify(document) {
-        report.fault(position, what);
-    }
+    found.extend(verify(document));
 }
 
 #[cfg(test)]

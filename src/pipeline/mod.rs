@@ -1,6 +1,7 @@
 //! Floor 2: the one road in, the one road out, and the audit.
 
 pub mod audit;
+pub mod checkpoint;
 pub mod door;
 pub mod effect;
 pub mod examine;

@@ -94,6 +94,24 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage>;
 
+    /// Whether a later entry supersedes the one at this position.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
+
+    /// What is wrong with the rows that an archived document's entry brought along: its access log row, the case or client relation it made. Without any value.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn companions(&self, entry: &Chained) -> Result<Vec<&'static str>, Outage>;
+
+    /// One page of a table's rows held against the rest of the archive. `after` is empty, or the page's mark before.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn misfits(&self, table: Table, after: &str, limit: u32) -> Result<Misfits, Outage>;
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -131,6 +149,35 @@ pub struct StoredDecision {
     pub answer: Option<Vec<u8>>,
     /// The received octets, where they are kept (refusals and notes).
     pub octets: Option<Vec<u8>>,
+}
+
+/// A table that no ledger entry leads to row by row: the audit walks through it by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// Frames' ids.
+    Frame,
+    /// Cases.
+    CaseFile,
+    /// Client relations.
+    ClientRelation,
+    /// Messages on hold.
+    Held,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held];
+}
+
+/// One page of a table walked through.
+#[derive(Debug, Clone, Default)]
+pub struct Misfits {
+    /// What does not fit, with the ledger position nearest to it (0 for none).
+    pub found: Vec<(Position, String)>,
+    /// Rows looked at.
+    pub rows: u64,
+    /// Where the next page begins; `None` after the last row.
+    pub next: Option<String>,
 }
 
 /// Row counts.

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod broker;
+pub mod checkpoints;
 pub mod clock;
 pub mod revocation;
 pub mod signer;

@@ -182,6 +182,41 @@ pub fn relay_full() {
     counter!("arkki_relay_full_total").increment(1);
 }
 
+/// A checkpoint of the ledger was signed and kept.
+pub fn checkpoint_made(position: Position) {
+    counter!("arkki_checkpoints_total").increment(1);
+    debug!(position = position.0, "checkpoint made");
+}
+
+/// How old the last checkpoint is. It grows while the ledger does not; with failures counted beside it, it is an alarm.
+pub fn checkpoint_age(seconds: i64) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float
+    gauge!("arkki_checkpoint_age_seconds").set(seconds.max(0) as f64);
+}
+
+/// A checkpoint could not be made or written: messages go on, the next attempt follows.
+pub fn checkpoint_failed(outage: &Outage) {
+    counter!("arkki_checkpoint_failures_total").increment(1);
+    warn!(part = outage.part.as_str(), detail = %outage.detail, "no checkpoint could be made; messages go on");
+}
+
+/// The ledger, the archive's checkpoints or the file are not what was signed.
+pub fn checkpoint_disagrees(position: Position) {
+    counter!("arkki_checkpoint_disagreements_total").increment(1);
+    error!(position = position.0, "the ledger and its checkpoints do not agree: run arkki audit --checkpoint");
+}
+
+/// The time-stamping authority gave no stamp: the checkpoint stands without and is stamped later.
+pub fn stamp_failed(outage: &Outage) {
+    counter!("arkki_timestamp_failures_total").increment(1);
+    warn!(detail = %outage.detail, "a checkpoint could not be time-stamped; it is tried again");
+}
+
+/// A checkpoint was time-stamped.
+pub fn stamped() {
+    counter!("arkki_timestamps_total").increment(1);
+}
+
 /// What stands where.
 pub fn counts(counts: &Counts) {
     for (name, value) in [

@@ -1,5 +1,6 @@
 //! One suite for both archives: every function of `store::suite` and `store::crowd` runs on PostgreSQL and on SQLite.
 
+mod checkpoints;
 mod crowd;
 mod damage;
 mod hold;
@@ -52,7 +53,15 @@ on_both! {
         a_refused_message_may_be_held_and_then_accepted;
     damage:
         an_intact_archive_has_no_faults,
-        every_damage_is_found_at_its_place;
+        every_damage_is_found_at_its_place,
+        cases_and_relations_are_held_against_their_documents,
+        an_audit_goes_on_where_another_ended;
+    checkpoints:
+        an_untouched_ledger_agrees_with_its_checkpoints,
+        a_rewritten_ledger_is_found_though_its_chain_holds,
+        a_shortened_ledger_is_found,
+        lost_checkpoints_and_another_archive_are_found,
+        two_instances_make_one_chain_and_a_lost_key_only_delays;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

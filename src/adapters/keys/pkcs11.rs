@@ -121,7 +121,10 @@ impl TokenSigner {
             None => OpenFault::Outage(outage),
         })?;
         if !signer.certificate.verifies(&sha256(probe), &value) {
-            return Err(OpenFault::Problem(KeyProblem::NotAPair(PathBuf::from(format!("{} in {}", signer.place.key, signer.place.token)), certificate_file.to_owned())));
+            return Err(OpenFault::Problem(KeyProblem::NotAPair(
+                PathBuf::from(format!("{} in {}", signer.place.key, signer.place.token)),
+                certificate_file.to_owned(),
+            )));
         }
         // Opened again when it is needed: a key that waits for its day must not keep the module from being begun anew.
         signer.let_go();

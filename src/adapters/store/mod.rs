@@ -4,9 +4,11 @@
 //! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
 //! * `reader`, `decode`: facts
 //! * `held`, `outbox`: the waiting room and what leaves
+//! * `checkpoints`, `misfits`: what the ledger is held to, and what of the other tables does not fit it
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
+mod checkpoints;
 mod compose;
 mod decode;
 mod fault;
@@ -15,6 +17,7 @@ mod line;
 mod lines;
 mod look;
 mod migrate;
+mod misfits;
 mod outbox;
 pub mod postgres;
 mod reader;
@@ -42,7 +45,7 @@ use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::time::Moment;
-use crate::ports::archive::{Archive, Counts, StoredDecision, StoredDocument};
+use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
 use crate::ports::clock::Entropy;
 
 /// How many callers may wait for the writer, or for facts, before the next one waits to be let in.
@@ -55,6 +58,14 @@ const READERS: usize = 2;
 /// # Errors
 /// When the URL is of neither sort, the database out of reach, or its tables of another version.
 pub async fn open(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+    Ok(open_store(url, instance, entropy).await?)
+}
+
+/// As [`open`], as the store itself: for who keeps checkpoints beside documents.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_store(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entropy>) -> Result<Arc<Store>, Outage> {
     Ok(Arc::new(Store::start(address(url)?, instance.into(), entropy).await?))
 }
 
@@ -62,7 +73,7 @@ pub async fn open(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entro
 ///
 /// # Errors
 /// As [`open`], and when the tables are not those of this release.
-pub async fn open_unchanged(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Archive>, Outage> {
+pub async fn open_unchanged(url: &str, instance: impl Into<String>, entropy: Arc<dyn Entropy>) -> Result<Arc<Store>, Outage> {
     let address = address(url)?.existing();
     let left = migrate::left(&address).await?;
     if left.is_empty() {
@@ -231,6 +242,18 @@ impl Archive for Store {
             };
             rows.first().map(read).transpose()
         })
+    }
+
+    async fn is_superseded(&self, position: Position) -> Result<bool, Outage> {
+        on_spare!(&self.lines, |line| line.one("SELECT position FROM ledger WHERE supersedes = $1 LIMIT 1", &[place(position)])).map(|rows| !rows.is_empty())
+    }
+
+    async fn companions(&self, chained: &Chained) -> Result<Vec<&'static str>, Outage> {
+        on_spare!(&self.lines, |line| misfits::companions(line, chained))
+    }
+
+    async fn misfits(&self, table: Table, after: &str, limit: u32) -> Result<Misfits, Outage> {
+        on_spare!(&self.lines, |line| misfits::page(line, table, after, limit))
     }
 
     async fn ping(&self) -> Result<(), Outage> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arkki::domain::change::{Committed, Effect};
 use arkki::domain::facts::{DocumentNeeds, Expectation, Needs, Standing};
-use arkki::pipeline::audit::audit;
+use arkki::pipeline::audit::{Plan, audit};
 use arkki::ports::archive::Archive;
 use futures_util::future::join_all;
 
@@ -13,7 +13,7 @@ use super::make::*;
 use super::place::Place;
 
 async fn clean(archive_: &dyn Archive) {
-    let report = audit(archive_, &|_| Vec::new(), &mut |_| ()).await.unwrap();
+    let report = audit(archive_, Plan::new(std::sync::Arc::new(|_| Vec::new()), 2), &mut |_, _| ()).await.unwrap();
     assert!(report.is_clean(), "{:?}", report.faults);
 }
 

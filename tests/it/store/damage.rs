@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arkki::domain::facts::Awaited;
-use arkki::pipeline::audit::{AuditReport, audit};
+use arkki::pipeline::audit::{AuditReport, Plan, Verify, audit};
 use arkki::ports::archive::{Archive, StoredDocument};
 
 use super::make::*;
@@ -25,12 +25,12 @@ async fn filled(place: &Place) -> Arc<dyn Archive> {
 
 async fn run(archive_: &dyn Archive) -> AuditReport {
     // Stands for what the composition root gives: header facts read again from the octets.
-    let verify = |stored: &StoredDocument| {
+    let verify: Verify = Arc::new(|stored: &StoredDocument| {
         let n = (1..=4).find(|n| document_id(*n) == stored.id).unwrap_or(0);
         if stored.header.as_ref() == Some(&header(n)) { Vec::new() } else { vec!["the header facts are not those of the octets".to_owned()] }
-    };
+    });
     let mut pages = 0;
-    let report = audit(archive_, &verify, &mut |progress| pages += usize::from(progress.entries <= progress.of)).await.unwrap();
+    let report = audit(archive_, Plan::new(verify, 2), &mut |report, of| pages += usize::from(report.entries <= of)).await.unwrap();
     assert_eq!(pages, 1);
     report
 }
@@ -42,7 +42,7 @@ pub async fn an_intact_archive_has_no_faults(place: Place) {
     assert!(report.is_clean(), "{:?}", report.faults);
     let empty = Place::sqlite();
     let empty = empty.open("one").await;
-    let report = audit(&*empty, &|_| Vec::new(), &mut |_| ()).await.unwrap();
+    let report = audit(&*empty, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap();
     assert!(report.is_clean() && report.head.is_none());
 }
 
@@ -66,6 +66,10 @@ pub async fn every_damage_is_found_at_its_place(place: Place) {
         ("inbox", "octets", 2, "position = 7", &[7]),
         ("inbox", "octets_sha", 2, "position = 7", &[7]),
         ("head", "hash", 2, "id = 1", &[8]),
+        ("held", "octets", 1, "until_at > 0", &[8]),
+        ("frame", "id_sha", 3, "extension = 'f2'", &[2]),
+        // No message is left that this frame's id would be of.
+        ("frame", "octets_sha", 3, "extension = 'f2'", &[0]),
     ] {
         place.flip(table, column, octet, row).await;
         let found: std::collections::BTreeSet<u64> = run(&*archive_).await.faults.iter().map(|fault| fault.position.0).collect();
@@ -81,6 +85,10 @@ pub async fn every_damage_is_found_at_its_place(place: Place) {
         ("UPDATE ledger SET code = 'E999' WHERE position = 6", "UPDATE ledger SET code = 'E200' WHERE position = 6".to_owned(), 6),
         ("UPDATE ledger SET kind = 7 WHERE position = 7", "UPDATE ledger SET kind = 3 WHERE position = 7".to_owned(), 7),
         ("UPDATE ledger SET at = at + 1 WHERE position = 7", "UPDATE ledger SET at = at - 1 WHERE position = 7".to_owned(), 7),
+        ("UPDATE access_log SET at = at + 1 WHERE position = 2", "UPDATE access_log SET at = at - 1 WHERE position = 2".to_owned(), 2),
+        ("UPDATE access_log SET action = 'read' WHERE position = 2", "UPDATE access_log SET action = 'store' WHERE position = 2".to_owned(), 2),
+        ("UPDATE access_log SET position = 77 WHERE position = 2", "UPDATE access_log SET position = 2 WHERE position = 77".to_owned(), 2),
+        ("UPDATE frame SET extension = 'g' WHERE extension = 'f3'", "UPDATE frame SET extension = 'f3' WHERE extension = 'g'".to_owned(), 3),
         ("UPDATE head SET position = 9", "UPDATE head SET position = 8".to_owned(), 9),
     ] {
         place.sql(damage).await;
@@ -100,4 +108,44 @@ pub async fn every_damage_is_found_at_its_place(place: Place) {
         let found = run(&*archive_).await.faults;
         assert!(found.iter().any(|fault| fault.position.0 == position), "{deletion}: {found:?}");
     }
+}
+
+pub async fn cases_and_relations_are_held_against_their_documents(place: Place) {
+    let archive_ = place.open("one").await;
+    done(archive_.commit(archive(relation_header(1, 1, false))).await.unwrap());
+    done(archive_.commit(archive(case_header(2, 1, 1, false))).await.unwrap());
+    let faults = || async { audit(&*archive_, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap().faults };
+    assert_eq!(faults().await, []);
+    for (damage, mend, position) in [
+        ("UPDATE case_file SET revision = 2", "UPDATE case_file SET revision = 1", 2),
+        ("UPDATE case_file SET closed = NOT closed", "UPDATE case_file SET closed = NOT closed", 2),
+        ("UPDATE client_relation SET old = NOT old", "UPDATE client_relation SET old = NOT old", 1),
+        ("UPDATE client_relation SET revision = 7", "UPDATE client_relation SET revision = 1", 1),
+    ] {
+        place.sql(damage).await;
+        let found = faults().await;
+        assert!(found.len() == 1 && found[0].position.0 == position, "{damage}: {found:?}");
+        place.sql(mend).await;
+        assert_eq!(faults().await, [], "{mend}");
+    }
+    place.flip("case_file", "client", 4, "revision = 1").await;
+    assert_eq!(faults().await.len(), 1);
+    place.flip("case_file", "client", 4, "revision = 1").await;
+    place.sql("DELETE FROM client_relation").await;
+    assert!(faults().await.iter().any(|f| f.position.0 == 1 && f.what.contains("missing")));
+}
+
+pub async fn an_audit_goes_on_where_another_ended(place: Place) {
+    let archive_ = filled(&place).await;
+    let mut so_far = AuditReport::default();
+    let whole = audit(&*archive_, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |report, _| so_far = report.clone()).await.unwrap();
+    assert_eq!((so_far.entries, so_far.head), (whole.entries, whole.head));
+    done(archive_.commit(refuse(b"<later/>", "E100")).await.unwrap());
+    let plan = Plan { so_far: so_far.clone(), ..Plan::new(Arc::new(|_| vec!["looked at again".to_owned()]), 1) };
+    let rest = audit(&*archive_, plan, &mut |_, _| ()).await.unwrap();
+    assert!(rest.is_clean() && rest.entries == whole.entries + 1, "{:?}", rest.faults);
+    // An entry that changed under the earlier audit's feet is seen.
+    place.flip("ledger", "hash", 0, "position = 8").await;
+    let plan = Plan { so_far, ..Plan::new(Arc::new(|_| Vec::new()), 1) };
+    assert!(!audit(&*archive_, plan, &mut |_, _| ()).await.unwrap().is_clean());
 }

@@ -124,6 +124,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         rules: sha256(RULES),
         supersedes: None,
     };
+    let action = if header.replaces.is_some() { "replace" } else { "store" };
     let archive = Archive {
         frame: None,
         splice: (9, signature.len()),
@@ -131,7 +132,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         archived: sha256_parts(&[&octets]),
         octets: Arc::new(octets),
         entry,
-        access: Access { actor: SENDER.to_owned(), action: "store".to_owned(), service_request: Some("PP42".to_owned()), purpose: None },
+        access: Access { actor: SENDER.to_owned(), action: action.to_owned(), service_request: Some("PP42".to_owned()), purpose: None },
         answer,
         outcome: sha256(b"accepted"),
         header,

@@ -1,0 +1,149 @@
+//! A running gateway: its parts, its tasks, and how it closes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::HAND;
+use crate::config::checked::Config;
+use crate::domain::outage::Outage;
+use crate::pipeline::checkpoint::make::Maker;
+use crate::pipeline::examine::Examiner;
+use crate::pipeline::gate::Gate;
+use crate::pipeline::holds;
+use crate::pipeline::intake::{self, Parts};
+use crate::pipeline::pool::Pool;
+use crate::pipeline::relay::Relay;
+use crate::ports::archive::Archive;
+use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::clock::Clock;
+use crate::ports::revocation::Revocation;
+use crate::ports::signer::Keys;
+
+/// What a running gateway is made of; the demo makes the same from embedded parts.
+pub struct World {
+    /// The archive.
+    pub archive: Arc<dyn Archive>,
+    /// The road in.
+    pub consumer: Arc<dyn Consumer>,
+    /// The road out.
+    pub publisher: Arc<dyn Publisher>,
+    /// The keys.
+    pub keys: Arc<dyn Keys>,
+    /// What issuers say of signers' certificates.
+    pub revocation: Arc<dyn Revocation>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who makes checkpoints of the ledger.
+    pub checkpoints: Maker,
+}
+
+/// A running gateway.
+pub struct House {
+    pub(super) parts: Arc<Parts>,
+    pub(super) consumer: Arc<dyn Consumer>,
+    pub(super) archive: Arc<dyn Archive>,
+    intake: tokio::task::JoinHandle<()>,
+    holds: tokio::task::JoinHandle<()>,
+    relay: tokio::task::JoinHandle<()>,
+    checkpoints: tokio::task::JoinHandle<()>,
+    stop_checkpoints: watch::Sender<bool>,
+    drain: watch::Sender<bool>,
+    abandon: watch::Sender<bool>,
+    stop_relay: watch::Sender<bool>,
+}
+
+impl House {
+    /// Opens the house: every task runs, messages are taken.
+    ///
+    /// # Errors
+    /// An outage when the broker does not answer.
+    pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
+        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints } = world;
+        let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
+        let (drain, drain_seen) = watch::channel(false);
+        let (abandon, abandon_seen) = watch::channel(false);
+        let (stop_relay, stop_relay_seen) = watch::channel(false);
+        let (relay, relay_handle) = Relay::new(Arc::clone(&archive), publisher, Arc::clone(&clock));
+        let parts = Arc::new(Parts {
+            archive: Arc::clone(&archive),
+            examiner: Arc::new(examiner),
+            keys,
+            revocation,
+            clock: Arc::clone(&clock),
+            pool: Pool::start(config.threads)?,
+            relay: relay_handle,
+            gate: Gate::new(Arc::clone(&consumer), abandon_seen),
+            hold: config.hold,
+            held: (config.held_per_sender, config.held_in_all),
+            in_hand: AtomicUsize::new(0),
+        });
+        let (deliver, deliveries) = mpsc::channel(HAND);
+        let (release, due) = mpsc::channel(HAND);
+        consumer.start(deliver).await?;
+        Ok(Self {
+            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
+            holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
+            relay: tokio::spawn(relay.run(stop_relay_seen)),
+            checkpoints: tokio::spawn(checkpoints.run(stop_checkpoints_seen)),
+            stop_checkpoints,
+            parts,
+            consumer,
+            archive,
+            drain,
+            abandon,
+            stop_relay,
+        })
+    }
+
+    /// How many answers were routed and confirmed.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.parts.relay.answered()
+    }
+
+    /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
+    #[must_use]
+    pub fn ended(&self) -> Option<&'static str> {
+        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay), ("the maker of checkpoints", &self.checkpoints)]
+            .into_iter()
+            .find(|(_, task)| task.is_finished())
+            .map(|(name, _)| name)
+    }
+
+    /// Deliveries in hand.
+    #[must_use]
+    pub fn in_hand(&self) -> usize {
+        self.parts.in_hand.load(Ordering::Acquire)
+    }
+
+    /// Takes nothing more, settles what is in hand, sends what must leave, and closes; at most `within`. Gives how many deliveries went back.
+    pub async fn close(mut self, within: Duration) -> usize {
+        let deadline = tokio::time::Instant::now() + within;
+        // The consumer ends when everything it handed over is settled; an outage ends the wait a little before the deadline, and what is
+        // left goes back to the broker.
+        self.consumer.close(within * 4 / 5).await;
+        self.drain.send_replace(true);
+        if tokio::time::timeout_at(deadline - within / 10, &mut self.intake).await.is_err() {
+            self.abandon.send_replace(true);
+            if tokio::time::timeout_at(deadline, &mut self.intake).await.is_err() {
+                self.intake.abort();
+            }
+        }
+        self.holds.abort();
+        // Nothing is committed any more: the last checkpoint names the ledger's end.
+        self.stop_checkpoints.send_replace(true);
+        self.stop_relay.send_replace(true);
+        if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.relay).await.is_err() {
+            // Its rows keep their lease and go out when it ends.
+            self.relay.abort();
+        }
+        if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.checkpoints).await.is_err() {
+            // The next instance makes it.
+            self.checkpoints.abort();
+        }
+        self.in_hand()
+    }
+}

@@ -1,0 +1,107 @@
+//! Time stamps judged beside `openssl ts`: its authority answers our question, it accepts the token that we kept, and both refuse what was changed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arkki::adapters::clock::SystemEntropy;
+use arkki::adapters::post::Address;
+use arkki::adapters::stamper::HttpStamper;
+use arkki::crypto::timestamp;
+use arkki::crypto::trust::TrustAnchors;
+use arkki::domain::digest::Digest;
+use arkki::ports::checkpoints::Stamper;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::kit;
+
+fn openssl(folder: &Path, args: &str) -> bool {
+    let done = std::process::Command::new("openssl").current_dir(folder).args(args.split(' ')).output().unwrap();
+    if !done.status.success() {
+        println!("openssl {args}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    done.status.success()
+}
+
+/// An authority with a certificate of this extended use.
+fn authority(folder: &Path, usage: &str) {
+    let config = format!(
+        "[req]\ndistinguished_name = dn\n[dn]\n[ca]\nbasicConstraints = critical,CA:true\nkeyUsage = critical,keyCertSign,cRLSign\n\
+         [leaf]\nbasicConstraints = critical,CA:false\nkeyUsage = critical,digitalSignature\nextendedKeyUsage = {usage}\n\
+         [tsa]\ndefault_tsa = t\n[t]\nserial = serial\nsigner_cert = tsa.pem\nsigner_key = tsa.key\nsigner_digest = sha256\n\
+         default_policy = 1.2.3.4\ndigests = sha256\naccuracy = secs:1\ness_cert_id_alg = sha256\ncerts = ca.pem\n"
+    );
+    std::fs::write(folder.join("c.cnf"), config).unwrap();
+    std::fs::write(folder.join("serial"), "01").unwrap();
+    assert!(openssl(folder, "req -x509 -config c.cnf -extensions ca -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=Stamps -days 30"));
+    assert!(openssl(folder, "req -config c.cnf -newkey rsa:2048 -nodes -keyout tsa.key -out tsa.csr -subj /CN=Stamper"));
+    assert!(openssl(folder, "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile c.cnf -extensions leaf -out tsa.pem -days 20"));
+}
+
+/// A small HTTP server around `openssl ts -reply`; answers the n-th question until it is dropped.
+async fn serve(folder: std::path::PathBuf) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/tsa", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut octets = Vec::new();
+            let mut piece = [0; 4096];
+            let question = loop {
+                let length = stream.read(&mut piece).await.unwrap_or(0);
+                octets.extend_from_slice(&piece[..length]);
+                let head = octets.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4);
+                if let Some(head) = head {
+                    let text = String::from_utf8_lossy(&octets[..head]).to_lowercase();
+                    let want: usize = text.lines().find_map(|l| l.strip_prefix("content-length:")).unwrap().trim().parse().unwrap();
+                    if octets.len() >= head + want {
+                        break octets[head..].to_vec();
+                    }
+                }
+                if length == 0 {
+                    break Vec::new();
+                }
+            };
+            std::fs::write(folder.join("q.tsq"), question).unwrap();
+            openssl(&folder, "ts -reply -config c.cnf -section t -queryfile q.tsq -out a.tsr");
+            let answer = std::fs::read(folder.join("a.tsr")).unwrap_or_default();
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Type: application/timestamp-reply\r\nContent-Length: {}\r\n\r\n", answer.len());
+            let _ = stream.write_all(&[head.as_bytes(), &answer].concat()).await;
+        }
+    });
+    address
+}
+
+fn anchors(folder: &Path) -> TrustAnchors {
+    TrustAnchors::from_pem(&std::fs::read(folder.join("ca.pem")).unwrap(), b"").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openssls_authority_is_asked_and_its_token_believed_by_both() {
+    let folder = kit::temp_dir();
+    authority(folder.path(), "critical,timeStamping");
+    let address = serve(folder.path().to_owned()).await;
+    let stamper = |anchors| HttpStamper::new(Address::parse(&address).unwrap(), anchors, Arc::new(SystemEntropy::open().unwrap()));
+    let digest = arkki::crypto::sha256(b"a checkpoint");
+    let token = stamper(anchors(folder.path())).stamp(&digest).await.unwrap();
+    std::fs::write(folder.path().join("token"), &token).unwrap();
+    assert!(openssl(folder.path(), &format!("ts -verify -digest {digest} -in token -token_in -CAfile ca.pem")));
+    let known = anchors(folder.path());
+    assert!(timestamp::verify(&token, &digest, None, &known).is_ok());
+    // Another digest, another nonce, nobody's anchors.
+    assert!(timestamp::verify(&token, &Digest([1; 32]), None, &known).is_err());
+    assert!(timestamp::verify(&token, &digest, Some([9; 16]), &known).is_err());
+    assert!(timestamp::verify(&token, &digest, None, &TrustAnchors::none()).is_err());
+    // A changed octet of the signature at its end, or of the content.
+    for at in [token.len() - 5, token.windows(32).position(|w| w == digest.0).unwrap()] {
+        let mut changed = token.clone();
+        changed[at] ^= 1;
+        assert!(timestamp::verify(&changed, &digest, None, &known).is_err(), "octet {at}");
+    }
+    // A certificate of the same authority that is for something else: openssl stamps with none such, so the chain is judged with another authority's.
+    let other = kit::temp_dir();
+    authority(other.path(), "critical,timeStamping");
+    assert!(stamper(anchors(other.path())).stamp(&digest).await.is_err());
+    // Nobody there.
+    let port = kit::ports::free();
+    let silent = HttpStamper::new(Address::parse(&format!("http://127.0.0.1:{port}/")).unwrap(), known, Arc::new(SystemEntropy::open().unwrap()));
+    assert!(silent.stamp(&digest).await.is_err());
+}
