@@ -179,11 +179,7 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(raw: Raw, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFault> {
-        let environment = match raw.environment.as_str() {
-            "test" => Environment::Test,
-            "production" => Environment::Production,
-            other => return Err(ConfigFault(format!("environment = {other:?}: say \"test\" or \"production\""))),
-        };
+        let environment = environment(&raw.environment)?;
         if environment == Environment::Production && raw.reply.allow_anonymous {
             return Err(ConfigFault("[reply] allow_anonymous = true is for demo and tests; in production every sender is known by its AMQP user".into()));
         }
@@ -241,11 +237,7 @@ impl Config {
             crls: raw.sign.crls.into_iter().map(PathBuf::from).collect(),
             crl_grace: crl_grace(raw.sign.crl_grace_hours)?,
             ocsp: some(raw.sign.ocsp),
-            take_unknown: match raw.sign.revocation_unknown.as_str() {
-                "hold" => false,
-                "warn" => true,
-                other => return Err(ConfigFault(format!("[sign] revocation_unknown = {other:?}: say \"hold\" or \"warn\""))),
-            },
+            take_unknown: take_unknown(&raw.sign.revocation_unknown)?,
             checkpoint_file: some(raw.checkpoint.file).map(PathBuf::from),
             checkpoint_entries: raw.checkpoint.entries.max(1),
             checkpoint_time: Duration::from_secs(raw.checkpoint.seconds.max(1)),
@@ -346,6 +338,22 @@ fn percent(text: &str) -> String {
         }
         out
     })
+}
+
+fn environment(word: &str) -> Result<Environment, ConfigFault> {
+    match word {
+        "test" => Ok(Environment::Test),
+        "production" => Ok(Environment::Production),
+        other => Err(ConfigFault(format!("environment = {other:?}: say \"test\" or \"production\""))),
+    }
+}
+
+fn take_unknown(word: &str) -> Result<bool, ConfigFault> {
+    match word {
+        "hold" => Ok(false),
+        "warn" => Ok(true),
+        other => Err(ConfigFault(format!("[sign] revocation_unknown = {other:?}: say \"hold\" or \"warn\""))),
+    }
 }
 
 fn crl_grace(hours: u64) -> Result<Duration, ConfigFault> {

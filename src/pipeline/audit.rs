@@ -94,7 +94,7 @@ pub async fn audit(archive: &dyn Archive, plan: Plan, progress: &mut (dyn FnMut(
     let mut last = report.head.unwrap_or((Position(0), Digest::ZERO));
     if last.0 > Position(0) {
         let there = archive.ledger_page(Position(last.0.0 - 1), 1).await?;
-        if !there.first().is_some_and(|entry| (entry.position, entry.hash) == last) {
+        if there.first().is_none_or(|entry| (entry.position, entry.hash) != last) {
             report.fault(last.0, "the entry is not the one that an earlier audit saw here");
         }
     }

@@ -43,7 +43,7 @@ fn child(model: &Model, node: Node<'_, '_>, finding: &mut Finding) -> Option<()>
             if missing.is_empty() {
                 // All of it comes later: this one stands too early.
                 finding.code = Code::E220;
-                set(finding, "after", &steps.last().map(|step| alternatives(step)).unwrap_or_default());
+                set(finding, "after", &steps.last().map(alternatives).unwrap_or_default());
             } else {
                 finding.code = Code::E204;
                 set(finding, "missing", &missing);
@@ -181,7 +181,7 @@ fn names(names: &[&Name]) -> String {
 }
 
 fn words<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
-    let words: Vec<String> = steps.take(EXPECTED + 1).map(|step| alternatives(step)).collect();
+    let words: Vec<String> = steps.take(EXPECTED + 1).map(alternatives).collect();
     sentence::some(words.iter().map(String::as_str))
 }
 

@@ -110,7 +110,9 @@ fn content(head: &Head<'_>) -> Finding {
         head.about_element(Code::E204)
     } else if head.element.is(HL7FI, "localHeader") && !expected.iter().any(|e| e.is(HL7FI, "localHeader")) {
         head.about_element(Code::E203)
-    } else if head.element.namespace.as_deref() != Some(tree::SDTC) && expected.iter().any(|e| e.local == head.element.local && e.namespace != head.element.namespace) {
+    } else if head.element.namespace.as_deref() != Some(tree::SDTC)
+        && expected.iter().any(|e| e.local == head.element.local && e.namespace != head.element.namespace)
+    {
         head.about_element(Code::E210)
     } else if head.element.is_foreign() {
         head.about_element(Code::E233)

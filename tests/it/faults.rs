@@ -5,5 +5,6 @@ pub(crate) mod mix;
 pub(crate) mod place;
 pub(crate) mod queue;
 mod runs;
+mod token;
 mod verdict;
 pub(crate) mod ways;

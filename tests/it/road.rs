@@ -15,6 +15,8 @@ pub struct Gateway {
     pub archive_url: String,
     #[allow(dead_code, reason = "the fault runs read its metrics")]
     pub port: u16,
+    /// What its commands have in their environment beside the addresses.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -43,7 +45,7 @@ impl Gateway {
             trust.join(", "),
         );
         std::fs::write(folder.path().join("arkki.toml"), config).unwrap();
-        let gateway = Self { folder, vhost, archive_url, port };
+        let gateway = Self { folder, vhost, archive_url, port, environment: Vec::new() };
         gateway.arkki(&["topology", "apply"]).must();
         gateway
     }
@@ -54,6 +56,7 @@ impl Gateway {
             .arg("--config")
             .arg(self.folder.path().join("arkki.toml"))
             .args(args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("ARKKI_BROKER_URL", &self.vhost.amqp_url)
             .env("ARKKI_ARCHIVE_URL", &self.archive_url)
             .env("ARKKI_MANAGEMENT_URL", self.vhost.management_url.replacen("http://", "http://guest:guest@", 1));

@@ -11,6 +11,7 @@ mod profile;
 mod replay;
 mod revoked;
 mod sealing;
+mod stamps;
 mod trust;
 
 use std::io::Write;

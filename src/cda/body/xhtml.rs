@@ -73,9 +73,7 @@ fn element(node: Node<'_, '_>, rules: &XhtmlRules, report: &mut Report<'_, '_, '
         }
         if !rules.allows_attribute(key) {
             at(report, Code::E510, node, "xhtml-attribute", key);
-        } else if key == "style" && rules.forbids_style(value) {
-            at(report, Code::E511, node, "xhtml-attribute", key);
-        } else if key == "http-equiv" && !rules.allows_http_equiv(value) {
+        } else if (key == "style" && rules.forbids_style(value)) || (key == "http-equiv" && !rules.allows_http_equiv(value)) {
             at(report, Code::E511, node, "xhtml-attribute", key);
         }
     }

@@ -140,7 +140,7 @@ impl Structured {
     fn case(&self, reader: &Reader<'_, '_, '_>, rules: &RuleSet, out: &mut Vec<Finding>) {
         self.case_name(reader, rules, out);
         let state = self.at("/asia_asiakirja/asian_tiedot/tila/code").and_then(Value::as_str);
-        if !state.is_some_and(|code| rules.systems.get("caseState").is_some_and(|s| s.value(code).is_some())) {
+        if state.is_none_or(|code| rules.systems.get("caseState").is_none_or(|s| s.value(code).is_none())) {
             out.push(of_field(reader, Code::W901, Known::Json, "caseState"));
         }
     }

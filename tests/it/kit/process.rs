@@ -20,6 +20,7 @@ pub struct Process {
 /// What can be sent to a process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
+    Hangup,
     Int,
     Kill,
     Quit,
@@ -29,6 +30,7 @@ pub enum Signal {
 impl Signal {
     const fn name(self) -> &'static str {
         match self {
+            Self::Hangup => "HUP",
             Self::Int => "INT",
             Self::Kill => "KILL",
             Self::Quit => "QUIT",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// Program to Debian package; `scripts/setup test` installs them all.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("curl", "curl"),
     ("docker", "docker.io"),
     ("epmd", "erlang-base"),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &str); 13] = [
     ("rabbitmq-server", "rabbitmq-server"),
     ("rabbitmqctl", "rabbitmq-server"),
     ("setsid", "util-linux"),
+    ("softhsm2-util", "softhsm2"),
     ("xmllint", "libxml2-utils"),
     ("xmlsec1", "xmlsec1"),
 ];

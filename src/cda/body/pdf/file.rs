@@ -1,7 +1,6 @@
 //! One pass over a PDF file's structure: every object is looked at once, the octets inside streams are stepped over, object streams are unpacked within
 //! a bound. Objects that a cross-reference table names inside another object's octets are looked at too, so that nothing that a reader would find stays unseen.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::lexer::{Broken, Lexer, Value, is_white};
@@ -355,8 +354,8 @@ impl Seen {
         }
     }
 
-    fn member(&mut self, key: &Cow<'_, [u8]>, value: &Value<'_>, rules: &PdfRules) {
-        let found = match key.as_ref() {
+    fn member(&mut self, key: &[u8], value: &Value<'_>, rules: &PdfRules) {
+        let found = match key {
             b"S" => value.name().and_then(|name| rules.action(name)),
             b"Subtype" => value.name().and_then(|name| rules.annotation(name)),
             key => rules.key(key),

@@ -109,7 +109,7 @@ fn full(schema: &Value) -> Value {
         Some("array") => json!([full(&schema["items"])]),
         Some("boolean") => json!(false),
         Some("number") => json!(1),
-        _ => json!(schema["pattern"].as_str().map_or_else(|| "x".to_owned(), |pattern| matching(pattern))),
+        _ => json!(schema["pattern"].as_str().map_or_else(|| "x".to_owned(), matching)),
     }
 }
 
