@@ -90,7 +90,7 @@ impl TrustAnchors {
         self.authorities().find(|authority| authority.issued(certificate))
     }
 
-    /// The authorities above a certificate, from its issuer to an anchor: for those who explain. At most [`INTERMEDIATES`] and an anchor.
+    /// The authorities above a certificate, from its issuer to an anchor: for those who explain. At most `INTERMEDIATES` and an anchor.
     #[must_use]
     pub fn path_of<'t>(&'t self, certificate: &'t Certificate) -> Vec<&'t Certificate> {
         let mut path: Vec<&Certificate> = Vec::new();
