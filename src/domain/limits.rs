@@ -14,6 +14,8 @@ pub const ATTRIBUTES: usize = 256;
 pub const ATTRIBUTE_OCTETS: usize = 64 * 1024;
 /// The most elements in one document: 20 MiB of the smallest elements would be millions of nodes and gigabytes of tree.
 pub const ELEMENTS: usize = 2_000_000;
+/// The most elements, comments, instructions and runs of text together: text that comments cut to pieces makes a tree as large as elements do.
+pub const NODES: usize = 2 * ELEMENTS;
 /// The most findings reported of one stage: a broken generator repeats one fault thousands of times.
 pub const FINDINGS: usize = 100;
 /// The most signatures verified in one document; two were seen, more than sixteen is an attack on our processor.
