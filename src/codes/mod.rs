@@ -7,6 +7,7 @@ pub mod explanations;
 pub mod fault;
 pub mod json;
 pub mod profiles;
+pub mod query;
 pub mod requests;
 pub mod rule_set;
 pub mod rules;

@@ -6,6 +6,7 @@ use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::profiles::Profiles;
+use super::query::QueryRules;
 use super::requests::Services;
 use super::rules::Rules;
 use super::signatures::Signatures;
@@ -30,6 +31,8 @@ pub struct RuleSet {
     pub services: Services,
     /// What documents are checked as.
     pub profiles: Profiles,
+    /// Search parameters and answers.
+    pub query: QueryRules,
     /// What is known of single controllers.
     pub controllers: Controllers,
     /// Original service tasks and their pairs.
@@ -60,6 +63,7 @@ impl RuleSet {
             catalogue: Catalogue::load(files)?,
             profiles: Profiles::load(files, &services)?,
             services,
+            query: QueryRules::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

@@ -18,5 +18,6 @@ pub mod oid;
 pub mod outage;
 pub mod outbox;
 pub mod person;
+pub mod query;
 pub mod refusal;
 pub mod time;
