@@ -5,6 +5,7 @@ use super::catalogue::Catalogue;
 use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::json::JsonRules;
+use super::lifecycle::Lifecycle;
 use super::profiles::Profiles;
 use super::query::QueryRules;
 use super::requests::Services;
@@ -29,6 +30,8 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// Why documents are invalidated and reinstated.
+    pub lifecycle: Lifecycle,
     /// What documents are checked as.
     pub profiles: Profiles,
     /// Search parameters and answers.
@@ -64,6 +67,7 @@ impl RuleSet {
             profiles: Profiles::load(files, &services)?,
             services,
             query: QueryRules::load(files)?,
+            lifecycle: Lifecycle::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

@@ -12,6 +12,7 @@ pub mod facts;
 pub mod finding;
 pub mod language;
 pub mod ledger;
+pub mod lifecycle;
 pub mod limits;
 pub mod message;
 pub mod oid;

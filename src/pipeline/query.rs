@@ -3,18 +3,25 @@
 
 use super::answers::{Asked, looks};
 use super::effect::answer_id;
-use super::examine::{Examined, Examiner};
+use super::examine::{AcceptedQuery, Examined, Examiner};
+use super::gate::Stopping;
+use super::intake::Parts;
 use crate::domain::ack::{AckDraft, InstanceId, Target};
 use crate::domain::change::QueryAnswer;
+use crate::domain::code::Code;
 use crate::domain::digest::Digest;
+use crate::domain::facts::Facts;
+use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::limits;
 use crate::domain::message::MessageKey;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::query::{Found, Query, Registers, Want};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
+use crate::rules::decide::{self, Decision};
 use crate::rules::query::{Answered, Looked};
 use crate::v3::response::{self, Answer};
 
@@ -35,6 +42,24 @@ pub async fn look(archive: &dyn Archive, query: &Query, registers: &Registers) -
         _ => None,
     };
     Ok(Looked { found, fetched })
+}
+
+/// Decides a query: a refusal that stands is repeated, a frame's id that other octets bear is refused, else it is answered on today's facts.
+///
+/// # Errors
+/// [`Stopping`] when the process stops during an outage.
+pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery, facts: &Facts) -> Result<Decision, Stopping> {
+    if let Some(decision) = decide::repeat(facts.prior.as_ref(), &examined.rules, false) {
+        return Ok(decision);
+    }
+    if facts.frame.is_some_and(|octets| octets != examined.key.octets) {
+        return Ok(Decision::Refuse { refusal: Refusal::one(Finding::whole(Code::E706)), expects: Vec::new() });
+    }
+    let looked = parts.gate.through(|| look(parts.archive.as_ref(), &accepted.query, &accepted.registers)).await?;
+    let mut answered = crate::rules::query::judge(&accepted.query, looked, &accepted.place);
+    answered.findings.extend(accepted.warnings.iter().cloned());
+    answered.findings.truncate(limits::FINDINGS);
+    Ok(Decision::Answer(Box::new(answered)))
 }
 
 /// What an answer needs of the message that it answers.

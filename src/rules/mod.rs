@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod disclose;
 pub mod examples;
+pub mod lifecycle;
 pub mod links;
 pub mod query;
 pub mod versions;
