@@ -124,12 +124,15 @@ async fn switched(settings: &AmqpSettings, inbound: &InboundQueue, count: u16, a
     let (health, text, full) = match outcome {
         Ok(()) if inbound.partitions == count => (Health::Well, format!("{} has {count} partitions\n", inbound.queue), Vec::new()),
         Ok(()) => {
-            let text = format!("{} has {count} partitions; write [inbound.{}] partitions = {count} in every instance's configuration\n", inbound.queue, inbound.name);
+            let text =
+                format!("{} has {count} partitions; write [inbound.{}] partitions = {count} in every instance's configuration\n", inbound.queue, inbound.name);
             (Health::Well, text, Vec::new())
         }
         Err(SwitchFault::Full(full)) => {
             let lines = full.iter().map(|(queue, messages, consumers)| match consumers {
-                0 => format!("{queue} holds {messages} messages and nobody consumes it: run an instance with [inbound.{}] partitions as before\n", inbound.name),
+                0 => {
+                    format!("{queue} holds {messages} messages and nobody consumes it: run an instance with [inbound.{}] partitions as before\n", inbound.name)
+                }
                 _ => format!("{queue} holds {messages} messages yet\n"),
             });
             let text = format!("{}it goes on where it ended: arkki topology apply --partitions {count}\n", lines.collect::<String>());

@@ -4,6 +4,7 @@ mod doctor;
 pub(crate) mod hostile;
 mod inbound;
 mod outbound;
+mod partitions;
 pub(crate) mod raw;
 
 use std::sync::Arc;

@@ -158,7 +158,8 @@ fn differs(queue: &Value, argument: &str, wanted: &Argument, role: Role) -> Opti
         }
         Argument::Flag(flag) => {
             let is = by_argument(queue, key);
-            (is.and_then(Value::as_bool) != Some(*flag)).then(|| format!("{argument} is {}; {flag} is needed: two instances would mix a client's messages", shown(is)))
+            (is.and_then(Value::as_bool) != Some(*flag))
+                .then(|| format!("{argument} is {}; {flag} is needed: two instances would mix a client's messages", shown(is)))
         }
         Argument::Number(number) if role.is_inbound() => {
             // Of argument and policy RabbitMQ takes the smaller.

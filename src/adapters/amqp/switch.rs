@@ -264,7 +264,13 @@ impl Change<'_> {
         }
         if self.count == 0 && before.exchange && !before.bindings.iter().any(|(queue, _)| *queue == self.inbound.queue) {
             let queue = self.inbound.queue.clone();
-            let bind = self.channel.queue_bind(short(&queue)?, short(&exchange)?, partitions::WEIGHT.into(), QueueBindOptions { nowait: false }, FieldTable::default());
+            let bind = self.channel.queue_bind(
+                short(&queue)?,
+                short(&exchange)?,
+                partitions::WEIGHT.into(),
+                QueueBindOptions { nowait: false },
+                FieldTable::default(),
+            );
             asked(bind).await.map_err(|e| refused(&e))?;
             self.tell(Step::Bound(queue))?;
         }
