@@ -123,6 +123,7 @@ pub struct Config {
 pub struct Inbound {
     pub name: String,
     pub queue: String,
+    pub partitions: u16,
     pub prefetch: u16,
     pub profile: String,
     pub sender: Option<String>,
@@ -196,6 +197,7 @@ impl Config {
                     return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
                 }
                 Ok(Inbound {
+                    partitions: partitions(&name, q.partitions, q.prefetch)?,
                     queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
                     prefetch: q.prefetch,
                     profile: q.profile,
@@ -280,6 +282,20 @@ impl Config {
             log_level: raw.telemetry.level,
         })
     }
+}
+
+/// Bounded, and each queue with room for one message at least: what is in hand stays within `prefetch`.
+fn partitions(name: &str, partitions: u16, prefetch: u16) -> Result<u16, ConfigFault> {
+    if partitions > limits::PARTITIONS {
+        return Err(ConfigFault(format!("[inbound.{name}] partitions = {partitions}: say 0 to {}", limits::PARTITIONS)));
+    }
+    if partitions > 0 && prefetch <= partitions {
+        let least = partitions + 1;
+        return Err(ConfigFault(format!(
+            "[inbound.{name}] prefetch = {prefetch} is shared out among the queue and its {partitions} partitions: say {least} or more"
+        )));
+    }
+    Ok(partitions)
 }
 
 fn some(text: String) -> Option<String> {
@@ -423,6 +439,15 @@ mod tests {
             let fault = Config::check(Raw::default(), &|n| (n == name).then(|| url.to_owned())).unwrap_err();
             assert!(fault.0.contains(name) && !fault.0.contains("s3cret"), "{fault}");
         }
+    }
+
+    #[test]
+    fn partitions_are_bounded_and_share_the_prefetch() {
+        assert_eq!(check("").unwrap().inbound[0].partitions, 0);
+        assert_eq!(check("[inbound.main]\npartitions = 64").unwrap().inbound[0].partitions, 64);
+        assert!(check("[inbound.main]\npartitions = 65").unwrap_err().0.contains("0 to 64"));
+        assert!(check("[inbound.main]\npartitions = 8\nprefetch = 8").unwrap_err().0.contains("9 or more"));
+        assert!(check("[inbound.main]\npartitions = 8\nprefetch = 9").is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! The gateway, `arkki validate` and the demo call the same functions, so they give the same verdict.
 
 mod audit;
+mod client;
 mod examined;
 mod judge;
 mod schemas;
