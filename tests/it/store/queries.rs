@@ -157,7 +157,7 @@ async fn crowd(place: &Place, client: &Digest, count: u32) {
             "INSERT INTO document (id, set_id, version, doc_group, client, controller, service_task, case_id, general_type, authored, authored_date, language, \
              received_sha, archived_sha, splice_start, splice_len, position, sender, archived_at) \
              SELECT '1.2.246.10.99999992.94.' || n, '1.2.246.10.99999992.94.' || n, 1, 5, {client}, '1.2.246.10.99999992.10.1', CASE WHEN n % 4 = 0 THEN NULL ELSE '2' || (n % 4) END, \
-             '1.2.246.10.99999992.97.' || (n % 30), '15', 1000000 * n, (2017 + n % 10) * 10000 + 615, 'fi', {zero}, {zero}, 0, 0, 1000000 + n, 's', 0 FROM {numbers}"
+             '1.2.246.10.99999992.97.' || (n % 60), '15', CAST(n AS bigint) * 1000000, (2017 + n % 10) * 10000 + 615, 'fi', {zero}, {zero}, 0, 0, 1000000 + n, 's', 0 FROM {numbers}"
         ))
         .await;
 }
