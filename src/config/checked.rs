@@ -251,10 +251,7 @@ impl Config {
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
-            keep_query_answers: match raw.answer.keep_query_answers_hours {
-                hours @ 0..=8760 => Duration::from_secs(hours * 3600),
-                hours => return Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
-            },
+            keep_query_answers: keep_answers(raw.answer.keep_query_answers_hours)?,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
             sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),
@@ -358,6 +355,13 @@ fn take_unknown(word: &str) -> Result<bool, ConfigFault> {
         "hold" => Ok(false),
         "warn" => Ok(true),
         other => Err(ConfigFault(format!("[sign] revocation_unknown = {other:?}: say \"hold\" or \"warn\""))),
+    }
+}
+
+fn keep_answers(hours: u64) -> Result<Duration, ConfigFault> {
+    match hours {
+        0..=8760 => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
     }
 }
 
