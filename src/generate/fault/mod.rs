@@ -3,6 +3,7 @@
 mod body;
 mod encoding;
 mod frame;
+mod lifecycle;
 mod link;
 mod metadata;
 mod rules;
@@ -68,6 +69,7 @@ impl Fault {
             encoding::FAULTS,
             rules::FAULTS,
             body::LATER,
+            lifecycle::FAULTS,
         ]
         .into_iter()
         .flatten()
