@@ -183,9 +183,8 @@ impl Shelf<'_> {
         let back = Why::code("mistake");
         self.event("reinstatement-fi", &event::about(&withdrawn, Names::VERSION, SPX_REINSTATE, back, 3), "the invalidation taken back, with a code");
         let again = Why::words("Tillståndet arkiverades två gånger.");
-        let mut whole = event::about(&withdrawn, Names::SET, SPX_INVALIDATE, again, 4);
-        whole.names_client = false;
-        self.event("invalidation-sv-whole-set", &whole, "invalidation of a whole set, with words, frame without client");
+        let whole = event::about(&withdrawn, Names::SET, SPX_INVALIDATE, again, 4);
+        self.event("invalidation-sv-whole-set", &whole, "invalidation of a whole set, with words");
         self.bare("case-fi-of-the-wrong-client", &case, "a case that will be invalidated, bare");
         let version = case.replacement(&fi.id(32));
         self.framed(
