@@ -5,7 +5,9 @@ use super::catalogue::Catalogue;
 use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::json::JsonRules;
+use super::lifecycle::Lifecycle;
 use super::profiles::Profiles;
+use super::query::QueryRules;
 use super::requests::Services;
 use super::rules::Rules;
 use super::signatures::Signatures;
@@ -28,8 +30,12 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// Why documents are invalidated and reinstated.
+    pub lifecycle: Lifecycle,
     /// What documents are checked as.
     pub profiles: Profiles,
+    /// Search parameters and answers.
+    pub query: QueryRules,
     /// What is known of single controllers.
     pub controllers: Controllers,
     /// Original service tasks and their pairs.
@@ -60,6 +66,8 @@ impl RuleSet {
             catalogue: Catalogue::load(files)?,
             profiles: Profiles::load(files, &services)?,
             services,
+            query: QueryRules::load(files)?,
+            lifecycle: Lifecycle::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

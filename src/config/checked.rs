@@ -101,6 +101,7 @@ pub struct Config {
     pub id_root: Oid,
     pub code_system: Oid,
     pub receivers: Vec<String>,
+    pub keep_query_answers: Duration,
     pub rules_folder: Option<PathBuf>,
     pub profile_schemas: BTreeMap<String, PathBuf>,
     pub sosmeta_folder: Option<PathBuf>,
@@ -252,6 +253,10 @@ impl Config {
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
+            keep_query_answers: match raw.answer.keep_query_answers_hours {
+                hours @ 0..=8760 => Duration::from_secs(hours * 3600),
+                hours => return Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
+            },
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
             sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),

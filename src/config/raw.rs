@@ -111,6 +111,7 @@ section!(RawAnswer {
     id_root: String = "1.2.246.10.99999992.18.2026".into(),
     code_system: String = "1.2.246.10.99999992.6.1".into(),
     receivers: Vec<String> = Vec::new(),
+    keep_query_answers_hours: u64 = 24,
 });
 
 section!(RawRules { folder: String = String::new() });

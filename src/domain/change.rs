@@ -7,7 +7,9 @@ use super::digest::Digest;
 use super::document::Header;
 use super::facts::{Awaited, Expectation, Hold};
 use super::ledger::{Entry, Position};
+use super::lifecycle::EventRecord;
 use super::message::{Envelope, MessageKey, Reply};
+use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
 
@@ -33,8 +35,12 @@ pub struct Commit {
 pub enum Effect {
     /// A document is archived and answered.
     Archive(Box<Archive>),
+    /// A document or a set is invalidated or reinstated.
+    Event(Box<Event>),
     /// The message is refused, kept and, where it has a reply address, answered.
     Refuse(Box<Refuse>),
+    /// A query is answered.
+    Answer(Box<QueryAnswer>),
     /// The message is put on hold.
     Hold(Box<Held>),
     /// The stored answer goes out again to `Commit::reply`; nothing else changes. On a held key: `reply` is added to those that will be answered.
@@ -64,6 +70,40 @@ pub struct Archive {
     pub answer: AnswerDraft,
     /// Digest of the outcome.
     pub outcome: Digest,
+    /// The invalidation that comes with an invalidating version.
+    pub event: Option<Box<Along>>,
+}
+
+/// An event that comes along with an archived document: its entry follows the document's.
+#[derive(Debug, Clone)]
+pub struct Along {
+    /// The event.
+    pub record: EventRecord,
+    /// Its ledger entry, without an answer of its own.
+    pub entry: Entry,
+}
+
+/// An event and its surroundings.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The event.
+    pub record: EventRecord,
+    /// The case that the target makes or renews.
+    pub case_id: Option<Oid>,
+    /// The client relation that the target makes or renews.
+    pub relation_id: Option<Oid>,
+    /// The frame's id: claimed for this sender for good.
+    pub frame: Option<InstanceId>,
+    /// The received message, kept: it is all the evidence there is.
+    pub octets: Arc<Vec<u8>>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The access log's entry.
+    pub access: Access,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome.
+    pub outcome: Digest,
 }
 
 /// A durable refusal (or a note: `answer` is `None` and `noted` is true).
@@ -83,6 +123,40 @@ pub struct Refuse {
     pub answer: Option<AnswerDraft>,
     /// Digest of the outcome: the same as before means the stored answer goes out again.
     pub outcome: Digest,
+}
+
+/// An answer to a query. Where the outcome is the stored answer's, that answer goes out again instead, with access log rows of its own.
+#[derive(Debug, Clone)]
+pub struct QueryAnswer {
+    /// The code that names it, when it found too much to be given.
+    pub code: Option<String>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome: the verdict for every document.
+    pub outcome: Digest,
+    /// The access log's rows of this sending.
+    pub looks: Vec<Look>,
+}
+
+/// A row of the access log that a query makes: the search itself, or a document that it showed or gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Who, what, and why.
+    pub access: Access,
+    /// The document; `None` for the search itself.
+    pub document_id: Option<Oid>,
+    /// The document's controller, or the registers searched.
+    pub controller: String,
+    /// The organisation that asked.
+    pub organisation: Option<Oid>,
+    /// The person who asked (keyed hash).
+    pub person: Option<Digest>,
+    /// The client (keyed hash): the document's, or the one asked for.
+    pub client: Option<Digest>,
+    /// Of the search: the criteria's names and what came of it, without any value.
+    pub detail: Option<String>,
 }
 
 /// A message put on hold.
@@ -126,7 +200,7 @@ impl AnswerDraft {
 pub struct Access {
     /// Who: the sender.
     pub actor: String,
-    /// What: `store` or `replace`.
+    /// What: `store`, `replace`, `invalidate`, `reinstate`; of queries `search`, `show`, `fetch`.
     pub action: String,
     /// The service request's code, when it came in a frame.
     pub service_request: Option<String>,

@@ -17,6 +17,12 @@ pub enum EntryKind {
     Refused,
     /// A message was recorded that is owed no answer.
     Noted,
+    /// A document, or a whole set, was invalidated or reinstated. `document` is the event's digest; `answer` is absent where the event came with an
+    /// archived document, whose own entry stands right before it.
+    Event,
+    /// A query was answered: `answer` is the hash of what was given, whose octets are kept for a while only; `code` is there when it was refused for
+    /// what it found.
+    Answered,
 }
 
 impl EntryKind {
@@ -27,6 +33,8 @@ impl EntryKind {
             Self::Archived => 1,
             Self::Refused => 2,
             Self::Noted => 3,
+            Self::Event => 4,
+            Self::Answered => 5,
         }
     }
 
@@ -37,6 +45,8 @@ impl EntryKind {
             1 => Some(Self::Archived),
             2 => Some(Self::Refused),
             3 => Some(Self::Noted),
+            4 => Some(Self::Event),
+            5 => Some(Self::Answered),
             _ => None,
         }
     }
@@ -93,7 +103,7 @@ impl Entry {
 }
 
 /// A field: 0xFF for absent, else 0x00, its length in four octets, its octets. No two lists of fields share octets.
-fn put(out: &mut Vec<u8>, field: Option<&[u8]>) {
+pub(super) fn put(out: &mut Vec<u8>, field: Option<&[u8]>) {
     match field {
         None => out.push(0xFF),
         Some(octets) => {

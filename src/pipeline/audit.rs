@@ -148,14 +148,16 @@ async fn walk(archive: &dyn Archive, report: &mut AuditReport) -> Result<(), Out
 
 /// What is wrong behind one entry. Hashing and verifying burn a processor, so they run beside the runtime, at most as many at once as the caller's buffer holds.
 async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify) -> Result<Vec<String>, Outage> {
-    let archived = chained.entry.kind == EntryKind::Archived;
+    let (archived, event) = (chained.entry.kind == EntryKind::Archived, chained.entry.kind == EntryKind::Event);
     let mut found: Vec<String> = Vec::new();
+    // An event that came along with a document has no decision of its own: the document's entry has it.
+    let comes_along = event && chained.entry.answer.is_none();
     let decision = archive.decision_at(chained.position).await?;
-    if decision.is_none() && !archive.is_superseded(chained.position).await? {
+    if decision.is_none() && !comes_along && !archive.is_superseded(chained.position).await? {
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived {
+    if archived || event {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
     let (chained, verify) = (chained.clone(), Arc::clone(verify));
@@ -201,10 +203,12 @@ fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredD
         (None, None) => {}
         (Some(answer), Some(digest)) if answer_is(answer, position, digest) => {}
         (Some(_), Some(_)) => found.push("the stored answer is not the one given".to_owned()),
+        // What was given is known by its hash alone once it has left and is old.
+        (None, Some(_)) if entry.kind == EntryKind::Answered => {}
         (None, Some(_)) => found.push("the stored answer is missing".to_owned()),
         (Some(_), None) => found.push("an answer is stored where none was given".to_owned()),
     }
-    if entry.kind != EntryKind::Archived {
+    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered) {
         match &decision.octets {
             None => found.push("the received octets are missing".to_owned()),
             Some(octets) if sha256(octets) != entry.message => found.push("the received octets have changed".to_owned()),
@@ -217,7 +221,10 @@ fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredD
 /// The slot's place is not kept, so every occurrence is tried; only the right one can meet the digest.
 fn answer_is(answer: &[u8], position: Position, draft: Digest) -> bool {
     let digits = position.0.to_string();
-    answer.windows(digits.len()).enumerate().filter(|(_, window)| *window == digits.as_bytes()).any(|(at, _)| {
+    // The slot lies in the acknowledgement; whatever documents follow it are not searched.
+    const END: &[u8] = b"</acknowledgement>";
+    let end = answer.windows(END.len()).position(|window| window == END).unwrap_or(answer.len());
+    answer.get(..end).unwrap_or(answer).windows(digits.len()).enumerate().filter(|(_, window)| *window == digits.as_bytes()).any(|(at, _)| {
         match (answer.get(..at), answer.get(at + digits.len()..)) {
             (Some(head), Some(tail)) => sha256_parts(&[head, tail]) == draft,
             _ => false,

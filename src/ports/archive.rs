@@ -7,10 +7,12 @@ use crate::domain::digest::Digest;
 use crate::domain::document::Header;
 use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
+use crate::domain::lifecycle::History;
 use crate::domain::message::Sender;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
 
 /// The archive.
@@ -88,6 +90,31 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn document(&self, id: &Oid) -> Result<Option<StoredDocument>, Outage>;
 
+    /// Everything that happened to the set that this id names, or to the set of the version that it names; `None` when neither is archived. At most
+    /// `limits::HISTORY` versions and as many events, the first ones.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn history(&self, id: &Oid) -> Result<Option<History>, Outage>;
+
+    /// Documents that meet the criteria and lie in one of the registers: all of them up to `limit`, or how to ask for fewer.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage>;
+
+    /// The archived octets of documents of the registers, in the order asked, as long as they are no more than `octets` together.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage>;
+
+    /// Forgets the octets of answers to queries that were decided before a moment and have left: at most `limit`. Gives how many.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage>;
+
     /// The stored answer and received octets of the decision at a ledger position, as far as the inbox still bears them.
     ///
     /// # Errors
@@ -100,7 +127,8 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
 
-    /// What is wrong with the rows that an archived document's entry brought along: its access log row, the case or client relation it made. Without any value.
+    /// What is wrong with the rows that an archived document's or an event's entry brought along: its access log row, the case or client relation it made, the
+    /// event itself. Without any value.
     ///
     /// # Errors
     /// An outage.
@@ -162,11 +190,15 @@ pub enum Table {
     ClientRelation,
     /// Messages on hold.
     Held,
+    /// Events about documents.
+    Event,
+    /// What is invalid now.
+    Invalid,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held];
+    pub const ALL: [Self; 6] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid];
 }
 
 /// One page of a table walked through.

@@ -19,6 +19,8 @@ pub enum Ending {
     Accepted,
     /// Refused and answered.
     Refused,
+    /// A query was answered.
+    Answered,
     /// The stored answer went out again.
     Repeated,
     /// Put on hold.
@@ -31,7 +33,7 @@ pub enum Ending {
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Accepted, Self::Refused, Self::Repeated, Self::Held, Self::Noted, Self::Quarantined];
+    pub const ALL: [Self; 7] = [Self::Accepted, Self::Refused, Self::Answered, Self::Repeated, Self::Held, Self::Noted, Self::Quarantined];
 
     /// The label in logs and metrics.
     #[must_use]
@@ -39,6 +41,7 @@ impl Ending {
         match self {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
+            Self::Answered => "answered",
             Self::Repeated => "repeated",
             Self::Held => "held",
             Self::Noted => "noted",
@@ -77,6 +80,11 @@ pub fn decision_stale(key: &MessageKey) {
 /// Held messages that are due were looked for.
 pub fn holds_swept() {
     counter!("arkki_sweeps_total").increment(1);
+}
+
+/// The octets of old answers to queries were forgotten.
+pub fn answers_forgotten(count: u64) {
+    counter!("arkki_query_answers_forgotten_total").increment(count);
 }
 
 /// Deliveries in hand.

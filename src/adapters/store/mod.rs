@@ -3,25 +3,31 @@
 //!
 //! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
 //! * `reader`, `decode`: facts
+//! * `events`, `history`: invalidations, and the state of documents in the words of a search
+//! * `search`: searches and fetches, and what is forgotten of their answers
 //! * `held`, `outbox`: the waiting room and what leaves
-//! * `checkpoints`, `misfits`: what the ledger is held to, and what of the other tables does not fit it
+//! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
 mod checkpoints;
 mod compose;
 mod decode;
+mod events;
 mod fault;
 mod held;
+mod history;
 mod line;
 mod lines;
 mod look;
 mod migrate;
+mod misfit_events;
 mod misfits;
 mod outbox;
 pub mod postgres;
 mod reader;
 mod rows;
+mod search;
 pub mod sqlite;
 mod transaction;
 mod writer;
@@ -40,10 +46,12 @@ use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::digest::Digest;
 use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
+use crate::domain::lifecycle::History;
 use crate::domain::message::Sender;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
 use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
 use crate::ports::clock::Entropy;
@@ -231,6 +239,23 @@ impl Archive for Store {
             let rows = line.one(concat!(stored_columns!(), "d.id = $1"), &[Value::Text(Some(id.as_str()))]).await?;
             rows.first().map(decode::stored_document).transpose()
         })
+    }
+
+    async fn history(&self, id: &Oid) -> Result<Option<History>, Outage> {
+        on_spare!(&self.lines, |line| history::of(line, id))
+    }
+
+    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage> {
+        on_spare!(&self.lines, |line| search::search(line, criteria, registers, limit))
+    }
+
+    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage> {
+        on_spare!(&self.lines, |line| search::fetch(line, ids, registers, octets))
+    }
+
+    async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage> {
+        let _turn = self.lines.turn().await;
+        on_spare!(&self.lines, |line| search::forget_answers(line, before, limit))
     }
 
     async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage> {

@@ -4,17 +4,18 @@
 use std::collections::HashMap;
 
 use super::compose::{Effected, Head, Prior, compose};
+use super::events;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
 use super::look::{Places, Seen, What, frame_keys, look};
 use super::rows::{
-    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
+    ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
     document_row, held_row, inbox_row, key_row, text,
 };
 use crate::domain::change::{Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
-use crate::domain::ledger::Position;
+use crate::domain::ledger::{Chained, Position};
 use crate::domain::limits::OUTBOX_LEASE;
 use crate::domain::message::{MessageKey, Reply};
 use crate::domain::oid::Oid;
@@ -81,7 +82,7 @@ fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
         .iter()
         .filter_map(|commit| match &commit.effect {
             Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice())),
-            Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Event(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
     documents.sort_unstable_by_key(|(id, _)| *id);
@@ -138,7 +139,10 @@ async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a
     let ends: Rows<'_> = commits
         .iter()
         .zip(places)
-        .filter(|(c, p)| matches!(c.effect, Effect::Archive(_) | Effect::Refuse(_)) && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held))
+        .filter(|(c, p)| {
+            matches!(c.effect, Effect::Archive(_) | Effect::Event(_) | Effect::Refuse(_))
+                && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held)
+        })
         .map(|(c, _)| key_row(c))
         .collect();
     let asked: Rows<'_> = known.iter().map(|c| key_row(c)).collect();
@@ -176,19 +180,26 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     }
     INBOX_NEW.insert(line, &new).await?;
     INBOX_CHANGED.insert(line, &changed).await?;
-    let claims = effected.iter().zip(frames).filter_map(|(e, frame)| match &e.commit.effect {
-        Effect::Archive(archive) => archive.frame.as_ref().zip(frame.as_ref()).map(|(id, sha)| {
+    let claims = effected.iter().zip(frames).filter_map(|(e, sha)| {
+        let id = match &e.commit.effect {
+            Effect::Archive(archive) => archive.frame.as_ref(),
+            Effect::Event(event) => event.frame.as_ref(),
+            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        };
+        id.zip(sha.as_ref()).map(|(id, sha)| {
             let extension = id.extension.as_deref().unwrap_or_default();
             vec![digest(sha), text(e.commit.key.sender.as_str()), text(&id.root), text(extension), digest(&e.commit.key.octets)]
-        }),
-        Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        })
     });
     FRAME.insert(line, &claims.collect()).await?;
     DOCUMENT.insert(line, &effected.iter().filter_map(document_row).collect()).await?;
     CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
-    LEDGER.insert(line, &effected.iter().filter_map(ledger_row).collect()).await?;
+    events::write(line, effected).await?;
+    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along));
+    LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
     ACCESS_LOG.insert(line, &effected.iter().filter_map(access_row).collect()).await?;
+    ACCESS_LOG_LOOK.insert(line, &effected.iter().flat_map(look_rows).collect()).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
@@ -246,12 +257,10 @@ fn case_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
     ])
 }
 
-fn ledger_row<'a>(e: &'a Effected<'_>) -> Option<Vec<Value<'a>>> {
-    let chained = e.chained.as_ref()?;
+fn ledger_row(chained: &Chained) -> Vec<Value<'_>> {
     let entry = &chained.entry;
-    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
-    Some(vec![
-        Value::Int(e.position),
+    vec![
+        Value::Int(i64::try_from(chained.position.0).ok()),
         digest(&chained.before),
         digest(&chained.hash),
         Value::Int(Some(i64::from(entry.kind.number()))),
@@ -259,28 +268,59 @@ fn ledger_row<'a>(e: &'a Effected<'_>) -> Option<Vec<Value<'a>>> {
         text(&entry.sender),
         digest(&entry.message),
         Value::Text(entry.document_id.as_deref()),
-        octets(&entry.document),
-        octets(&entry.archived),
+        octets(entry.document.as_ref()),
+        octets(entry.archived.as_ref()),
         Value::Text(entry.code.as_deref()),
-        octets(&entry.answer),
+        octets(entry.answer.as_ref()),
         digest(&entry.rules),
         Value::Int(entry.supersedes.and_then(|p| i64::try_from(p.0).ok())),
-    ])
+    ]
+}
+
+fn octets(value: Option<&Digest>) -> Value<'_> {
+    Value::Octets(value.map(|d| d.0.as_slice()))
 }
 
 fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
-    let Effect::Archive(archive) = &e.commit.effect else { return None };
-    let access = &archive.access;
+    let (access, id, controller) = match &e.commit.effect {
+        Effect::Archive(archive) => (&archive.access, &archive.header.id, &archive.header.controller),
+        Effect::Event(event) => (&event.access, event.record.target(), &event.record.controller),
+        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => return None,
+    };
     Some(vec![
         Value::Int(e.position),
         Value::Int(Some(e.commit.at.micros())),
         text(&access.actor),
         text(&access.action),
-        text(archive.header.id.as_str()),
-        text(archive.header.controller.as_str()),
+        text(id.as_str()),
+        text(controller.as_str()),
         Value::Text(access.service_request.as_deref()),
         Value::Text(access.purpose.as_deref()),
     ])
+}
+
+/// The rows of one sending of an answer to a query, also where the stored answer goes out again.
+fn look_rows<'a>(e: &Effected<'a>) -> Rows<'a> {
+    let Effect::Answer(answer) = &e.commit.effect else { return Vec::new() };
+    let (position, at) = (e.position, e.commit.at.micros());
+    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
+    let rows = answer.looks.iter().map(|look| {
+        vec![
+            Value::Int(position),
+            Value::Int(Some(at)),
+            text(&look.access.actor),
+            text(&look.access.action),
+            text(look.document_id.as_ref().map_or("", Oid::as_str)),
+            text(&look.controller),
+            Value::Text(look.access.service_request.as_deref()),
+            Value::Text(look.access.purpose.as_deref()),
+            Value::Text(look.organisation.as_ref().map(Oid::as_str)),
+            octets(&look.person),
+            octets(&look.client),
+            Value::Text(look.detail.as_deref()),
+        ]
+    });
+    rows.collect()
 }
 
 fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: &'a str) -> Vec<Value<'a>> {
@@ -294,6 +334,7 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
         text(instance),
         Value::Int(Some(e.commit.at.plus(OUTBOX_LEASE).micros())),
         Value::Int(Some(0)),
+        Value::Int(e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)))),
     ]
 }
 

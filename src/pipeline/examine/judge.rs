@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::examined::{Accepted, Look};
+use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look};
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
@@ -15,17 +15,21 @@ use crate::crypto;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::finding::{Finding, Place};
+use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
-use crate::rules::decide;
-use crate::v3::frame::{self, Frame, FrameHead};
+use crate::domain::query::Want;
+use crate::rules::{decide, disclose};
+use crate::v3::event::EventFrame;
+use crate::v3::frame::{self, Content, Frame, FrameHead};
+use crate::v3::query;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
 use crate::xml::tree::{self, Document};
 
 /// What came of a message that is not refused.
 pub(super) enum Judged {
-    /// It can be archived.
-    Accepted(Box<Accepted>),
+    /// It can be decided.
+    Accepted(Accepted),
     /// It passed as far as it was looked at, with these warnings and signatures: the schema stage alone, or a profile whose documents are not archived.
     Checked(Vec<Finding>, Vec<SignatureFact>),
 }
@@ -42,7 +46,7 @@ struct Walked<'w, 'i> {
     text: &'w Prepassed<'i>,
     octets: Arc<Vec<u8>>,
     received: Option<Digest>,
-    carried: Option<(&'w Document<'w>, &'w Frame)>,
+    carried: Option<(&'w Document<'w>, &'w Frame, Option<Box<Invalidation>>)>,
 }
 
 impl Examiner {
@@ -52,6 +56,9 @@ impl Examiner {
         let schema = self.schema(&profile.schema)?;
         let decoded = prepass::decode(octets, taken(profile, stage), self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let text = prepass::walk(&decoded.text, schema.declared().identities()).inspect_err(|_| look.first_id(octets))?;
+        if stage == Stage::Schema && is_document(&text) {
+            return self.judge_schema(&text, octets.len(), profile).map(|warnings| Judged::Checked(warnings, Vec::new()));
+        }
         let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -64,7 +71,7 @@ impl Examiner {
                 let (octets, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (message, Some(digest)));
                 self.judge_document(Walked { tree: &message, text: &text, octets, received, carried: None }, profile, stage, look)
             }
-            Opened::Framed(mut frame) => {
+            Opened::Framed(frame) => {
                 look.framed = true;
                 look.service_request = Some(frame.service_request.code.clone());
                 look.purpose.clone_from(&frame.purpose);
@@ -78,25 +85,37 @@ impl Examiner {
                 if let Some(frame_schema) = &profile.frame {
                     stop_at_errors(self.schema(frame_schema)?.validate(text.text))?;
                 }
-                let octets = Arc::new(std::mem::take(&mut frame.document));
+                let mut frame = *frame;
+                let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Want::Metadata)) {
+                    Content::Document { octets, invalidates } => (Arc::new(octets), invalidates),
+                    Content::Event(event) => return self.judge_event(*event, frame.warnings, stage, look),
+                    Content::Query(want) => return self.judge_query(&message, want, frame, stage),
+                };
                 let decoded = prepass::decode(&octets, taken(profile, stage), self.site.octets.1)?;
                 let text = prepass::walk(&decoded.text, self.schema(&profile.schema)?.declared().identities())?;
                 let document = parse(text.text)?;
-                let walked = Walked { tree: &document, text: &text, octets: Arc::clone(&octets), received: None, carried: Some((&message, &frame)) };
+                let walked =
+                    Walked { tree: &document, text: &text, octets: Arc::clone(&octets), received: None, carried: Some((&message, &frame, invalidates)) };
                 self.judge_document(walked, profile, stage, look)
             }
         }
     }
 
-    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
-        let Walked { tree: document, text, octets, received, carried } = given;
-        if octets.len() > self.site.octets.1 {
+    /// The schema stage of a document: needs no tree, so the memory it takes does not grow with the number of elements.
+    fn judge_schema(&self, text: &Prepassed<'_>, octets: usize, profile: &Profile) -> Result<Vec<Finding>, Vec<Finding>> {
+        if octets > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
-        look.document_id = document_id(document);
         let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
         let mut warnings = stop_at_errors(found)?;
         warnings.extend(text.oddities());
+        Ok(warnings)
+    }
+
+    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let Walked { tree: document, text, octets, received, carried } = given;
+        look.document_id = document_id(document);
+        let mut warnings = self.judge_schema(text, octets.len(), profile)?;
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
@@ -116,11 +135,16 @@ impl Examiner {
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
-        warnings.extend(read.warnings);
+        // What the schema has told of an element the template need not tell again.
+        let news: Vec<Finding> =
+            read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
+        warnings.extend(news);
         let header = read.header;
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
-        if let Some((carrier, frame)) = carried {
+        let mut invalidates = None;
+        if let Some((carrier, frame, invalidation)) = carried {
+            invalidates = invalidation;
             warnings.extend(frame.warnings.iter().cloned());
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
@@ -130,13 +154,45 @@ impl Examiner {
         let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
-        Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, signatures, seal })))
+        Ok(Judged::Accepted(Accepted::Document(Box::new(AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates }))))
+    }
+
+    /// An event has no document to judge: what is left is the archive's to say.
+    fn judge_event(&self, frame: EventFrame, warnings: Vec<Finding>, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let EventFrame { mut request, client } = frame;
+        request.client = client.map(|client| crypto::hmac_sha256(&self.site.site_key, &client).unwrap_or(Digest::ZERO));
+        let target = request.target.id.as_ref().or(request.target.set_id.as_ref());
+        look.document_id = target.map(|id| id.as_str().to_owned());
+        if stage == Stage::Schema {
+            return Ok(Judged::Checked(warnings, Vec::new()));
+        }
+        Ok(Judged::Accepted(Accepted::Event(Box::new(AcceptedEvent { request, warnings }))))
+    }
+
+    /// A query has no document either: it is read, and the door of disclosure says whose registers it may look into.
+    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage) -> Result<Judged, Vec<Finding>> {
+        if stage == Stage::Schema {
+            return Ok(Judged::Checked(frame.warnings, Vec::new()));
+        }
+        let rules = &self.rules.query;
+        let hash = |octets: &[u8]| self.client_hash(octets);
+        let basis = frame.service_request.basis;
+        let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: None };
+        let registers = disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
+        Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.
     fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
         self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
     }
+}
+
+/// Whether the root element is a document's.
+fn is_document(text: &Prepassed<'_>) -> bool {
+    let (namespace, name) = text.root;
+    namespace == Some(tree::HL7) && name.rsplit(':').next() == Some("ClinicalDocument")
 }
 
 /// Which encodings are taken: the archive's rule is no part of the schema stage.
