@@ -40,6 +40,7 @@ pub async fn client(url: &str, replies: &str) -> AmqpClient {
 
 pub fn outgoing(message: Message, replies: &str) -> Outgoing {
     Outgoing {
+        through: None,
         queue: INBOUND.to_owned(),
         message_id: Some(message.id),
         correlation_id: None,

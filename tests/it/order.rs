@@ -35,7 +35,7 @@ struct Link {
 fn partition(spec: &DocumentSpec) -> String {
     let client = [b"1.2.246.21".as_slice(), b"\0", spec.person.hetu.as_bytes()].concat();
     let key: String = SITE_KEY.iter().map(|b| format!("{b:02x}")).collect();
-    let output = kit::run_with_input("openssl", &["dgst", "-sha256", "-mac", "HMAC", "-macopt", &format!("hexkey:{key}")], &client).must();
+    let output = kit::run_with_input("openssl", ["dgst", "-sha256", "-mac", "HMAC", "-macopt", &format!("hexkey:{key}")], &client).must();
     output.trim().rsplit(' ').next().unwrap()[..16].to_owned()
 }
 
