@@ -231,15 +231,17 @@ fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&
         found.push("the document is missing".to_owned());
         return;
     };
-    let archived = sha256(&document.octets);
-    if Some(archived) != entry.archived || archived != document.archived {
-        found.push("the archived octets have changed".to_owned());
-    }
     let (start, length) = document.splice;
     let received = match (document.octets.get(..start), document.octets.get(start.saturating_add(length)..)) {
         (Some(head), Some(tail)) => Some(sha256_parts(&[head, tail])),
         _ => None,
     };
+    let archived = sha256_parts(&[&document.octets, document.beside.as_deref().unwrap_or_default()]);
+    if Some(archived) != entry.archived || archived != document.archived {
+        // The octets by themselves are those received, so what changed is what was laid beside them.
+        let beside = document.beside.is_some() && received.is_some() && received == entry.document && Some(archived) != entry.archived;
+        found.push(if beside { "the signature beside the document has changed" } else { "the archived octets have changed" }.to_owned());
+    }
     if received.is_none() || received != entry.document || received != Some(document.received) {
         found.push("without our signature the octets are not those received".to_owned());
     }

@@ -90,7 +90,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
 fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Result<Archive, Outage> {
     let signer = setting.signer;
     let sealed = seal::seal_with(&accepted.document, &accepted.seal, (signer.algorithm(), signer.certificate()), setting.at, |octets| signer.sign(octets))?;
-    let archived = crypto::sha256(&sealed.octets);
+    let archived = crypto::sha256_parts(&[&sealed.octets, sealed.beside.as_deref().unwrap_or_default()]);
     let warnings = located(setting, accepted, warnings);
     let outcome = ack::outcome_digest(AckType::Accept, &warnings);
     let answer = answer(setting, AckType::Accept, warnings);
@@ -106,6 +106,7 @@ fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> 
         frame: setting.examined.frame_id(),
         octets: Arc::new(sealed.octets),
         splice: sealed.splice,
+        beside: sealed.beside,
         received: accepted.received,
         archived,
         entry,

@@ -132,8 +132,10 @@ pub struct StoredDocument {
     pub splice: (usize, usize),
     /// The SHA-256 kept beside it: of the document as received.
     pub received: Digest,
-    /// The SHA-256 kept beside it: of `octets`.
+    /// The SHA-256 kept beside it: of `octets`, and of `beside` after them.
     pub archived: Digest,
+    /// Our signature's own document, where it is kept beside.
+    pub beside: Option<Vec<u8>>,
     /// When it was archived.
     pub at: Moment,
     /// The header facts kept beside it, for comparison with the octets; `None` when they cannot be read.

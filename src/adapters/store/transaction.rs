@@ -77,15 +77,15 @@ pub(super) async fn run(line: &mut Line, commits: &[&Commit], instance: &str, en
 }
 
 fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
-    let mut documents: Vec<(&str, &[u8])> = commits
+    let mut documents: Vec<(&str, &[u8], Option<&[u8]>)> = commits
         .iter()
         .filter_map(|commit| match &commit.effect {
-            Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice())),
+            Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice(), archive.beside.as_deref())),
             Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
-    documents.sort_unstable_by_key(|(id, _)| *id);
-    documents.into_iter().map(|(id, octets)| vec![text(id), Value::Octets(Some(octets))]).collect()
+    documents.sort_unstable_by_key(|(id, ..)| *id);
+    documents.into_iter().map(|(id, octets, beside)| vec![text(id), Value::Octets(Some(octets)), Value::Octets(beside)]).collect()
 }
 
 const HEAD: &str = "SELECT position, hash, documents, messages, accepted, refused FROM head WHERE id = 1";

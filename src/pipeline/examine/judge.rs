@@ -7,9 +7,10 @@ use super::examined::{Accepted, Look};
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
+use crate::cda::plain;
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{Layout, SignatureFact, SignerRule};
-use crate::codes::profiles::{EncodingRule, Profile};
+use crate::codes::profiles::{EncodingRule, Profile, TemplateUse};
 use crate::codes::signatures::SigningPlace;
 use crate::crypto;
 use crate::domain::code::Code;
@@ -93,7 +94,10 @@ impl Examiner {
         if octets.len() > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
-        look.document_id = document_id(document);
+        look.document_id = match profile.templates {
+            TemplateUse::Header => plain::document_id(document).map(|id| id.as_str().to_owned()),
+            TemplateUse::Group | TemplateUse::None => document_id(document),
+        };
         let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
         let mut warnings = stop_at_errors(found)?;
         warnings.extend(text.oddities());
@@ -115,9 +119,14 @@ impl Examiner {
             return Ok(Judged::Checked(warnings, signatures));
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
-        let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
-        warnings.extend(read.warnings);
-        let header = read.header;
+        let header = match profile.templates {
+            TemplateUse::Header => plain::read(document, &hash)?,
+            TemplateUse::Group | TemplateUse::None => {
+                let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
+                warnings.extend(read.warnings);
+                read.header
+            }
+        };
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
         if let Some((carrier, frame)) = carried {
@@ -125,9 +134,12 @@ impl Examiner {
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
-        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
-        let signatures = layout.verify(&self.site.anchors, &rule)?;
-        let seal = SealPoint::in_layout(&layout)?;
+        let (signatures, seal) = if profile.signing == SigningPlace::Detached {
+            (Vec::new(), SealPoint::beside(&layout, &octets)?)
+        } else {
+            let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
+            (layout.verify(&self.site.anchors, &rule)?, SealPoint::in_layout(&layout)?)
+        };
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, signatures, seal })))
