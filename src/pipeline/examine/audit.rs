@@ -9,6 +9,7 @@ use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header};
 use crate::domain::finding::Finding;
 use crate::domain::oid::Oid;
+use crate::pipeline::audit::Looked;
 use crate::ports::archive::StoredDocument;
 use crate::xml::prepass::{self, Encoding};
 use crate::xml::tree::{self, Document};
@@ -21,15 +22,15 @@ pub struct OwnSigner {
 }
 
 impl Examiner {
-    /// What is wrong with an archived document: it must parse, bear its id, and every signature in it must verify, ours among them. Empty when all is well.
+    /// What is wrong with an archived document: it must parse, bear its id, and every signature in it must verify, ours as the last. Gives those it came with.
     #[must_use]
-    pub fn audit(&self, stored: &StoredDocument, own: &OwnSigner) -> Vec<String> {
-        let place = place_of(stored);
+    pub fn audit(&self, stored: &StoredDocument, own: &OwnSigner) -> Looked {
+        let place = signing_place(stored);
         let taken = if place == SigningPlace::Detached { Encoding::Any } else { Encoding::Utf8Only };
         let Ok(decoded) = prepass::decode(&stored.octets, taken, usize::MAX) else {
-            return vec!["the octets are not in an encoding that is archived".to_owned()];
+            return unreadable("the octets are not in an encoding that is archived");
         };
-        let Ok(document) = tree::parse(&decoded.text) else { return vec!["the octets are not well-formed".to_owned()] };
+        let Ok(document) = tree::parse(&decoded.text) else { return unreadable("the octets are not well-formed") };
         let mut faults = Vec::new();
         let id = if is_social(stored) { document_id(&document) } else { plain::document_id(&document).map(|id| id.as_str().to_owned()) };
         if id.as_deref() != Some(stored.id.as_str()) {
@@ -44,11 +45,18 @@ impl Examiner {
             SigningPlace::SocialHeader | SigningPlace::PatientHeader => verify::verify_within(&document, profile, &self.site.anchors, &rule).map_err(named),
         };
         match verdict {
-            Ok(signatures) if signatures.iter().any(|s| s.kind == verify::Kind::System) => {}
-            Ok(_) => faults.push("no system signature".to_owned()),
-            Err(found) => faults.extend(found),
+            // Ours is the last: it was put behind those that came.
+            Ok(mut signatures) => {
+                if !signatures.pop().is_some_and(|ours| ours.kind == verify::Kind::System) {
+                    faults.push("no system signature".to_owned());
+                }
+                Looked { faults, signatures }
+            }
+            Err(found) => {
+                faults.extend(found);
+                Looked { faults, signatures: Vec::new() }
+            }
         }
-        faults
     }
 
     /// Our signature that lies beside the document.
@@ -89,13 +97,18 @@ fn is_social(stored: &StoredDocument) -> bool {
 }
 
 /// Where our signature stands. Of documents outside the social register those that were not touched have it beside them.
-fn place_of(stored: &StoredDocument) -> SigningPlace {
+#[must_use]
+pub fn signing_place(stored: &StoredDocument) -> SigningPlace {
     match (is_social(stored), stored.splice.1) {
         _ if stored.beside.is_some() => SigningPlace::Detached,
         (true, _) => SigningPlace::SocialHeader,
         (false, 0) => SigningPlace::Detached,
         (false, _) => SigningPlace::PatientHeader,
     }
+}
+
+fn unreadable(what: &str) -> Looked {
+    Looked { faults: vec![what.to_owned()], signatures: Vec::new() }
 }
 
 fn named(findings: Vec<Finding>) -> Vec<String> {

@@ -137,9 +137,17 @@ fn a_token_says_under_its_signature_whose_certificate_it_is() {
         // Another certificate of the same name, number and key, exchanged for the signer's in the token: its signature verifies under both.
         let (der, twin) = (folder.join("tsa.der"), folder.join("twin.der"));
         assert!(openssl(folder, "x509 -in tsa.pem -outform DER -out tsa.der"));
-        let number = String::from_utf8(std::process::Command::new("openssl").current_dir(folder).args(["x509", "-in", "tsa.pem", "-noout", "-serial"]).output().unwrap().stdout).unwrap();
+        let number = String::from_utf8(
+            std::process::Command::new("openssl").current_dir(folder).args(["x509", "-in", "tsa.pem", "-noout", "-serial"]).output().unwrap().stdout,
+        )
+        .unwrap();
         let number = number.trim().strip_prefix("serial=").unwrap();
-        assert!(openssl(folder, &format!("x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -set_serial 0x{number} -extfile c.cnf -extensions leaf -outform DER -out twin.der -days 19")));
+        assert!(openssl(
+            folder,
+            &format!(
+                "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -set_serial 0x{number} -extfile c.cnf -extensions leaf -outform DER -out twin.der -days 19"
+            )
+        ));
         let (der, twin) = (std::fs::read(der).unwrap(), std::fs::read(twin).unwrap());
         assert_eq!(der.len(), twin.len(), "they differ in their last day and their issuer's signature");
         let at = token.windows(der.len()).position(|window| window == der).unwrap();
