@@ -4,6 +4,7 @@ mod checkpoints;
 mod crowd;
 mod damage;
 mod hold;
+mod killed;
 mod make;
 mod outage;
 mod place;

@@ -118,6 +118,21 @@ fn a_token_says_under_its_signature_whose_certificate_it_is() {
         let temp = kit::temp_dir();
         let folder = temp.path();
         authority_naming(folder, "critical,timeStamping", named_by);
+        // Another certificate of the same name, number and key.
+        let (der, twin) = (folder.join("tsa.der"), folder.join("twin.der"));
+        assert!(openssl(folder, "x509 -in tsa.pem -outform DER -out tsa.der"));
+        let number = String::from_utf8(
+            std::process::Command::new("openssl").current_dir(folder).args(["x509", "-in", "tsa.pem", "-noout", "-serial"]).output().unwrap().stdout,
+        )
+        .unwrap();
+        let number = number.trim().strip_prefix("serial=").unwrap();
+        assert!(openssl(
+            folder,
+            &format!(
+                "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -set_serial 0x{number} -extfile c.cnf -extensions leaf -outform DER -out twin.der -days 19"
+            )
+        ));
+        let (der, twin) = (std::fs::read(der).unwrap(), std::fs::read(twin).unwrap());
         assert!(openssl(folder, &format!("ts -query -digest {digest} -sha256 -cert -out q.tsq")));
         assert!(openssl(folder, "ts -reply -config c.cnf -section t -queryfile q.tsq -token_out -out token"));
         let token = std::fs::read(folder.join("token")).unwrap();
@@ -134,21 +149,7 @@ fn a_token_says_under_its_signature_whose_certificate_it_is() {
             assert_eq!(openssl(folder, &format!("ts -verify -digest {digest} -in plain -token_in -CAfile ca.pem")), is_named);
         }
 
-        // Another certificate of the same name, number and key, exchanged for the signer's in the token: its signature verifies under both.
-        let (der, twin) = (folder.join("tsa.der"), folder.join("twin.der"));
-        assert!(openssl(folder, "x509 -in tsa.pem -outform DER -out tsa.der"));
-        let number = String::from_utf8(
-            std::process::Command::new("openssl").current_dir(folder).args(["x509", "-in", "tsa.pem", "-noout", "-serial"]).output().unwrap().stdout,
-        )
-        .unwrap();
-        let number = number.trim().strip_prefix("serial=").unwrap();
-        assert!(openssl(
-            folder,
-            &format!(
-                "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -set_serial 0x{number} -extfile c.cnf -extensions leaf -outform DER -out twin.der -days 19"
-            )
-        ));
-        let (der, twin) = (std::fs::read(der).unwrap(), std::fs::read(twin).unwrap());
+        // The twin exchanged for the signer's in the token: its signature verifies under both.
         assert_eq!(der.len(), twin.len(), "they differ in their last day and their issuer's signature");
         let at = token.windows(der.len()).position(|window| window == der).unwrap();
         let exchanged = [&token[..at], &twin, &token[at + der.len()..]].concat();

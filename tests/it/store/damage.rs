@@ -142,7 +142,7 @@ pub async fn an_audit_goes_on_where_another_ended(place: Place) {
     let whole = audit(&*archive_, Plan::new(Arc::new(|_| Looked::default()), 1), &mut |report, _| so_far = report.clone()).await.unwrap();
     assert_eq!((so_far.entries, so_far.head), (whole.entries, whole.head));
     done(archive_.commit(refuse(b"<later/>", "E100")).await.unwrap());
-    let plan = Plan { so_far: so_far.clone(), ..Plan::new(Arc::new(|_| vec!["looked at again".to_owned()]), 1) };
+    let plan = Plan { so_far: so_far.clone(), ..Plan::new(Arc::new(|_| Looked { faults: vec!["looked at again".to_owned()], ..Looked::default() }), 1) };
     let rest = audit(&*archive_, plan, &mut |_, _| ()).await.unwrap();
     assert!(rest.is_clean() && rest.entries == whole.entries + 1, "{:?}", rest.faults);
     // An entry that changed under the earlier audit's feet is seen.

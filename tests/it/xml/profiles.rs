@@ -91,7 +91,7 @@ fn the_archive_takes_utf_8_and_the_schema_stage_everything() {
             assert!(examiner.validate_as(profile, &octets, Stage::Schema).is_empty(), "{profile} {code:?}");
             let found = examiner.validate_as(profile, &octets, Stage::All);
             assert_eq!(found.iter().any(|f| f.is_error()), utf8_only, "{profile}: {:?}", told(&found));
-            assert_eq!(found[0].code == code, utf8_only, "{profile}: {:?}", told(&found));
+            assert_eq!(found.first().is_some_and(|f| f.code == code), utf8_only, "{profile}: {:?}", told(&found));
         }
     }
     // Places are those of the file, whatever its encoding.
