@@ -5,6 +5,7 @@ use super::catalogue::Catalogue;
 use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::json::JsonRules;
+use super::lifecycle::Lifecycle;
 use super::profiles::Profiles;
 use super::requests::Services;
 use super::rules::Rules;
@@ -28,6 +29,8 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// Why documents are invalidated and reinstated.
+    pub lifecycle: Lifecycle,
     /// What documents are checked as.
     pub profiles: Profiles,
     /// What is known of single controllers.
@@ -60,6 +63,7 @@ impl RuleSet {
             catalogue: Catalogue::load(files)?,
             profiles: Profiles::load(files, &services)?,
             services,
+            lifecycle: Lifecycle::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

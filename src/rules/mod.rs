@@ -2,5 +2,6 @@
 
 pub mod decide;
 pub mod examples;
+pub mod lifecycle;
 pub mod links;
 pub mod versions;
