@@ -101,6 +101,7 @@ pub struct Config {
     pub id_root: Oid,
     pub code_system: Oid,
     pub receivers: Vec<String>,
+    pub keep_query_answers: Duration,
     pub rules_folder: Option<PathBuf>,
     pub profile_schemas: BTreeMap<String, PathBuf>,
     pub sosmeta_folder: Option<PathBuf>,
@@ -122,6 +123,7 @@ pub struct Config {
 pub struct Inbound {
     pub name: String,
     pub queue: String,
+    pub partitions: u16,
     pub prefetch: u16,
     pub profile: String,
     pub sender: Option<String>,
@@ -195,6 +197,7 @@ impl Config {
                     return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
                 }
                 Ok(Inbound {
+                    partitions: partitions(&name, q.partitions, q.prefetch)?,
                     queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
                     prefetch: q.prefetch,
                     profile: q.profile,
@@ -250,6 +253,10 @@ impl Config {
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
+            keep_query_answers: match raw.answer.keep_query_answers_hours {
+                hours @ 0..=8760 => Duration::from_secs(hours * 3600),
+                hours => return Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
+            },
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
             sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),
@@ -275,6 +282,20 @@ impl Config {
             log_level: raw.telemetry.level,
         })
     }
+}
+
+/// Bounded, and each queue with room for one message at least: what is in hand stays within `prefetch`.
+fn partitions(name: &str, partitions: u16, prefetch: u16) -> Result<u16, ConfigFault> {
+    if partitions > limits::PARTITIONS {
+        return Err(ConfigFault(format!("[inbound.{name}] partitions = {partitions}: say 0 to {}", limits::PARTITIONS)));
+    }
+    if partitions > 0 && prefetch <= partitions {
+        let least = partitions + 1;
+        return Err(ConfigFault(format!(
+            "[inbound.{name}] prefetch = {prefetch} is shared out among the queue and its {partitions} partitions: say {least} or more"
+        )));
+    }
+    Ok(partitions)
 }
 
 fn some(text: String) -> Option<String> {
@@ -418,6 +439,15 @@ mod tests {
             let fault = Config::check(Raw::default(), &|n| (n == name).then(|| url.to_owned())).unwrap_err();
             assert!(fault.0.contains(name) && !fault.0.contains("s3cret"), "{fault}");
         }
+    }
+
+    #[test]
+    fn partitions_are_bounded_and_share_the_prefetch() {
+        assert_eq!(check("").unwrap().inbound[0].partitions, 0);
+        assert_eq!(check("[inbound.main]\npartitions = 64").unwrap().inbound[0].partitions, 64);
+        assert!(check("[inbound.main]\npartitions = 65").unwrap_err().0.contains("0 to 64"));
+        assert!(check("[inbound.main]\npartitions = 8\nprefetch = 8").unwrap_err().0.contains("9 or more"));
+        assert!(check("[inbound.main]\npartitions = 8\nprefetch = 9").is_ok());
     }
 
     #[test]

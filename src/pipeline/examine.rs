@@ -2,6 +2,7 @@
 //! The gateway, `arkki validate` and the demo call the same functions, so they give the same verdict.
 
 mod audit;
+mod client;
 mod examined;
 mod judge;
 mod schemas;
@@ -146,6 +147,12 @@ impl Examiner {
     #[must_use]
     pub const fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// A person's id (root, NUL, extension) as the archive knows it: hashed with the site's key.
+    #[must_use]
+    pub fn client_hash(&self, octets: &[u8]) -> Digest {
+        crypto::hmac_sha256(&self.site.site_key, octets).unwrap_or(Digest::ZERO)
     }
 
     /// The sentences.

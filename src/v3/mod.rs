@@ -1,6 +1,8 @@
-//! Floor 1: HL7 V3 messages: frames in, acknowledgements out.
+//! Floor 1: HL7 V3 messages: frames and queries in, acknowledgements and answers out.
 
 pub mod ack;
 pub mod event;
 pub mod frame;
 mod payload;
+pub mod query;
+pub mod response;

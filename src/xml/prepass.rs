@@ -198,6 +198,8 @@ struct Walk<'a, 'i> {
     ids: HashSet<Cow<'a, str>>,
     twice: Vec<(u32, &'a str)>,
     references: HashMap<Cow<'a, str>, (u32, &'a str)>,
+    /// Comments, instructions and runs of text so far: with the elements they are the tree's nodes.
+    asides: usize,
 }
 
 impl<'a, 'i> Walk<'a, 'i> {
@@ -213,13 +215,23 @@ impl<'a, 'i> Walk<'a, 'i> {
             ids: HashSet::new(),
             twice: Vec::new(),
             references: HashMap::new(),
+            asides: 0,
         }
     }
 
     fn run(&mut self) -> Result<Prepassed<'a>, Fault> {
         let mut scanner = Scanner::new(self.text);
+        let mut in_text = false;
         while let Some(token) = scanner.token()? {
             let at = scanner.token_at();
+            let is_text = matches!(token, Token::Text(_) | Token::CData);
+            if matches!(token, Token::Aside) || (is_text && !in_text && !self.open.is_empty()) {
+                self.asides += 1;
+                if self.counts.elements + self.asides > limits::NODES {
+                    return Err(Fault { at, code: Code::E111, rule: "too many pieces" });
+                }
+            }
+            in_text = is_text;
             match token {
                 Token::Start { name, empty } => {
                     self.start(name, at, scanner.attributes())?;

@@ -5,6 +5,7 @@ mod encoding;
 mod frame;
 mod link;
 mod metadata;
+mod query;
 mod rules;
 mod schema;
 mod signature;
@@ -68,6 +69,8 @@ impl Fault {
             encoding::FAULTS,
             rules::FAULTS,
             body::LATER,
+            // Last: none of these takes a number from its place.
+            query::FAULTS,
         ]
         .into_iter()
         .flatten()

@@ -18,8 +18,10 @@ use crate::domain::digest::Digest;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
-use crate::rules::decide;
+use crate::domain::query::Want;
+use crate::rules::{decide, disclose};
 use crate::v3::event::EventFrame;
+use crate::v3::query;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
@@ -82,10 +84,10 @@ impl Examiner {
                     stop_at_errors(self.schema(frame_schema)?.validate(text.text))?;
                 }
                 let mut frame = *frame;
-                let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Box::default())) {
+                let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Want::Metadata)) {
                     Content::Document { octets, invalidates } => (Arc::new(octets), invalidates),
                     Content::Event(event) => return self.judge_event(*event, frame.warnings, stage, look),
-                    Content::Query(query) => return Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query: *query, warnings: frame.warnings })))),
+                    Content::Query(want) => return self.judge_query(&message, want, frame, stage),
                 };
                 let decoded = prepass::decode(&octets, taken(profile, stage), self.site.octets.1)?;
                 let text = prepass::walk(&decoded.text, self.schema(&profile.schema)?.declared().identities())?;
@@ -165,6 +167,22 @@ impl Examiner {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
         Ok(Judged::Accepted(Accepted::Event(Box::new(AcceptedEvent { request, warnings }))))
+    }
+
+    /// A query has no document either: it is read, and the door of disclosure says whose registers it may look into.
+    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage) -> Result<Judged, Vec<Finding>> {
+        if stage == Stage::Schema {
+            return Ok(Judged::Checked(frame.warnings, Vec::new()));
+        }
+        let rules = &self.rules.query;
+        let hash = |octets: &[u8]| self.client_hash(octets);
+        let basis = frame.service_request.basis;
+        let query::Read { query, place } =
+            query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: None };
+        let registers =
+            disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
+        Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.
