@@ -5,6 +5,7 @@ use crate::cda::header;
 use crate::cda::open::{self, Opened};
 use crate::crypto;
 use crate::domain::digest::Digest;
+use crate::v3::frame::Content;
 use crate::xml::identity::Identities;
 use crate::xml::prepass::{self, Encoding};
 use crate::xml::tree;
@@ -20,7 +21,9 @@ impl Examiner {
         match open::open(&message, &self.rules, &self.site.frames).ok()? {
             Opened::Bare => self.client_of(&message),
             Opened::Framed(frame) => {
-                let decoded = prepass::decode(&frame.document, Encoding::Any, self.site.octets.1).ok()?;
+                // An event and a query bring no document: the one is ordered by the archive, the other needs no order.
+                let Content::Document { octets, .. } = &frame.content else { return None };
+                let decoded = prepass::decode(octets, Encoding::Any, self.site.octets.1).ok()?;
                 let walked = prepass::walk(&decoded.text, &Identities::usual()).ok()?;
                 self.client_of(&tree::parse(walked.text).ok()?)
             }
