@@ -69,11 +69,37 @@ async fn put(behind: &Behind, column: &str, octets: &[u8], position: u64) {
     behind.run(&format!("UPDATE document_octets SET {column} = {value} WHERE document_id = (SELECT id FROM document WHERE position = {position})")).await;
 }
 
+/// The commands of docs/signatures.md and docs/checkpoints.md that an auditor of such a document gives.
+fn as_the_docs_say(gateway: &Gateway, there: &StoredDocument, checkpoints: &Path) {
+    let folder = gateway.folder.path();
+    let (file, signature) = (write(folder, "out.xml", &there.octets), write(folder, "out.sig.xml", there.beside.as_ref().unwrap()));
+    let anchor = kit::repository().join("samples/keys/ca.pem");
+    let paths = [&file, &signature, &anchor, checkpoints].map(|path| path.to_str().unwrap().to_owned());
+    let [file, signature, anchor, checkpoints] = paths.each_ref().map(String::as_str);
+    let arkki = |arguments: &[&str]| gateway.arkki(arguments).must();
+    assert!(arkki(&["signature", "verify", "--beside", signature, "--trust", anchor, file]).contains("VALID"));
+    for language in ["fi", "sv", "en"] {
+        let said = arkki(&["signature", "verify", "--archived", there.id.as_str(), "--language", language]);
+        assert!(!said.contains(['{', '}', '✗']), "{said}");
+    }
+    assert!(arkki(&["audit", "--checkpoint", checkpoints]).contains(" 0 faults"));
+    assert!(arkki(&["checkpoint", "verify", checkpoints]).contains(" 0 faults"));
+    assert!(!arkki(&["checkpoint", "list"]).contains("no checkpoint"));
+    assert!(arkki(&["audit", "--from", "2", "--trust", anchor]).contains(" 0 faults"));
+    assert!(arkki(&["keys", "rehearse"]).contains("signed a shadow document"));
+    assert!(arkki(&["doctor"]).contains("at the ledger's end"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_documents_are_archived_untouched_and_every_bit_beside_them_is_watched() {
     for postgres in [true, false] {
         let database = if postgres { Some(kit::postgres::database().await) } else { None };
-        let gateway = Gateway::new(database.as_ref().map(|d| d.url.clone()), "[inbound.main]\nprofile = \"cda-r2\"\n").await;
+        let lines = kit::temp_dir();
+        let gateway = Gateway::new(
+            database.as_ref().map(|d| d.url.clone()),
+            &format!("[inbound.main]\nprofile = \"cda-r2\"\n[checkpoint]\nfile = {:?}\n", lines.path().join("checkpoints")),
+        )
+        .await;
         let mut serve = gateway.serve(&[]);
         let set = "<setId root=\"1.2.246.10.99999992.80\"/>";
         let first = document("a/1", &format!("{set}<versionNumber value=\"1\"/>"), "");
@@ -103,6 +129,8 @@ async fn plain_documents_are_archived_untouched_and_every_bit_beside_them_is_wat
             *changed.last_mut().unwrap() ^= 1;
             assert!(!xmlsec1(&changed, &signature), "xmlsec1 is a judge");
         }
+
+        as_the_docs_say(&gateway, &documents[0], &lines.path().join("checkpoints"));
 
         let behind = database.as_ref().map_or_else(|| Behind::Sqlite(gateway.archive_url.clone()), |d| Behind::Postgres(d.name.clone()));
         let there = &documents[1];
