@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
-use super::raw::Raw;
+use super::raw::{Raw, RawInbound};
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::limits;
@@ -189,23 +189,7 @@ impl Config {
             return Err(ConfigFault("no [inbound.NAME]: Arkki would have no queue to read".into()));
         }
         let oid = |text: &str, option: &str| Oid::parse(text).map_err(|_| ConfigFault(format!("{option} = {text:?} is not an OID")));
-        let inbound = raw
-            .inbound
-            .into_iter()
-            .map(|(name, q)| {
-                if q.prefetch == 0 {
-                    return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
-                }
-                Ok(Inbound {
-                    partitions: partitions(&name, q.partitions, q.prefetch)?,
-                    queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
-                    prefetch: q.prefetch,
-                    profile: q.profile,
-                    sender: some(q.sender),
-                    name,
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let inbound = raw.inbound.into_iter().map(inbound).collect::<Result<Vec<_>, _>>()?;
         let broker_url = secret_url(&raw.broker.url, &raw.broker.password_file, "ARKKI_BROKER_URL", "[broker] url", variable)?;
         let archive_url = secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?;
         schemed(&broker_url, &["amqp", "amqps"], "[broker] url or ARKKI_BROKER_URL")?;
@@ -253,10 +237,7 @@ impl Config {
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
-            keep_query_answers: match raw.answer.keep_query_answers_hours {
-                hours @ 0..=8760 => Duration::from_secs(hours * 3600),
-                hours => return Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
-            },
+            keep_query_answers: keep_query_answers(raw.answer.keep_query_answers_hours)?,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
             sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),
@@ -281,6 +262,27 @@ impl Config {
             },
             log_level: raw.telemetry.level,
         })
+    }
+}
+
+fn inbound((name, q): (String, RawInbound)) -> Result<Inbound, ConfigFault> {
+    if q.prefetch == 0 {
+        return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
+    }
+    Ok(Inbound {
+        partitions: partitions(&name, q.partitions, q.prefetch)?,
+        queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
+        prefetch: q.prefetch,
+        profile: q.profile,
+        sender: some(q.sender),
+        name,
+    })
+}
+
+fn keep_query_answers(hours: u64) -> Result<Duration, ConfigFault> {
+    match hours {
+        0..=8760 => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
     }
 }
 

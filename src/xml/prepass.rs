@@ -44,6 +44,8 @@ pub struct Prepassed<'a> {
     pub attributes: usize,
     /// How many levels there are.
     pub depth: usize,
+    /// The root element's namespace and name as written, with its prefix.
+    pub root: (Option<&'a str>, &'a str),
     /// Signs of trouble, for [`Prepassed::oddities`].
     marks: Marks,
 }
@@ -211,7 +213,7 @@ impl<'a, 'i> Walk<'a, 'i> {
             marks: Vec::new(),
             scope: Scope::default(),
             names: Names::default(),
-            counts: Prepassed { text, elements: 0, attributes: 0, depth: 0, marks: Marks::default() },
+            counts: Prepassed { text, elements: 0, attributes: 0, depth: 0, root: (None, ""), marks: Marks::default() },
             ids: HashSet::new(),
             twice: Vec::new(),
             references: HashMap::new(),
@@ -286,6 +288,9 @@ impl<'a, 'i> Walk<'a, 'i> {
         let namespace = self.scope.of(name).map_err(|_| Fault::new(at, "a prefix that is not declared"))?;
         if let Some(open) = self.open.last_mut() {
             open.namespace = namespace;
+        }
+        if self.counts.elements == 0 {
+            self.counts.root = (namespace, name);
         }
         self.scope.check(attributes)?;
         let ordinal = u32::try_from(self.counts.elements).unwrap_or(u32::MAX);

@@ -21,8 +21,8 @@ use crate::domain::limits;
 use crate::domain::query::Want;
 use crate::rules::{decide, disclose};
 use crate::v3::event::EventFrame;
-use crate::v3::query;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
+use crate::v3::query;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
 use crate::xml::tree::{self, Document};
@@ -57,6 +57,9 @@ impl Examiner {
         let schema = self.schema(&profile.schema)?;
         let decoded = prepass::decode(octets, taken(profile, stage), self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let text = prepass::walk(&decoded.text, schema.declared().identities()).inspect_err(|_| look.first_id(octets))?;
+        if stage == Stage::Schema && is_document(&text) {
+            return self.judge_schema(&text, octets.len(), profile).map(|warnings| Judged::Checked(warnings, Vec::new()));
+        }
         let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -99,18 +102,24 @@ impl Examiner {
         }
     }
 
-    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
-        let Walked { tree: document, text, octets, received, carried } = given;
-        if octets.len() > self.site.octets.1 {
+    /// The schema stage of a document: needs no tree, so the memory it takes does not grow with the number of elements.
+    fn judge_schema(&self, text: &Prepassed<'_>, octets: usize, profile: &Profile) -> Result<Vec<Finding>, Vec<Finding>> {
+        if octets > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
+        let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
+        let mut warnings = stop_at_errors(found)?;
+        warnings.extend(text.oddities());
+        Ok(warnings)
+    }
+
+    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let Walked { tree: document, text, octets, received, carried } = given;
         look.document_id = match profile.templates {
             TemplateUse::Header => plain::document_id(document).map(|id| id.as_str().to_owned()),
             TemplateUse::Group | TemplateUse::None => document_id(document),
         };
-        let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
-        let mut warnings = stop_at_errors(found)?;
-        warnings.extend(text.oddities());
+        let mut warnings = self.judge_schema(text, octets.len(), profile)?;
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
@@ -133,7 +142,10 @@ impl Examiner {
             TemplateUse::Header => plain::read(document, &hash)?,
             TemplateUse::Group | TemplateUse::None => {
                 let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
-                warnings.extend(read.warnings);
+                // What the schema has told of an element the template need not tell again.
+                let news: Vec<Finding> =
+                    read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
+                warnings.extend(news);
                 read.header
             }
         };
@@ -177,11 +189,9 @@ impl Examiner {
         let rules = &self.rules.query;
         let hash = |octets: &[u8]| self.client_hash(octets);
         let basis = frame.service_request.basis;
-        let query::Read { query, place } =
-            query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
         let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: None };
-        let registers =
-            disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
+        let registers = disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
         Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
     }
 
@@ -189,6 +199,12 @@ impl Examiner {
     fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
         self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
     }
+}
+
+/// Whether the root element is a document's.
+fn is_document(text: &Prepassed<'_>) -> bool {
+    let (namespace, name) = text.root;
+    namespace == Some(tree::HL7) && name.rsplit(':').next() == Some("ClinicalDocument")
 }
 
 /// Which encodings are taken: the archive's rule is no part of the schema stage.
