@@ -146,11 +146,27 @@ pub fn revocations(config: &Config) -> Result<Revocations, ConfigFault> {
 /// # Errors
 /// What is wrong with rules, schemas, anchors or the site key.
 pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
+    examiner_with(config, site_key(config)?)
+}
+
+/// The site's key for client ids.
+///
+/// # Errors
+/// It cannot be read, or is too short to hide anything.
+pub fn site_key(config: &Config) -> Result<Vec<u8>, ConfigFault> {
     let site_key = read_octets(&config.site_key_file)?;
     if site_key.len() < 32 {
         return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
     }
-    examiner_with(config, site_key)
+    Ok(site_key)
+}
+
+/// As [`examiner_with`], with no schema compiled: to read messages and judge none.
+///
+/// # Errors
+/// What is wrong with rules or anchors.
+pub fn examiner_to_read(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
+    examiner_of(config, site_key).map(|(examiner, _)| examiner)
 }
 
 /// As [`examiner`], with a site key of the caller's.
@@ -238,6 +254,7 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
     let inbound = config.inbound.iter().map(|q| InboundQueue {
         name: q.name.clone(),
         queue: q.queue.clone(),
+        partitions: q.partitions,
         prefetch: q.prefetch,
         profile: q.profile.clone(),
         sender: q.sender.clone(),
@@ -267,6 +284,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let keys: Arc<dyn Keys> = Arc::<Keyring>::clone(&ring);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
     let stamper = stamper(config, &entropy)?;
+    let revocation = Arc::new(revocations(config)?);
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
@@ -275,13 +293,13 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         checkpoints: store,
         file: config.checkpoint_file.as_ref().map(|path| Arc::new(LineFile::new(path)) as Arc<dyn CheckpointFile>),
         stamper,
-        evidence: Arc::new(SiteEvidence::new(Arc::clone(&keys), &examiner.site().anchors, config.crls.clone())),
+        evidence: Arc::new(SiteEvidence::new(Arc::clone(&keys), &examiner.site().anchors, config.crls.clone(), Arc::clone(&revocation))),
         clock: Arc::clone(&clock),
         instance: config.instance.clone(),
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, keys, revocation: Arc::new(revocations(config)?), clock, checkpoints };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

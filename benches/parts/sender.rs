@@ -40,6 +40,7 @@ pub async fn client(url: &str, replies: &str) -> AmqpClient {
 
 pub fn outgoing(message: Message, replies: &str) -> Outgoing {
     Outgoing {
+        through: None,
         queue: INBOUND.to_owned(),
         message_id: Some(message.id),
         correlation_id: None,
@@ -47,6 +48,7 @@ pub fn outgoing(message: Message, replies: &str) -> Outgoing {
         content_type: Some("application/xml".to_owned()),
         user_id: Some("guest".to_owned()),
         body: Arc::new(message.octets),
+        through: None,
     }
 }
 

@@ -102,7 +102,7 @@ pub fn run() -> ExitCode {
         Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),
-        Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
+        Command::Topology(command) => with(config(), |c| topology::run(&command, &c, json)),
         Command::Keys(command) => with(config(), |c| keys::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),

@@ -58,7 +58,13 @@ section!(RawBroker {
     delivery_limit: u32 = 100,
 });
 
-section!(RawInbound { queue: String = "arkki.inbound".into(), prefetch: u16 = 256, profile: String = "kanta-social".into(), sender: String = String::new() });
+section!(RawInbound {
+    queue: String = "arkki.inbound".into(),
+    partitions: u16 = 0,
+    prefetch: u16 = 256,
+    profile: String = "kanta-social".into(),
+    sender: String = String::new(),
+});
 
 section!(RawReply { default_route: String = String::new(), allow_anonymous: bool = false });
 

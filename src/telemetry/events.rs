@@ -171,6 +171,38 @@ pub fn broker_connection(up: bool, detail: &str) {
     }
 }
 
+/// What became of a partition, seen from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// The broker gives us its messages.
+    Taken,
+    /// Left to another instance that has fewer; all in hand was settled.
+    Yielded,
+    /// Left because we stop or pause; all in hand was settled.
+    Left,
+    /// An outage lasts: all in hand went back to the broker, another instance may have it.
+    HandedBack,
+    /// The channel or the connection is gone.
+    Lost,
+}
+
+/// A partition came or went.
+pub fn partition(queue: &str, how: Partition) {
+    gauge!("arkki_partitions").increment(if how == Partition::Taken { 1.0 } else { -1.0 });
+    match how {
+        Partition::Taken => info!(queue, "partition taken"),
+        Partition::Yielded => info!(queue, "partition yielded to another instance"),
+        Partition::Left => info!(queue, "partition left"),
+        Partition::HandedBack => warn!(queue, "partition handed back with all in hand: the outage lasts"),
+        Partition::Lost => info!(queue, "partition lost with its channel"),
+    }
+}
+
+/// A partition queue of the configuration is not at the broker; told once.
+pub fn partition_missing(queue: &str) {
+    warn!(queue, "partition queue is not there: run `arkki topology apply`, or mend [inbound] partitions; looked for again from time to time");
+}
+
 /// An answer was routed and confirmed.
 pub fn answer_sent() {
     counter!("arkki_answers_total").increment(1);

@@ -11,6 +11,7 @@ mod hostile;
 mod imports;
 mod kit;
 mod lifecycle;
+mod order;
 mod queries;
 mod road;
 mod rules;

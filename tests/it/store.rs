@@ -4,6 +4,7 @@ mod checkpoints;
 mod crowd;
 mod damage;
 mod hold;
+mod killed;
 pub mod make;
 mod outage;
 pub mod place;

@@ -7,9 +7,10 @@ use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, 
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
+use crate::cda::plain;
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{Layout, SignatureFact, SignerRule};
-use crate::codes::profiles::{EncodingRule, Profile};
+use crate::codes::profiles::{EncodingRule, Profile, TemplateUse};
 use crate::codes::signatures::SigningPlace;
 use crate::crypto;
 use crate::domain::code::Code;
@@ -20,8 +21,8 @@ use crate::domain::limits;
 use crate::domain::query::Want;
 use crate::rules::{decide, disclose};
 use crate::v3::event::EventFrame;
-use crate::v3::query;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
+use crate::v3::query;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
 use crate::xml::tree::{self, Document};
@@ -56,6 +57,9 @@ impl Examiner {
         let schema = self.schema(&profile.schema)?;
         let decoded = prepass::decode(octets, taken(profile, stage), self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let text = prepass::walk(&decoded.text, schema.declared().identities()).inspect_err(|_| look.first_id(octets))?;
+        if stage == Stage::Schema && is_document(&text) {
+            return self.judge_schema(&text, octets.len(), profile).map(|warnings| Judged::Checked(warnings, Vec::new()));
+        }
         let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -98,15 +102,24 @@ impl Examiner {
         }
     }
 
-    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
-        let Walked { tree: document, text, octets, received, carried } = given;
-        if octets.len() > self.site.octets.1 {
+    /// The schema stage of a document: needs no tree, so the memory it takes does not grow with the number of elements.
+    fn judge_schema(&self, text: &Prepassed<'_>, octets: usize, profile: &Profile) -> Result<Vec<Finding>, Vec<Finding>> {
+        if octets > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
-        look.document_id = document_id(document);
         let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
         let mut warnings = stop_at_errors(found)?;
         warnings.extend(text.oddities());
+        Ok(warnings)
+    }
+
+    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let Walked { tree: document, text, octets, received, carried } = given;
+        look.document_id = match profile.templates {
+            TemplateUse::Header => plain::document_id(document).map(|id| id.as_str().to_owned()),
+            TemplateUse::Group | TemplateUse::None => document_id(document),
+        };
+        let mut warnings = self.judge_schema(text, octets.len(), profile)?;
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
@@ -125,9 +138,17 @@ impl Examiner {
             return Ok(Judged::Checked(warnings, signatures));
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
-        let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
-        warnings.extend(read.warnings);
-        let header = read.header;
+        let header = match profile.templates {
+            TemplateUse::Header => plain::read(document, &hash)?,
+            TemplateUse::Group | TemplateUse::None => {
+                let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
+                // What the schema has told of an element the template need not tell again.
+                let news: Vec<Finding> =
+                    read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
+                warnings.extend(news);
+                read.header
+            }
+        };
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
         let mut invalidates = None;
@@ -137,9 +158,12 @@ impl Examiner {
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
-        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
-        let signatures = layout.verify(&self.site.anchors, &rule)?;
-        let seal = SealPoint::in_layout(&layout)?;
+        let (signatures, seal) = if profile.signing == SigningPlace::Detached {
+            (Vec::new(), SealPoint::beside(&layout, &octets)?)
+        } else {
+            let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
+            (layout.verify(&self.site.anchors, &rule)?, SealPoint::in_layout(&layout)?)
+        };
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         Ok(Judged::Accepted(Accepted::Document(Box::new(AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates }))))
@@ -165,11 +189,9 @@ impl Examiner {
         let rules = &self.rules.query;
         let hash = |octets: &[u8]| self.client_hash(octets);
         let basis = frame.service_request.basis;
-        let query::Read { query, place } =
-            query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
         let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: None };
-        let registers =
-            disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
+        let registers = disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
         Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
     }
 
@@ -177,6 +199,12 @@ impl Examiner {
     fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
         self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
     }
+}
+
+/// Whether the root element is a document's.
+fn is_document(text: &Prepassed<'_>) -> bool {
+    let (namespace, name) = text.root;
+    namespace == Some(tree::HL7) && name.rsplit(':').next() == Some("ClinicalDocument")
 }
 
 /// Which encodings are taken: the archive's rule is no part of the schema stage.
