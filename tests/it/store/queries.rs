@@ -290,7 +290,7 @@ pub async fn old_answers_are_forgotten_and_the_audit_still_agrees(place: Place) 
     assert_eq!(archive_.forget_answers(at(1), 10).await.unwrap(), 1);
     assert_eq!(place.sql(kept).await, "1");
     let clean = |archive_: std::sync::Arc<dyn Archive>| async move {
-        let report = audit(&*archive_, Plan::new(std::sync::Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap();
+        let report = audit(&*archive_, Plan::new(std::sync::Arc::new(|_| arkki::pipeline::audit::Looked::default()), 1), &mut |_, _| ()).await.unwrap();
         report.faults.iter().map(|fault| (fault.position.0, fault.what.clone())).collect::<Vec<_>>()
     };
     assert_eq!(clean(std::sync::Arc::clone(&archive_)).await, []);
