@@ -40,7 +40,6 @@ pub async fn client(url: &str, replies: &str) -> AmqpClient {
 
 pub fn outgoing(message: Message, replies: &str) -> Outgoing {
     Outgoing {
-        through: None,
         queue: INBOUND.to_owned(),
         message_id: Some(message.id),
         correlation_id: None,
