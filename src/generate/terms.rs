@@ -51,7 +51,7 @@ pub(super) const fn group(group: Group) -> Term {
         Group::Case => Term::new("2", GROUPS, "Asia-asiakirja", "Ärendehandling"),
         Group::PhaseOne => Term::new("3", GROUPS, "I vaiheen asiakasasiakirja", "Klienthandling i fas I"),
         Group::Old => Term::new("4", GROUPS, "Vanha asiakasasiakirja", "Gammal klienthandling"),
-        Group::Client => Term::new("5", GROUPS, "Toisen tai myöhemmän vaiheen asiakasasiakirja", "Klienthandling i fas II eller senare"),
+        Group::Client | Group::Other => Term::new("5", GROUPS, "Toisen tai myöhemmän vaiheen asiakasasiakirja", "Klienthandling i fas II eller senare"),
         Group::Permission => Term::new("8", GROUPS, "Luovutuslupa-asiakirja", "Tillståndshandling"),
         Group::Denial => Term::new("9", GROUPS, "Kieltoasiakirja", "Förbudshandling"),
     }
@@ -132,5 +132,7 @@ pub(super) const ACTIVE: Term = Term::new("AC", ("1.2.246.537.5.40116.2006", "Ka
 
 /// The code system of archive service requests (documents.md §1.4).
 pub(super) const SERVICE_REQUESTS: (&str, &str) = ("1.2.246.537.6.1503.201601", "Sosiaalihuolto - Arkistosanomien palvelupyynnöt");
+/// Reasons of invalidations and reinstatements (`codes/lifecycle.toml`).
+pub(super) const REASONS: &str = "1.2.246.10.99999992.6.2";
 /// The register of organisations.
 pub(super) const ORGANISATIONS: &str = "1.2.246.537.6.202.2008";

@@ -3,6 +3,7 @@
 mod body;
 mod encoding;
 mod frame;
+mod lifecycle;
 mod link;
 mod metadata;
 mod query;
@@ -69,6 +70,7 @@ impl Fault {
             encoding::FAULTS,
             rules::FAULTS,
             body::LATER,
+            lifecycle::FAULTS,
             // Last: none of these takes a number from its place.
             query::FAULTS,
         ]
