@@ -9,6 +9,9 @@ use arkki::generate::samples;
 
 fn main() -> io::Result<()> {
     let folder = env::args_os().nth(1).map_or_else(|| PathBuf::from("samples"), PathBuf::from);
+    if folder.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        return Err(io::Error::other("it takes a folder and no options"));
+    }
     let keys = folder.join("keys");
     if !keys.join("ca.pem").exists() {
         fs::create_dir_all(&keys)?;
