@@ -188,7 +188,7 @@ async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: 
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived || event {
+    if archived || event || chained.entry.kind == EntryKind::Answered {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
     let (entry, verify) = (chained.clone(), Arc::clone(verify));

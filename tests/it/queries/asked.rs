@@ -15,6 +15,13 @@ fn by_client(number: u64, more: Vec<Parameter>) -> QuerySpec {
     QuerySpec::metadata(number, [vec![Parameter::client(&Person::canary().hetu)], more].concat())
 }
 
+/// What docs/queries.md shows is written by a run of these tests, into the folder that ARKKI_WRITE_ANSWERS names.
+fn kept(name: &str, answer: &[u8]) {
+    if let Some(folder) = std::env::var_os("ARKKI_WRITE_ANSWERS") {
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.xml")), answer).unwrap();
+    }
+}
+
 /// The answers validate against our schema, by a judge of another hand.
 fn xmllint(answers: &[(String, Vec<u8>)]) {
     let folder = kit::temp_dir();
@@ -60,12 +67,7 @@ async fn every_sample_is_answered_with_what_is_in_the_archive() {
     }
     // By client: nine sets, two of them with a second version, and the second old document. As of a day before: nothing.
     assert_eq!(found, [("OK", 10), ("OK", 3), ("OK", 2), ("NF", 0), ("OK", 1), ("OK", 1)].map(|(code, n)| (code.to_owned(), n)));
-    // What docs/queries.md shows is written by this run.
-    if let Some(folder) = std::env::var_os("ARKKI_WRITE_ANSWERS") {
-        for (name, answer) in &answers {
-            std::fs::write(std::path::Path::new(&folder).join(format!("{name}.xml")), answer).unwrap();
-        }
-    }
+    answers.iter().for_each(|(name, answer)| kept(name, answer));
     xmllint(&answers);
     let logged = place.sql("SELECT action || ' ' || count(*) FROM access_log WHERE action IN ('search', 'show', 'fetch') GROUP BY action ORDER BY action").await;
     assert_eq!(logged, ["fetch 2", "search 6", "show 15"]);
@@ -89,6 +91,7 @@ async fn every_faulty_query_is_refused_for_its_code_and_stays_refused() {
         let kanta = if name.starts_with("E835") { "5Y00009" } else { "4Y00007" };
         assert!(read.details[0].translations.iter().any(|(code, _)| code == kanta), "{name}");
         assert_eq!(place.send(&query).await, answer, "{name}");
+        kept(&name, &answer);
     }
     place.close().await;
 }
@@ -186,6 +189,7 @@ async fn more_than_the_asker_takes_is_told_with_the_ways_to_narrow() {
     assert_eq!((shown.quantities, shown.documents.len()), ([Some(10), Some(0), Some(10)], 0));
     // It is asked and logged like any other search, and shows nothing.
     assert_eq!(place.sql("SELECT detail FROM access_log WHERE action IN ('search', 'show')").await, ["client: E830"]);
+    kept("too-many", &answer);
     xmllint(&[("too-many".to_owned(), answer)]);
     place.close().await;
 }

@@ -247,7 +247,7 @@ fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
         organisation: Some(oid(10, 1)),
         person: Some(sha256(b"person")),
         client: Some(sha256(b"client")),
-        detail: document.is_none().then(|| "client: 1 documents".to_owned()),
+        detail: document.is_none().then(|| format!("client: {} documents", documents.len())),
     };
     let looks = std::iter::once(None).chain(documents.iter().copied().map(Some)).map(look).collect();
     let effect = Effect::Answer(Box::new(QueryAnswer { code: None, entry, answer, outcome: sha256(outcome.as_bytes()), looks }));
@@ -262,7 +262,7 @@ pub async fn the_same_verdict_sends_the_stored_octets_and_logs_again(place: Plac
     assert_eq!((again.position, &again.outbox[0].body), (first.position, &first.outbox[0].body));
     let logged = "SELECT count(*) FROM access_log WHERE action IN ('search', 'fetch') AND position = ";
     assert_eq!(place.sql(&format!("{logged}7")).await, "6", "each sending has its own rows");
-    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE position = 7 AND document_id = '' AND detail = 'client: 1 documents'").await, "2");
+    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE position = 7 AND document_id = '' AND detail = 'client: 2 documents'").await, "2");
     // Another verdict: another answer, another entry, which supersedes the first.
     let other = done(archive_.commit(superseding(answer(b"<query/>", "one", &[3]), 2)).await.unwrap());
     assert_eq!(other.position, Some(Position(8)));
@@ -297,6 +297,11 @@ pub async fn old_answers_are_forgotten_and_the_audit_still_agrees(place: Place) 
     // What is stored must still be what was given.
     place.flip("inbox", "answer", 3, "position = 8").await;
     assert_eq!(clean(std::sync::Arc::clone(&archive_)).await, [(8, "the stored answer is not the one given".to_owned())]);
+    // A document that was shown and is not logged any more is missed.
+    place.flip("inbox", "answer", 3, "position = 8").await;
+    place.sql("DELETE FROM access_log WHERE position = 8 AND action = 'fetch'").await;
+    let missed = (8, "the access log has other documents than the search showed".to_owned());
+    assert_eq!(clean(std::sync::Arc::clone(&archive_)).await, [missed]);
     // A forgotten answer is made anew, with an entry of its own.
     let anew = done(archive_.commit(superseding(answer(b"<query-1/>", "a", &[3]), 1)).await.unwrap());
     assert_eq!(anew.position, Some(Position(9)));
