@@ -149,7 +149,9 @@ fn happened(rules: &RuleSet, event: &Event, language: Language) -> String {
     }
     let code =
         record.reason.code.as_deref().map(|code| rules.lifecycle.reason(code, language).map_or_else(|| code.to_owned(), |says| format!("{says} ({code})")));
-    let why: Vec<String> = code.into_iter().chain(record.reason.text.clone()).collect();
+    // Words from outside never steer the terminal.
+    let words = record.reason.text.as_ref().map(|text| text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect());
+    let why: Vec<String> = code.into_iter().chain(words).collect();
     line.push_str(&format!("{:>11}{}: {}\n", "", word("history-reason"), why.join(". ")));
     line
 }
