@@ -113,8 +113,13 @@ async fn searches(name: &str, archive: &dyn Archive, count: u32) -> String {
         Criteria { client: Some(Digest(digest)), ..Criteria::default() }
     };
     let day = |year| Some(Date { year, month: 1, day: 1 });
-    let case = |n: u32| Criteria { case_id: Some(oid(&format!("{NODE}.96.2016.{}", pick(n) / OF_CASE))), from: day(2018), to: day(2024), ..Criteria::default() };
-    let year = |n: u32| Criteria { from: day(2017 + u16::try_from(n % 8).expect("eight")), to: day(2018 + u16::try_from(n % 8).expect("eight")), ..Criteria::default() };
+    let case =
+        |n: u32| Criteria { case_id: Some(oid(&format!("{NODE}.96.2016.{}", pick(n) / OF_CASE))), from: day(2018), to: day(2024), ..Criteria::default() };
+    let year = |n: u32| Criteria {
+        from: day(2017 + u16::try_from(n % 8).expect("eight")),
+        to: day(2018 + u16::try_from(n % 8).expect("eight")),
+        ..Criteria::default()
+    };
     let mut rows = String::new();
     for (what, times, criteria) in
         [("by client", TIMES, &client as &dyn Fn(u32) -> Criteria), ("by case and date", TIMES, &case), ("too many: a year of the whole register", 40, &year)]

@@ -112,10 +112,16 @@ impl House {
     /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
     #[must_use]
     pub fn ended(&self) -> Option<&'static str> {
-        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the sweep of answers", &self.forgetting), ("the relay", &self.relay), ("the maker of checkpoints", &self.checkpoints)]
-            .into_iter()
-            .find(|(_, task)| task.is_finished())
-            .map(|(name, _)| name)
+        [
+            ("intake", &self.intake),
+            ("the sweep of holds", &self.holds),
+            ("the sweep of answers", &self.forgetting),
+            ("the relay", &self.relay),
+            ("the maker of checkpoints", &self.checkpoints),
+        ]
+        .into_iter()
+        .find(|(_, task)| task.is_finished())
+        .map(|(name, _)| name)
     }
 
     /// Deliveries in hand.

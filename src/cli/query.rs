@@ -204,8 +204,7 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers
     }
     let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None };
     let asking = disclose::Asking { asker: &asker, controller: criteria.controller.as_ref(), registered: None };
-    let registers = disclose::allowed(&asking, &examiner.rule_set().query)
-        .map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
+    let registers = disclose::allowed(&asking, &examiner.rule_set().query).map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
     Ok((Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker }, registers))
 }

@@ -45,7 +45,15 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
         purpose: asked.purpose.map(str::to_owned),
     };
     let asker = &asked.query.asker;
-    let look = |action| Look { access: access(action), document_id: None, controller: String::new(), organisation: asker.organisation.clone(), person: asker.person, client: None, detail: None };
+    let look = |action| Look {
+        access: access(action),
+        document_id: None,
+        controller: String::new(),
+        organisation: asker.organisation.clone(),
+        person: asker.person,
+        client: None,
+        detail: None,
+    };
     let outcome = answered.refused().map_or_else(|| format!("{} documents", answered.hits.len()), |code| code.as_str().to_owned());
     let search = Look {
         controller: asked.registers.shown(),

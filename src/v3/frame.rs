@@ -141,7 +141,9 @@ fn content(control: Node<'_, '_>, interaction: Operation, request: Option<&Servi
         (Operation::MetadataQuery, Operation::MetadataQuery) => Some(Content::Query(Want::Metadata)),
         (Operation::DocumentQuery, Operation::DocumentQuery) => Some(Content::Query(Want::Documents)),
         // One code asks for both.
-        (Operation::DocumentQuery, Operation::MetadataQuery) if request.is_some_and(|r| r.basis == Basis::RegisterRight) => Some(Content::Query(Want::Documents)),
+        (Operation::DocumentQuery, Operation::MetadataQuery) if request.is_some_and(|r| r.basis == Basis::RegisterRight) => {
+            Some(Content::Query(Want::Documents))
+        }
         _ => {
             let code = request.map_or("", |r| r.code.as_str());
             let reason = tree::children(control, HL7, "reasonCode").find(|n| n.attribute("code") == Some(code));

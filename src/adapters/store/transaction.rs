@@ -9,8 +9,8 @@ use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
 use super::look::{Places, Seen, What, frame_keys, look};
 use super::rows::{
-    ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
-    document_row, held_row, inbox_row, key_row, text,
+    ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX,
+    Rows, digest, document_row, held_row, inbox_row, key_row, text,
 };
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;

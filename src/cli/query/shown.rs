@@ -74,7 +74,9 @@ fn document(hit: &Hit) -> Value {
 const fn words(language: Language) -> [&'static str; 12] {
     match language {
         Language::Fi => ["asiakirja", "versio", "laadittu", "ryhmä", "tyyppi", "palvelutehtävä", "asia", "tila", "voimassa", "mitätöity", "rajaus", "määrä"],
-        Language::Sv => ["handling", "version", "upprättad", "kategori", "typ", "serviceuppgift", "ärende", "status", "gäller", "makulerad", "begränsning", "antal"],
+        Language::Sv => {
+            ["handling", "version", "upprättad", "kategori", "typ", "serviceuppgift", "ärende", "status", "gäller", "makulerad", "begränsning", "antal"]
+        }
         Language::En => ["document", "version", "authored", "group", "type", "service task", "case", "state", "valid", "invalidated", "narrow by", "count"],
     }
 }
@@ -119,7 +121,8 @@ fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
     let mut out = String::new();
     for row in rows {
-        let line: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.chars().count())))).collect();
+        let line: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.chars().count())))).collect();
         out.push_str(line.join("  ").trim_end());
         out.push('\n');
     }

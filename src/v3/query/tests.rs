@@ -124,6 +124,8 @@ fn unknown_parameters_and_controls_are_told_all_at_once() {
 
 #[test]
 fn a_lower_quantity_lowers_the_limit_and_a_higher_one_does_not_raise_it() {
-    let limit = |quantity: &str| whole(&format!("<initialQuantity value='{quantity}'/><parameterList><caseId><value root='1.2.3'/></caseId></parameterList>")).map(|q| q.limit);
+    let limit = |quantity: &str| {
+        whole(&format!("<initialQuantity value='{quantity}'/><parameterList><caseId><value root='1.2.3'/></caseId></parameterList>")).map(|q| q.limit)
+    };
     assert_eq!((limit("10"), limit("5000")), (Ok(10), Ok(limits::QUERY_HITS)));
 }

@@ -52,7 +52,11 @@ fn each_fault_gives_its_code() {
             continue;
         }
         // Those about events, what hangs on one, and queries are held against the whole road (generate::judged, lifecycle, queries).
-        if fault.why.contains("invalidat") || fault.why.contains("target") || fault.code.as_str().starts_with("E71") || ["E82", "E83"].iter().any(|series| fault.code.as_str().starts_with(series)) {
+        if fault.why.contains("invalidat")
+            || fault.why.contains("target")
+            || fault.code.as_str().starts_with("E71")
+            || ["E82", "E83"].iter().any(|series| fault.code.as_str().starts_with(series))
+        {
             continue;
         }
         let Some(octets) = fault.make(&family, None, number) else {

@@ -69,14 +69,24 @@ async fn every_sample_is_answered_with_what_is_in_the_archive() {
     assert_eq!(found, [("OK", 10), ("OK", 3), ("OK", 2), ("NF", 0), ("OK", 1), ("OK", 1)].map(|(code, n)| (code.to_owned(), n)));
     answers.iter().for_each(|(name, answer)| kept(name, answer));
     xmllint(&answers);
-    let logged = place.sql("SELECT action || ' ' || count(*) FROM access_log WHERE action IN ('search', 'show', 'fetch') GROUP BY action ORDER BY action").await;
+    let logged =
+        place.sql("SELECT action || ' ' || count(*) FROM access_log WHERE action IN ('search', 'show', 'fetch') GROUP BY action ORDER BY action").await;
     assert_eq!(logged, ["fetch 2", "search 6", "show 15"]);
     // Who asked and for whom stands there as keyed hashes, the criteria as names.
-    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE action = 'search' AND length(person) = 32 AND organisation = '1.2.246.10.99999992.10.0'").await, ["6"]);
+    assert_eq!(
+        place.sql("SELECT count(*) FROM access_log WHERE action = 'search' AND length(person) = 32 AND organisation = '1.2.246.10.99999992.10.0'").await,
+        ["6"]
+    );
     assert_eq!(place.sql("SELECT detail FROM access_log WHERE action = 'search' LIMIT 1").await, ["client: 10 documents"]);
     let hetu = Person::canary().hetu;
     for table in ["access_log", "ledger"] {
-        assert!(!place.sql(&format!("SELECT group_concat(t.{}) FROM {table} t", if table == "ledger" { "sender" } else { "detail" })).await.join("").contains(&hetu));
+        assert!(
+            !place
+                .sql(&format!("SELECT group_concat(t.{}) FROM {table} t", if table == "ledger" { "sender" } else { "detail" }))
+                .await
+                .join("")
+                .contains(&hetu)
+        );
     }
     place.close().await;
 }

@@ -8,7 +8,7 @@ use arkki::domain::facts::Standing;
 use arkki::domain::ledger::{Entry, EntryKind, Position};
 use arkki::domain::limits;
 use arkki::domain::oid::Oid;
-use arkki::domain::query::{Criteria, Fetched, Found, Narrowing, Register, Registers, Way, WantedState};
+use arkki::domain::query::{Criteria, Fetched, Found, Narrowing, Register, Registers, WantedState, Way};
 use arkki::pipeline::audit::{Plan, audit};
 use arkki::ports::archive::Archive;
 
@@ -97,7 +97,10 @@ pub async fn only_the_latest_valid_versions_unless_asked(place: Place) {
     assert_eq!(ids(&*archive_, &Criteria { ids: vec![document_id(1)], ..Criteria::default() }).await, ["1"]);
     // The second version is invalidated by itself: the first is the latest valid one again.
     let event = |n: u32, kind: u32, version: &str, at: i64| {
-        format!("INSERT INTO document_event (position, kind, set_id, document_id, at, sender, controller) VALUES ({n}, {kind}, '{}', {version}, {at}, 's', 'c')", set_id(1))
+        format!(
+            "INSERT INTO document_event (position, kind, set_id, document_id, at, sender, controller) VALUES ({n}, {kind}, '{}', {version}, {at}, 's', 'c')",
+            set_id(1)
+        )
     };
     let second_id = format!("'{}'", document_id(2));
     place.sql(&event(91, 1, &second_id, at(200).micros())).await;
@@ -183,7 +186,10 @@ pub async fn too_many_tell_how_to_narrow(place: Place) {
     let (_, years) = &narrowing.ways[0];
     assert_eq!((years.len(), years[0].value.as_deref(), years[0].count), (10, Some("2026"), 1000));
     let (_, tasks) = &narrowing.ways[1];
-    assert_eq!(tasks.iter().map(|c| (c.value.as_deref(), c.count)).collect::<Vec<_>>(), [(None, 2500), (Some("21"), 2500), (Some("22"), 2500), (Some("23"), 2500)]);
+    assert_eq!(
+        tasks.iter().map(|c| (c.value.as_deref(), c.count)).collect::<Vec<_>>(),
+        [(None, 2500), (Some("21"), 2500), (Some("22"), 2500), (Some("23"), 2500)]
+    );
     assert_eq!(narrowing.ways[2].1.len(), limits::NARROWING_CHOICES);
     // One of the choices taken: as many as was said, and still too many; a second one: few enough.
     let (from, to) = (Some(Date { year: 2026, month: 1, day: 1 }), Some(Date { year: 2026, month: 12, day: 31 }));
