@@ -5,8 +5,10 @@ use crate::crypto;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header, Replaced};
+use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
 use crate::domain::oid::Oid;
+use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Hl7Time, TimeFault};
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -17,8 +19,9 @@ use super::layout::plain;
 /// Defaults (CDA R2 §4.2.1): without `setId` the document is a set of its own; without `versionNumber` it is version 1. The client is the first `recordTarget`.
 ///
 /// # Errors
-/// All that is missing or cannot be used: E301 id, custodian or client without an identifier; E306 a time that is none; E703 a version that is none.
-pub fn read(document: &Document<'_>, site_key_hash: &dyn Fn(&[u8]) -> Digest) -> Result<Header, Vec<Finding>> {
+/// All that is missing or cannot be used: E301 id, custodian or client without an identifier; E306 a time that is none; E703 a version that is none; E308 a Finnish
+/// identity code of the other environment: a real person among test persons, or the other way round.
+pub fn read(document: &Document<'_>, environment: Environment, site_key_hash: &dyn Fn(&[u8]) -> Digest) -> Result<Header, Vec<Finding>> {
     let root = document.root_element();
     let mut out = Vec::new();
     let id = identity(tree::child(root, HL7, "id"));
@@ -30,6 +33,10 @@ pub fn read(document: &Document<'_>, site_key_hash: &dyn Fn(&[u8]) -> Digest) ->
         if is_missing {
             out.push(Finding::new(Code::E301, tree::place(tree::child(root, HL7, element).unwrap_or(root))).with("field", field));
         }
+    }
+    if let Some(rule) = client.and_then(|(root, extension)| misplaced(root, extension, environment)) {
+        let id = descend(root, &["recordTarget", "patientRole", "id"]).unwrap_or(root);
+        out.push(Finding::new(Code::E308, tree::attribute_place(id, "extension")).with("field", "client").with("rule", rule));
     }
     let authored = authored(root, &mut out);
     let version = version(tree::child(root, HL7, "versionNumber"), &mut out);
@@ -61,6 +68,16 @@ pub fn read(document: &Document<'_>, site_key_hash: &dyn Fn(&[u8]) -> Digest) ->
         case_state: None,
         relation_state: None,
     })
+}
+
+/// Whether a client's identity code belongs to the other environment, and how. What is no identity code belongs anywhere: other countries have their own.
+fn misplaced(root: &str, extension: &str, environment: Environment) -> Option<&'static str> {
+    let hetu = Hetu::parse(extension).ok().filter(|_| root == HETU_ROOT)?;
+    match (environment, hetu.is_test) {
+        (Environment::Production, true) => Some("test-in-production"),
+        (Environment::Test, false) => Some("real-in-test"),
+        (Environment::Production, false) | (Environment::Test, true) => None,
+    }
 }
 
 /// The document's own id, as the archive knows it.
@@ -131,7 +148,7 @@ mod tests {
 
     fn read_text(text: &str) -> Result<Header, Vec<&'static str>> {
         let document = tree::parse(text).unwrap();
-        read(&document, &crypto::sha256).map_err(|found| found.iter().map(|f| f.code.as_str()).collect())
+        read(&document, Environment::Test, &crypto::sha256).map_err(|found| found.iter().map(|f| f.code.as_str()).collect())
     }
 
     fn with(header: &str) -> String {
@@ -165,5 +182,13 @@ mod tests {
         assert_eq!(read_text(&with("<id nullFlavor='UNK'/>")).unwrap_err(), ["E301"]);
         assert_eq!(read_text(&with("<id root='1.2.4'/><versionNumber value='0'/>")).unwrap_err(), ["E703"]);
         assert_eq!(read_text(&with("<id root='1.2.4'/>").replace("202611220800", "20261322")).unwrap_err(), ["E306"]);
+    }
+    #[test]
+    fn artificial_persons_stay_in_the_test_environment() {
+        let text = with("<id root='1.2.4'/>").replace("root='1.2.3' extension='x'", "root='1.2.246.21' extension='010181-900C'");
+        let document = tree::parse(&text).unwrap();
+        let codes = |environment| read(&document, environment, &crypto::sha256).map_err(|found| found.iter().map(|f| f.code).collect::<Vec<_>>()).map(|_| ());
+        assert_eq!(codes(Environment::Test), Ok(()));
+        assert_eq!(codes(Environment::Production), Err(vec![Code::E308]));
     }
 }

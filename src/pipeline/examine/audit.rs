@@ -81,7 +81,7 @@ impl Examiner {
         let read = if is_social(stored) {
             content::read(document, &self.rules, self.site.environment(), &hash).map(|read| read.header)
         } else {
-            plain::read(document, &hash)
+            plain::read(document, self.site.environment(), &hash)
         };
         match read {
             Ok(header) if header == *columns => None,

@@ -139,7 +139,7 @@ impl Examiner {
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let header = match profile.templates {
-            TemplateUse::Header => plain::read(document, &hash)?,
+            TemplateUse::Header => plain::read(document, self.site.environment(), &hash)?,
             TemplateUse::Group | TemplateUse::None => {
                 let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
                 // What the schema has told of an element the template need not tell again.
