@@ -3,4 +3,5 @@
 pub mod decide;
 pub mod examples;
 pub mod links;
+pub mod may;
 pub mod versions;

@@ -62,6 +62,15 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
     }
 }
 
+/// The verdicts of the validation service: the request's frame and document are valid, are not, or it could not be judged.
+pub const VERDICTS: [&str; 3] = ["valid", "invalid", "undecided"];
+
+/// A request to the validation service was answered.
+pub fn validated(verdict: &'static str, took: Duration) {
+    counter!("arkki_validations_total", "verdict" => verdict).increment(1);
+    debug!(verdict, ms = took.as_secs_f64() * 1000.0, "validation answered");
+}
+
 /// A delivery of a message that is settled without a new effect (it was on hold already, or another instance decided it).
 pub fn message_known(key: &MessageKey) {
     counter!("arkki_messages_known_total").increment(1);

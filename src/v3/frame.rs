@@ -74,6 +74,28 @@ pub struct Frame {
 
 /// Reads a frame whose root element is a known interaction of a store.
 pub(crate) fn read(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite) -> Result<Frame, Vec<Finding>> {
+    read_by(carrier, rules, site, payload::read)
+}
+
+/// As [`read`], of a frame whose document stands beside it; a frame that carries one too must carry the same octets.
+pub(crate) fn read_beside(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite, beside: &[u8]) -> Result<Frame, Vec<Finding>> {
+    read_by(carrier, rules, site, |described, out| {
+        if let Some(text) = tree::child(described, HL7, "text")
+            && payload::read(described, out)? != beside
+        {
+            out.push(Finding::new(Code::E860, tree::place(text)).with("rule", "validate-payload").with("element", "asiakirjaXml"));
+            return None;
+        }
+        Some(beside.to_vec())
+    })
+}
+
+fn read_by(
+    carrier: &Document<'_>,
+    rules: &RuleSet,
+    site: &FrameSite,
+    payload: impl FnOnce(Node<'_, '_>, &mut Vec<Finding>) -> Option<Vec<u8>>,
+) -> Result<Frame, Vec<Finding>> {
     let root = carrier.root_element();
     let mut out = Vec::new();
     let head = FrameHead::peek(carrier);
@@ -88,7 +110,7 @@ pub(crate) fn read(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite) ->
         out.push(Finding::new(Code::E816, tree::place(attachment)));
     }
     let described = control.and_then(|c| described(c, &mut out));
-    let document = described.and_then(|d| payload::read(d, &mut out));
+    let document = described.and_then(|d| payload(d, &mut out));
     match (document, service_request) {
         (Some(document), Some(service_request)) if !out.iter().any(Finding::is_error) => Ok(Frame { head, document, service_request, purpose, warnings: out }),
         _ => Err(out),

@@ -37,12 +37,12 @@ pub(super) struct Given<'o> {
 }
 
 /// A document with what is known of it.
-struct Walked<'w, 'i> {
-    tree: &'w Document<'i>,
-    text: &'w Prepassed<'i>,
-    octets: Arc<Vec<u8>>,
-    received: Option<Digest>,
-    carried: Option<(&'w Document<'w>, &'w Frame)>,
+pub(super) struct Walked<'w, 'i> {
+    pub(super) tree: &'w Document<'i>,
+    pub(super) text: &'w Prepassed<'i>,
+    pub(super) octets: Arc<Vec<u8>>,
+    pub(super) received: Option<Digest>,
+    pub(super) carried: Option<(&'w Document<'w>, &'w Frame)>,
 }
 
 impl Examiner {
@@ -60,6 +60,7 @@ impl Examiner {
                 Err(vec![Finding::whole(Code::E904)])
             }
             Opened::Bare => {
+                self.may_send(look)?;
                 let shared = given.shared.map(|(message, digest)| (Arc::clone(message), digest));
                 let (octets, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (message, Some(digest)));
                 self.judge_document(Walked { tree: &message, text: &text, octets, received, carried: None }, profile, stage, look)
@@ -68,6 +69,7 @@ impl Examiner {
                 look.framed = true;
                 look.service_request = Some(frame.service_request.code.clone());
                 look.purpose.clone_from(&frame.purpose);
+                self.may_ask(look, &message, &frame)?;
                 let interaction = self.rules.services.interaction(message.root_element().tag_name().name());
                 let profile = interaction.map_or(profile, |i| self.profile(&i.profile));
                 if taken(profile, stage) == Encoding::Utf8Only
@@ -88,7 +90,7 @@ impl Examiner {
         }
     }
 
-    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+    pub(super) fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
         let Walked { tree: document, text, octets, received, carried } = given;
         if octets.len() > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
@@ -125,6 +127,7 @@ impl Examiner {
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
+        self.may_touch(look, document, carried.map(|(_, frame)| frame), &header)?;
         let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
         let signatures = layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
@@ -134,7 +137,7 @@ impl Examiner {
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.
-    fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
+    pub(super) fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
         self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
     }
 }
@@ -160,11 +163,11 @@ fn belonging(mut finding: Finding, profile: &Profile) -> Finding {
 }
 
 /// Warnings pass on; with an error among them everything found is given back.
-fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> {
+pub(super) fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> {
     if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(findings) }
 }
 
-fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
+pub(super) fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
     tree::parse(text).map_err(|fault| {
         let place = Place { line: fault.line, column: fault.column, path: "/".to_owned() };
         vec![Finding::new(if fault.too_much { Code::E111 } else { Code::E103 }, place)]
