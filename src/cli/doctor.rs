@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::registrations;
 use super::report::{Health, Report};
 use crate::adapters::amqp::doctor::{self, Check, State};
 use crate::adapters::checkpoint_file::LineFile;
@@ -52,7 +53,10 @@ pub fn run(_command: &Doctor, config: &Config) -> Report {
 async fn world(config: &Config) -> Vec<Check> {
     let mut checks = vec![archive(config).await];
     match app::broker_settings(config) {
-        Ok(settings) => checks.extend(doctor::examine(&settings).await),
+        Ok(settings) => {
+            checks.extend(doctor::examine(&settings).await);
+            checks.extend(registrations::checks(config, &doctor::users(&settings).await, SystemClock.now()));
+        }
         Err(fault) => checks.push(unwell("broker settings", fault.0, "mend the configuration")),
     }
     checks

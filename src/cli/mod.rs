@@ -10,6 +10,7 @@ pub mod import;
 pub mod keys;
 pub mod migrate;
 pub mod outcome;
+mod registrations;
 pub mod report;
 pub mod send;
 pub mod serve;

@@ -2,4 +2,5 @@
 
 pub mod ack;
 pub mod frame;
+pub mod patient;
 mod payload;

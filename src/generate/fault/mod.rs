@@ -4,6 +4,7 @@ mod body;
 mod encoding;
 mod frame;
 mod link;
+mod messages;
 mod metadata;
 mod rules;
 mod schema;
@@ -68,6 +69,7 @@ impl Fault {
             encoding::FAULTS,
             rules::FAULTS,
             body::LATER,
+            messages::FAULTS,
         ]
         .into_iter()
         .flatten()

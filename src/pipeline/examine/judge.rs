@@ -10,6 +10,7 @@ use crate::cda::open::{self, Opened};
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{Layout, SignatureFact, SignerRule};
 use crate::codes::profiles::{EncodingRule, Profile};
+use crate::codes::requests::Operation;
 use crate::codes::signatures::SigningPlace;
 use crate::crypto;
 use crate::domain::code::Code;
@@ -18,6 +19,7 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::limits;
 use crate::rules::decide;
 use crate::v3::frame::{self, Frame, FrameHead};
+use crate::v3::patient;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
 use crate::xml::tree::{self, Document};
@@ -102,8 +104,12 @@ impl Examiner {
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
-        if stage == Stage::Gateway && !profile.can_be_archived() {
-            return Err(vec![Finding::whole(Code::E213).with("profile", profile.name.as_str())]);
+        if !profile.can_be_archived() {
+            let mut findings = carried.map_or_else(Vec::new, |(carrier, frame)| self.agree_plainly(carrier, frame, document));
+            if stage == Stage::Gateway {
+                findings.push(Finding::whole(Code::E213).with("profile", profile.name.as_str()));
+            }
+            warnings.extend(stop_at_errors(findings)?);
         }
         let layout = Layout::within(document, self.rules.signatures.at(profile.signing));
         if !profile.can_be_archived() {
@@ -134,6 +140,12 @@ impl Examiner {
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, signatures, seal })))
+    }
+
+    /// What frame and document must have in common where no template gives header facts: the patient family.
+    fn agree_plainly(&self, carrier: &Document<'_>, frame: &Frame, document: &Document<'_>) -> Vec<Finding> {
+        let interaction = self.rules.services.interaction(carrier.root_element().tag_name().name());
+        patient::agree(carrier, interaction.map_or(Operation::Store, |i| i.operation), &frame.service_request.code, document)
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.

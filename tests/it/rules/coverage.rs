@@ -13,7 +13,7 @@ use crate::generate::judged::Shelf;
 use crate::kit;
 
 /// Codes that no rule of documents is about, and why.
-const NO_RULE: [(&str, &str); 31] = [
+const NO_RULE: [(&str, &str); 37] = [
     ("E105", "a bound: its sample would be 20 MiB; generate::judged makes it"),
     ("E111", "a bound: its sample would be two million elements; generate::judged makes it"),
     ("E206", "the schema of the social document has no reference that could dangle; xml::schema tests it"),
@@ -45,6 +45,12 @@ const NO_RULE: [(&str, &str); 31] = [
     ("W910", "the encoding detective's remark, of any text; xml::encodings shows it"),
     ("W911", "as W910"),
     ("W912", "as W910"),
+    ("E850", "the register of senders'; messages::failures shows it"),
+    ("E851", "as E850"),
+    ("E852", "as E850"),
+    ("E853", "as E850"),
+    ("E854", "as E850"),
+    ("E860", "the validation service's; messages::validation shows it"),
 ];
 
 #[test]
