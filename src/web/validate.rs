@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -92,9 +92,13 @@ async fn judged(service: &Service, body: Body, language: Language) -> Result<Vec
         let busy = answer(StatusCode::SERVICE_UNAVAILABLE, &[examiner.catalogue().word("validate-busy", language).to_owned()]);
         return Err(([(header::RETRY_AFTER, "1")], busy).into_response());
     };
+    let large = || answer(StatusCode::PAYLOAD_TOO_LARGE, &sentences(&service.parts.examiner, &[fault("validate-size", "")], language));
+    if body.size_hint().lower() > BODY_OCTETS as u64 {
+        return Err(large());
+    }
     let slow = |status| answer(status, &[service.parts.examiner.catalogue().word("validate-slow", language).to_owned()]);
     let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_OCTETS)).await.map_err(|_| slow(StatusCode::REQUEST_TIMEOUT))?;
-    let octets = read.map_err(|_| answer(StatusCode::PAYLOAD_TOO_LARGE, &sentences(&examiner, &[fault("validate-size", "")], language)))?;
+    let octets = read.map_err(|_| large())?;
     let work = {
         let examiner = Arc::clone(&examiner);
         move || {

@@ -10,6 +10,7 @@ mod generate;
 mod hostile;
 mod imports;
 mod kit;
+mod messages;
 mod road;
 mod rules;
 mod sign;
