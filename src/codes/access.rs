@@ -58,6 +58,7 @@ pub const fn act_of(operation: Operation) -> Option<Act> {
         Operation::Store => Act::Store,
         Operation::Replace => Act::Replace,
         Operation::Invalidate => Act::Invalidate,
+        Operation::Reinstate => Act::Reinstate,
         Operation::MetadataQuery => Act::MetadataQuery,
         Operation::DocumentQuery => Act::DocumentQuery,
         Operation::MetadataResponse | Operation::DocumentResponse | Operation::Acknowledgement => return None,

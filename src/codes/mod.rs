@@ -7,6 +7,7 @@ pub mod controllers;
 pub mod explanations;
 pub mod fault;
 pub mod json;
+pub mod lifecycle;
 pub mod profiles;
 pub mod requests;
 pub mod rule_set;

@@ -45,6 +45,8 @@ pub enum Operation {
     Replace,
     /// Invalidate.
     Invalidate,
+    /// Take an invalidation back.
+    Reinstate,
     /// Search metadata.
     MetadataQuery,
     /// Metadata found.

@@ -6,6 +6,7 @@ use super::catalogue::Catalogue;
 use super::controllers::Controllers;
 use super::fault::RulesFault;
 use super::json::JsonRules;
+use super::lifecycle::Lifecycle;
 use super::profiles::Profiles;
 use super::requests::Services;
 use super::rules::Rules;
@@ -32,6 +33,8 @@ pub struct RuleSet {
     pub services: Services,
     /// Which system profile may ask for what.
     pub access: Matrix,
+    /// Why documents are invalidated and reinstated.
+    pub lifecycle: Lifecycle,
     /// What documents are checked as.
     pub profiles: Profiles,
     /// What is known of single controllers.
@@ -65,6 +68,7 @@ impl RuleSet {
             access: access::load(files, &services)?,
             profiles: Profiles::load(files, &services)?,
             services,
+            lifecycle: Lifecycle::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

@@ -7,7 +7,9 @@ use super::digest::Digest;
 use super::document::Header;
 use super::facts::{Awaited, Expectation, Hold};
 use super::ledger::{Entry, Position};
+use super::lifecycle::EventRecord;
 use super::message::{Envelope, MessageKey, Reply};
+use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
 
@@ -33,6 +35,8 @@ pub struct Commit {
 pub enum Effect {
     /// A document is archived and answered.
     Archive(Box<Archive>),
+    /// A document or a set is invalidated or reinstated.
+    Event(Box<Event>),
     /// The message is refused, kept and, where it has a reply address, answered.
     Refuse(Box<Refuse>),
     /// The message is put on hold.
@@ -56,6 +60,40 @@ pub struct Archive {
     pub received: Digest,
     /// SHA-256 of `octets`.
     pub archived: Digest,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The access log's entry.
+    pub access: Access,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome.
+    pub outcome: Digest,
+    /// The invalidation that comes with an invalidating version.
+    pub event: Option<Box<Along>>,
+}
+
+/// An event that comes along with an archived document: its entry follows the document's.
+#[derive(Debug, Clone)]
+pub struct Along {
+    /// The event.
+    pub record: EventRecord,
+    /// Its ledger entry, without an answer of its own.
+    pub entry: Entry,
+}
+
+/// An event and its surroundings.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The event.
+    pub record: EventRecord,
+    /// The case that the target makes or renews.
+    pub case_id: Option<Oid>,
+    /// The client relation that the target makes or renews.
+    pub relation_id: Option<Oid>,
+    /// The frame's id: claimed for this sender for good.
+    pub frame: Option<InstanceId>,
+    /// The received message, kept: it is all the evidence there is.
+    pub octets: Arc<Vec<u8>>,
     /// The ledger's entry.
     pub entry: Entry,
     /// The access log's entry.
@@ -126,7 +164,7 @@ impl AnswerDraft {
 pub struct Access {
     /// Who: the sender.
     pub actor: String,
-    /// What: `store` or `replace`.
+    /// What: `store`, `replace`, `invalidate` or `reinstate`.
     pub action: String,
     /// The service request's code, when it came in a frame.
     pub service_request: Option<String>,

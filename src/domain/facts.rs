@@ -3,6 +3,7 @@
 use super::ack::InstanceId;
 use super::digest::Digest;
 use super::document::{Group, Header};
+use super::lifecycle::Named;
 use super::message::MessageKey;
 use super::oid::Oid;
 use super::time::Moment;
@@ -16,6 +17,8 @@ pub struct Needs {
     pub frame: Option<InstanceId>,
     /// The document's id, its set, the replaced document, its case and its relation; `None` when nothing could be read.
     pub document: Option<DocumentNeeds>,
+    /// What an event names.
+    pub event: Option<Named>,
 }
 
 /// The ids that one document touches or hangs on.
@@ -54,10 +57,12 @@ pub struct Facts {
     pub prior: Option<Prior>,
     /// SHA-256 of the received octets of the accepted message that bears this frame id from this sender.
     pub frame: Option<Digest>,
-    /// The archived document with this id.
+    /// The archived document with this id: the message's own, or the one that an event names.
     pub document: Option<DocumentFact>,
-    /// The newest archived version of this set.
+    /// The newest archived version of this set; of an event that names a version only, of that version's set.
     pub latest: Option<DocumentFact>,
+    /// What happened to that set.
+    pub set: SetFact,
     /// The archived document that this one replaces.
     pub replaced: Option<DocumentFact>,
     /// The case.
@@ -140,6 +145,29 @@ pub struct DocumentFact {
     pub case_id: Option<Oid>,
     /// The relation it makes or hangs on.
     pub relation_id: Option<Oid>,
+    /// How it stands by itself, whatever is with its set.
+    pub mark: Mark,
+}
+
+/// How a version stands by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing was said of it.
+    #[default]
+    None,
+    /// It was invalidated by itself.
+    Invalidated,
+    /// It is the version that invalidated its set.
+    Invalidating,
+}
+
+/// What happened to a set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetFact {
+    /// How many events, of the set and of its versions.
+    pub events: u32,
+    /// The whole set is invalidated.
+    pub invalid: bool,
 }
 
 /// A case, with the relation it hangs on.
@@ -147,7 +175,7 @@ pub struct DocumentFact {
 pub struct CaseFact {
     /// The case.
     pub id: Oid,
-    /// Counts the versions of its case document.
+    /// Counts the versions of its case document and the events about them.
     pub revision: u32,
     /// Closed (Suljettu).
     pub closed: bool,
@@ -163,6 +191,12 @@ pub struct CaseFact {
     pub relation_id: Option<Oid>,
     /// Whether that relation is marked old.
     pub relation_old: bool,
+    /// That relation's revision.
+    pub relation_revision: Option<u32>,
+    /// No version of its document is valid.
+    pub invalid: bool,
+    /// No version of that relation's document is valid.
+    pub relation_invalid: bool,
 }
 
 /// A client relation.
@@ -170,7 +204,7 @@ pub struct CaseFact {
 pub struct RelationFact {
     /// The relation.
     pub id: Oid,
-    /// Counts the versions of its document.
+    /// Counts the versions of its document and the events about them.
     pub revision: u32,
     /// Marked old (vanha asiakkuus).
     pub old: bool,
@@ -180,6 +214,8 @@ pub struct RelationFact {
     pub controller: Oid,
     /// The set of its documents.
     pub set_id: Oid,
+    /// No version of its document is valid.
+    pub invalid: bool,
 }
 
 /// What a decision relied on; the commit checks it under the ledger's lock and answers `Stale` if it no longer holds.
@@ -198,6 +234,13 @@ pub enum Expectation {
         set_id: Oid,
         /// Its newest version.
         version: Option<u32>,
+    },
+    /// How many events the set has.
+    Events {
+        /// The set.
+        set_id: Oid,
+        /// Their number.
+        count: u32,
     },
     /// The case's revision; `None` while it is unknown.
     Case {
@@ -218,7 +261,7 @@ pub enum Expectation {
 /// What a held message waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Awaited {
-    /// A document (the one to replace).
+    /// A document (the one to replace, or to invalidate; a set's first version bears its id).
     Document(Oid),
     /// A case.
     Case(Oid),

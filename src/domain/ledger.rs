@@ -17,6 +17,9 @@ pub enum EntryKind {
     Refused,
     /// A message was recorded that is owed no answer.
     Noted,
+    /// A document, or a whole set, was invalidated or reinstated. `document` is the event's digest; `answer` is absent where the event came with an
+    /// archived document, whose own entry stands right before it.
+    Event,
 }
 
 impl EntryKind {
@@ -27,6 +30,7 @@ impl EntryKind {
             Self::Archived => 1,
             Self::Refused => 2,
             Self::Noted => 3,
+            Self::Event => 4,
         }
     }
 
@@ -37,6 +41,7 @@ impl EntryKind {
             1 => Some(Self::Archived),
             2 => Some(Self::Refused),
             3 => Some(Self::Noted),
+            4 => Some(Self::Event),
             _ => None,
         }
     }
@@ -93,7 +98,7 @@ impl Entry {
 }
 
 /// A field: 0xFF for absent, else 0x00, its length in four octets, its octets. No two lists of fields share octets.
-fn put(out: &mut Vec<u8>, field: Option<&[u8]>) {
+pub(super) fn put(out: &mut Vec<u8>, field: Option<&[u8]>) {
     match field {
         None => out.push(0xFF),
         Some(octets) => {

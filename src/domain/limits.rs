@@ -18,6 +18,8 @@ pub const ELEMENTS: usize = 2_000_000;
 pub const FINDINGS: usize = 100;
 /// The most signatures verified in one document; two were seen, more than sixteen is an attack on our processor.
 pub const SIGNATURES: usize = 16;
+/// The most versions of a set, and the most events about it, that its history shows; real sets have a dozen.
+pub const HISTORY: u32 = 10_000;
 /// How often a decision is taken anew from fresh facts before the message waits its turn again.
 pub const STALE_ATTEMPTS: usize = 5;
 /// How often a message may make us panic before it is refused as a defect.

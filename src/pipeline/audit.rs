@@ -148,14 +148,16 @@ async fn walk(archive: &dyn Archive, report: &mut AuditReport) -> Result<(), Out
 
 /// What is wrong behind one entry. Hashing and verifying burn a processor, so they run beside the runtime, at most as many at once as the caller's buffer holds.
 async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify) -> Result<Vec<String>, Outage> {
-    let archived = chained.entry.kind == EntryKind::Archived;
+    let (archived, event) = (chained.entry.kind == EntryKind::Archived, chained.entry.kind == EntryKind::Event);
     let mut found: Vec<String> = Vec::new();
+    // An event that came along with a document has no decision of its own: the document's entry has it.
+    let comes_along = event && chained.entry.answer.is_none();
     let decision = archive.decision_at(chained.position).await?;
-    if decision.is_none() && !archive.is_superseded(chained.position).await? {
+    if decision.is_none() && !comes_along && !archive.is_superseded(chained.position).await? {
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived {
+    if archived || event {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
     let (chained, verify) = (chained.clone(), Arc::clone(verify));

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use super::examine::{Accepted, Examined, Examiner};
+use super::examine::{Accepted, AcceptedDocument, Examined, Examiner};
 use crate::cda::{content, seal};
 use crate::crypto;
 use crate::domain::ack::{AckDraft, AckType, InstanceId};
-use crate::domain::change::{Access, AnswerDraft, Archive, Commit, Effect, Held, Refuse};
+use crate::domain::change::{Access, Along, AnswerDraft, Archive, Commit, Effect, Event, Held, Refuse};
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
+use crate::domain::document::Group;
 use crate::domain::facts::{Expectation, Hold, Prior};
 use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
+use crate::domain::lifecycle::{EventKind, EventRecord, Scope};
 use crate::domain::message::{Envelope, Reply};
+use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
@@ -74,20 +77,25 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
             let hold = Hold { awaits: awaits.clone(), until: setting.until };
             planned(Effect::Hold(Box::new(Held { hold, envelope: setting.envelope.clone(), rules: setting.examined.rules })), expects, Ending::Held, None)
         }
-        (Decision::Already { expects, warnings }, Ok(accepted)) => {
+        (Decision::Already { expects, warnings }, Ok(Accepted::Document(accepted))) => {
             planned(Effect::Refuse(Box::new(already(&setting, accepted, warnings))), expects, Ending::Accepted, None)
         }
-        (Decision::Archive { expects, warnings }, Ok(accepted)) => {
+        (Decision::Archive { expects, warnings }, Ok(Accepted::Document(accepted))) => {
             planned(Effect::Archive(Box::new(archive(&setting, accepted, warnings)?)), expects, Ending::Accepted, None)
         }
-        // `decide` gives these two only for a document that examine has passed.
-        (Decision::Already { .. } | Decision::Archive { .. }, Err(refusal)) => {
+        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
+            planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
+        }
+        // `decide` gives these only for what examine has passed as such.
+        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. }, verdict) => {
+            let defect = Refusal::one(Finding::whole(Code::E901));
+            let refusal = verdict.as_ref().err().unwrap_or(&defect);
             planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))
         }
     })
 }
 
-fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Result<Archive, Outage> {
+fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Finding]) -> Result<Archive, Outage> {
     let signer = setting.signer;
     let sealed = seal::seal_with(&accepted.document, &accepted.seal, (signer.algorithm(), signer.certificate()), setting.at, |octets| signer.sign(octets))?;
     let archived = crypto::sha256(&sealed.octets);
@@ -100,8 +108,13 @@ fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> 
         archived: Some(archived),
         ..entry(setting, EntryKind::Archived, None, Some(&answer))
     };
-    let action = if accepted.header.replaces.is_some() { "replace" } else { "store" };
+    let action = match (&accepted.invalidates, &accepted.header.replaces) {
+        (Some(_), _) => EventKind::Invalidated.action(),
+        (None, Some(_)) => "replace",
+        (None, None) => "store",
+    };
     Ok(Archive {
+        event: along(setting, accepted).map(Box::new),
         header: accepted.header.clone(),
         frame: setting.examined.frame_id(),
         octets: Arc::new(sealed.octets),
@@ -109,18 +122,65 @@ fn archive(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> 
         received: accepted.received,
         archived,
         entry,
-        access: Access {
-            actor: setting.examined.key.sender.as_str().to_owned(),
-            action: action.to_owned(),
-            service_request: setting.examined.service_request.clone(),
-            purpose: setting.examined.purpose.clone(),
-        },
+        access: access(setting, action),
         outcome,
         answer,
     })
 }
 
-fn already(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> Refuse {
+/// The invalidation that an invalidating version brings: of its whole set.
+fn along(setting: &Setting<'_>, accepted: &AcceptedDocument) -> Option<Along> {
+    let (invalidation, header) = (accepted.invalidates.as_ref()?, &accepted.header);
+    let record = EventRecord {
+        kind: EventKind::Invalidated,
+        set_id: header.set_id.clone(),
+        scope: Scope::Set,
+        by_document: Some(header.id.clone()),
+        at: setting.at,
+        sender: setting.examined.key.sender.as_str().to_owned(),
+        controller: header.controller.clone(),
+        author: invalidation.author.clone(),
+        reason: invalidation.reason.clone(),
+    };
+    let entry = event_entry(setting, &record, None);
+    Some(Along { record, entry })
+}
+
+fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
+    let outcome = ack::outcome_digest(AckType::Accept, warnings);
+    let answer = answer(setting, AckType::Accept, warnings.to_vec());
+    let (group, case_id, relation_id) = made;
+    Event {
+        entry: event_entry(setting, record, Some(&answer)),
+        record: record.clone(),
+        case_id: case_id.clone().filter(|_| *group == Group::Case),
+        relation_id: relation_id.clone().filter(|_| *group == Group::ClientRelation),
+        frame: setting.examined.frame_id(),
+        octets: Arc::clone(&setting.envelope.octets),
+        access: access(setting, record.kind.action()),
+        answer,
+        outcome,
+    }
+}
+
+fn event_entry(setting: &Setting<'_>, record: &EventRecord, answer: Option<&AnswerDraft>) -> Entry {
+    Entry {
+        document_id: Some(record.target().as_str().to_owned()),
+        document: Some(crypto::sha256(&record.octets())),
+        ..entry(setting, EntryKind::Event, None, answer)
+    }
+}
+
+fn access(setting: &Setting<'_>, action: &str) -> Access {
+    Access {
+        actor: setting.examined.key.sender.as_str().to_owned(),
+        action: action.to_owned(),
+        service_request: setting.examined.service_request.clone(),
+        purpose: setting.examined.purpose.clone(),
+    }
+}
+
+fn already(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Finding]) -> Refuse {
     let findings = located(setting, accepted, warnings);
     let outcome = ack::outcome_digest(AckType::Accept, &findings);
     let answer = answer(setting, AckType::Accept, findings);
@@ -143,8 +203,8 @@ fn already(setting: &Setting<'_>, accepted: &Accepted, warnings: &[Finding]) -> 
 fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
     let findings: Vec<Finding> = refusal.findings().cloned().collect();
     let findings = match &setting.examined.verdict {
-        Ok(accepted) => located(setting, accepted, &findings),
-        Err(_) => findings,
+        Ok(Accepted::Document(accepted)) => located(setting, accepted, &findings),
+        Ok(Accepted::Event(_) | Accepted::Query(_)) | Err(_) => findings,
     };
     let ack_type = setting.examiner.site().sent(refusal.ack_type());
     let outcome = ack::outcome_digest(ack_type, &findings);
@@ -165,7 +225,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
 }
 
 /// Findings of the decision name paths; here they get the lines and columns of the document.
-fn located(setting: &Setting<'_>, accepted: &Accepted, findings: &[Finding]) -> Vec<Finding> {
+fn located(setting: &Setting<'_>, accepted: &AcceptedDocument, findings: &[Finding]) -> Vec<Finding> {
     let mut findings = findings.to_vec();
     if !findings.is_empty() {
         content::locate(&accepted.document, &mut findings, setting.examiner.rule_set());

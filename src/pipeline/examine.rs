@@ -11,7 +11,7 @@ mod schemas;
 pub use self::audit::OwnSigner;
 pub use self::beside::{Beside, DOCUMENT, FRAME};
 use self::examined::Look;
-pub use self::examined::{Accepted, Examined};
+pub use self::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined};
 use self::judge::{Given, Judged};
 pub use self::may::Senders;
 use self::schemas::Schemas;
@@ -244,7 +244,7 @@ impl Examiner {
     #[must_use]
     pub fn validate_and(&self, profile: &str, octets: &[u8], stage: Stage, signers: impl FnOnce(&[SignatureFact]) -> Vec<Finding>) -> Vec<Finding> {
         let (mut warnings, signatures) = match self.judge(&Given { octets, shared: None }, self.profile(profile), stage, &mut Look::default()) {
-            Ok(Judged::Accepted(accepted)) => (accepted.warnings, accepted.signatures),
+            Ok(Judged::Accepted(accepted)) => accepted.remarks(),
             Ok(Judged::Checked(warnings, signatures)) => (warnings, signatures),
             Err(findings) => return findings,
         };
@@ -254,7 +254,7 @@ impl Examiner {
         warnings
     }
 
-    fn examined(&self, key: MessageKey, envelope: &Envelope, look: Look, verdict: Result<Box<Accepted>, Refusal>) -> Examined {
+    fn examined(&self, key: MessageKey, envelope: &Envelope, look: Look, verdict: Result<Accepted, Refusal>) -> Examined {
         let device = |root: &Oid| InstanceId { root: root.as_str().to_owned(), extension: None };
         let target = look.head.id.clone().map_or_else(|| Target::Unknown(envelope.message_id.clone().filter(|id| is_echoable(id))), Target::Id);
         Examined {

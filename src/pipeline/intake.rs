@@ -12,7 +12,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 
 use super::effect::{self, Planned, Setting};
-use super::examine::{Examined, Examiner};
+use super::examine::{Accepted, Examined, Examiner};
 use super::gate::{Gate, Stopping, told};
 use super::lanes::{Lanes, Place};
 use super::pool::{Panicked, Pool};
@@ -20,7 +20,7 @@ use super::relay::RelayHandle;
 use super::signers;
 use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::code::Code;
-use crate::domain::facts::{DocumentNeeds, Facts, Needs, Prior, Standing};
+use crate::domain::facts::{Facts, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
@@ -33,6 +33,7 @@ use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
 use crate::rules::decide::{self, Decision, Holding};
 use crate::rules::may;
+use crate::rules::lifecycle;
 use crate::telemetry::{self, Ending};
 
 /// How many messages may be examined at once: enough to keep the pool busy while earlier ones commit.
@@ -264,8 +265,7 @@ enum Step {
 
 async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Place>) -> Result<Step, Stopping> {
     let examined = &ready.examined;
-    let needs = || Needs { key: examined.key.clone(), frame: examined.frame_id(), document: examined.header().map(DocumentNeeds::of) };
-    let facts: Facts = parts.gate.through(|| parts.archive.facts(needs())).await?;
+    let facts: Facts = parts.gate.through(|| parts.archive.facts(examined.needs())).await?;
     let at = parts.clock.now();
     let held = ready.job.held.as_ref();
     if let Some(held) = held
@@ -273,10 +273,14 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     {
         return Ok(Step::Known);
     }
+    let holding = held.map_or(Holding::Fresh, |h| Holding::Held(h.until));
     let mut decision = match &examined.verdict {
         Err(refusal) => decide::repeat(facts.prior.as_ref(), &examined.rules, held.is_some())
             .unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
-        Ok(accepted) => decide::decide(&accepted.request(examined, held.map_or(Holding::Fresh, |h| Holding::Held(h.until))), &facts, at),
+        Ok(Accepted::Document(accepted)) => decide::decide(&accepted.request(examined, holding), &facts, at),
+        Ok(Accepted::Event(accepted)) => lifecycle::decide(&accepted.request(examined, holding), &facts, at),
+        // No interaction that brings a query is open.
+        Ok(Accepted::Query(_)) => Decision::Refuse { refusal: Refusal::one(Finding::whole(Code::E814)), expects: Vec::new() },
     };
     if let Decision::Hold { awaits, .. } = &decision
         && held.is_none()

@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header};
+use crate::domain::lifecycle::Named;
+use crate::domain::oid::Oid;
 
 /// The ids that a message makes, and those it looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +33,13 @@ impl Touches {
             needs.push(replaced.id.as_str().to_owned());
         }
         Self { brings, needs }
+    }
+
+    /// What an event touches: it changes what it names, so whoever hangs on that waits.
+    #[must_use]
+    pub fn of_event(target: &Named) -> Self {
+        let brings = target.id.iter().chain(&target.set_id).map(Oid::as_str).map(str::to_owned).collect();
+        Self { brings, needs: Vec::new() }
     }
 
     /// Whether the later message must wait for the earlier one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::examine::Examined;
+use super::examine::{Accepted, Examined};
 use super::gate::{Gate, Stopping};
 use crate::cda::signers::judge;
 use crate::domain::refusal::Refusal;
@@ -15,7 +15,7 @@ use crate::rules::decide::Decision;
 /// # Errors
 /// When the gateway stops while nothing current can be had.
 pub async fn still_sign(gate: &Gate, revocation: &Arc<dyn Revocation>, examined: &Examined, decision: Decision, at: Moment) -> Result<Decision, Stopping> {
-    let (Decision::Archive { .. }, Ok(accepted)) = (&decision, &examined.verdict) else { return Ok(decision) };
+    let (Decision::Archive { .. }, Ok(Accepted::Document(accepted))) = (&decision, &examined.verdict) else { return Ok(decision) };
     if accepted.signatures.is_empty() {
         return Ok(decision);
     }

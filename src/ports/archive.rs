@@ -7,6 +7,7 @@ use crate::domain::digest::Digest;
 use crate::domain::document::Header;
 use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
+use crate::domain::lifecycle::History;
 use crate::domain::message::Sender;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
@@ -88,6 +89,13 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn document(&self, id: &Oid) -> Result<Option<StoredDocument>, Outage>;
 
+    /// Everything that happened to the set that this id names, or to the set of the version that it names; `None` when neither is archived. At most
+    /// `limits::HISTORY` versions and as many events, the first ones.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn history(&self, id: &Oid) -> Result<Option<History>, Outage>;
+
     /// The stored answer and received octets of the decision at a ledger position, as far as the inbox still bears them.
     ///
     /// # Errors
@@ -100,7 +108,8 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
 
-    /// What is wrong with the rows that an archived document's entry brought along: its access log row, the case or client relation it made. Without any value.
+    /// What is wrong with the rows that an archived document's or an event's entry brought along: its access log row, the case or client relation it made, the
+    /// event itself. Without any value.
     ///
     /// # Errors
     /// An outage.
@@ -162,11 +171,15 @@ pub enum Table {
     ClientRelation,
     /// Messages on hold.
     Held,
+    /// Events about documents.
+    Event,
+    /// What is invalid now.
+    Invalid,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held];
+    pub const ALL: [Self; 6] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid];
 }
 
 /// One page of a table walked through.

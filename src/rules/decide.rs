@@ -4,10 +4,12 @@ use crate::codes::rule_set::RuleSet;
 use crate::domain::ack::InstanceId;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
-use crate::domain::document::Header;
+use crate::domain::document::{Group, Header};
 use crate::domain::facts::{Awaited, Expectation, Facts, Prior, Standing};
 use crate::domain::finding::{Finding, Place};
+use crate::domain::lifecycle::EventRecord;
 use crate::domain::message::MessageKey;
+use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 
@@ -22,6 +24,8 @@ pub struct Request {
     pub frame: Option<InstanceId>,
     /// The document's header facts.
     pub header: Header,
+    /// It is an invalidating version: its whole set is invalid with it.
+    pub invalidates: bool,
     /// SHA-256 of the document as received.
     pub received: Digest,
     /// Warnings of the examination.
@@ -48,6 +52,17 @@ pub enum Holding {
 pub enum Decision {
     /// The document is archived, if what was relied on still holds in the commit.
     Archive {
+        /// What was relied on.
+        expects: Vec<Expectation>,
+        /// What the sender is told.
+        warnings: Vec<Finding>,
+    },
+    /// A document or a set is invalidated or reinstated, if what was relied on still holds in the commit.
+    Event {
+        /// The event.
+        record: Box<EventRecord>,
+        /// The target's group, case and relation.
+        made: (Group, Option<Oid>, Option<Oid>),
         /// What was relied on.
         expects: Vec<Expectation>,
         /// What the sender is told.
@@ -97,9 +112,9 @@ pub fn decide(request: &Request, facts: &Facts, at: Moment) -> Decision {
         return known_document(request, document.received);
     }
     let mut found = Gathered::new();
-    versions::judge(&request.header, facts, &mut found);
-    links::judge(&request.header, facts, &mut found);
-    settle(request, found, at)
+    versions::judge(&request.header, request.invalidates, facts, &mut found);
+    links::judge(&request.header, request.invalidates, facts, &mut found);
+    settle(request.holding, &request.warnings, found, at, |expects, warnings| Decision::Archive { expects, warnings })
 }
 
 /// A decision that was taken before and stands: an acceptance for ever, a final refusal under the same rules, a hold until it ends (house: same and other).
@@ -139,7 +154,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { findings: Vec::new(), missing: Vec::new(), expects: Vec::new() }
     }
 }
@@ -147,6 +162,11 @@ impl Gathered {
 /// A finding at a path of the document.
 pub(super) fn finding(code: Code, path: &str) -> Finding {
     Finding::new(code, Place { line: 1, column: 1, path: path.to_owned() })
+}
+
+/// A finding at a place of the frame.
+pub(super) fn finding_at(code: Code, place: &Place) -> Finding {
+    Finding::new(code, place.clone())
 }
 
 fn known_document(request: &Request, archived: Digest) -> Decision {
@@ -161,11 +181,17 @@ fn known_document(request: &Request, archived: Digest) -> Decision {
     Decision::Refuse { refusal, expects }
 }
 
-/// Faults refuse at once; a thing that is missing is waited for while there is time; else the document is archived.
-fn settle(request: &Request, found: Gathered, at: Moment) -> Decision {
+/// Faults refuse at once; a thing that is missing is waited for while there is time; else `take` says what is done.
+pub(super) fn settle(
+    holding: Holding,
+    warnings: &[Finding],
+    found: Gathered,
+    at: Moment,
+    take: impl FnOnce(Vec<Expectation>, Vec<Finding>) -> Decision,
+) -> Decision {
     let Gathered { mut findings, missing, expects } = found;
     let is_faulty = findings.iter().any(Finding::is_error);
-    let has_time = match request.holding {
+    let has_time = match holding {
         Holding::Fresh => true,
         Holding::Never => false,
         Holding::Held(until) => at < until,
@@ -174,9 +200,9 @@ fn settle(request: &Request, found: Gathered, at: Moment) -> Decision {
         return Decision::Hold { expects: vec![absence(awaits)], awaits: awaits.clone() };
     }
     findings.extend(missing.into_iter().map(|(_, finding)| finding));
-    findings.extend(request.warnings.iter().cloned());
+    findings.extend(warnings.iter().cloned());
     match Refusal::unless_clean(findings) {
-        Ok(warnings) => Decision::Archive { expects, warnings },
+        Ok(warnings) => take(expects, warnings),
         Err(refusal) => Decision::Refuse { refusal, expects: Vec::new() },
     }
 }

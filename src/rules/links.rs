@@ -49,12 +49,12 @@ pub(super) fn own(header: &Header, rules: &RuleSet) -> Vec<Finding> {
     out
 }
 
-/// What it breaks in the archive, by group.
-pub(super) fn judge(header: &Header, facts: &Facts, found: &mut Gathered) {
+/// What it breaks in the archive, by group. An invalidating version (`invalidates`) ends what hangs here, so it may hang on what is invalid already.
+pub(super) fn judge(header: &Header, invalidates: bool, facts: &Facts, found: &mut Gathered) {
     match header.group {
         Group::ClientRelation => own_relation(header, facts, found),
-        Group::Case => case_document(header, facts, found),
-        Group::PhaseOne | Group::Old | Group::Client => client_document(header, facts, found),
+        Group::Case => case_document(header, invalidates, facts, found),
+        Group::PhaseOne | Group::Old | Group::Client => client_document(header, invalidates, facts, found),
         Group::Permission | Group::Denial => {}
     }
 }
@@ -73,7 +73,7 @@ fn own_relation(header: &Header, facts: &Facts, found: &mut Gathered) {
 }
 
 /// The document that makes or updates a case: under a relation of the same client and controller (R24); closed, if that relation is old.
-fn case_document(header: &Header, facts: &Facts, found: &mut Gathered) {
+fn case_document(header: &Header, invalidates: bool, facts: &Facts, found: &mut Gathered) {
     if let Some(id) = &header.case_id {
         found.expects.push(Expectation::Case { id: id.clone(), revision: facts.case.as_ref().map(|c| c.revision) });
     }
@@ -89,6 +89,9 @@ fn case_document(header: &Header, facts: &Facts, found: &mut Gathered) {
         Some(relation) => {
             found.expects.push(Expectation::Relation { id: id.clone(), revision: Some(relation.revision) });
             same_owner(header, &relation.client, &relation.controller, "in-relation", &mut found.findings);
+            if relation.invalid && !invalidates {
+                found.findings.push(finding(Code::E712, RELATION).with("rule", "in-relation"));
+            }
             if relation.old && !header.case_state.is_some_and(|c| c.closed) {
                 found.findings.push(finding(Code::E403, CASE).with("case", header.case_id.as_ref().map_or("", Oid::as_str)).under("R25-case"));
             }
@@ -97,14 +100,21 @@ fn case_document(header: &Header, facts: &Facts, found: &mut Gathered) {
 }
 
 /// A document in a case (R15): the same client and controller; old ones in a closed case (R25); under an old relation only old ones (R20).
-fn client_document(header: &Header, facts: &Facts, found: &mut Gathered) {
+fn client_document(header: &Header, invalidates: bool, facts: &Facts, found: &mut Gathered) {
     let Some(id) = &header.case_id else { return };
     let Some(case) = &facts.case else {
         found.missing.push((Awaited::Case(id.clone()), finding(Code::E401, CASE).with("case", id.as_str())));
         return;
     };
     found.expects.push(Expectation::Case { id: id.clone(), revision: Some(case.revision) });
+    if let (Some(id), Some(revision)) = (&case.relation_id, case.relation_revision) {
+        found.expects.push(Expectation::Relation { id: id.clone(), revision: Some(revision) });
+    }
     same_owner(header, &case.client, &case.controller, "in-case", &mut found.findings);
+    let gone = [(case.invalid, "in-case"), (case.relation_invalid, "in-relation")];
+    if let Some((_, rule)) = gone.into_iter().find(|(invalid, _)| *invalid && !invalidates) {
+        found.findings.push(finding(Code::E712, CASE).with("rule", rule));
+    }
     let is_old = header.group == Group::Old;
     if is_old && !case.closed {
         found.findings.push(finding(Code::E403, CASE).with("case", id.as_str()).under("R25"));

@@ -2,6 +2,7 @@
 
 pub mod decide;
 pub mod examples;
+pub mod lifecycle;
 pub mod links;
 pub mod may;
 pub mod versions;

@@ -3,7 +3,7 @@
 use super::decide::{Gathered, finding};
 use crate::domain::code::Code;
 use crate::domain::document::Header;
-use crate::domain::facts::{Awaited, DocumentFact, Expectation, Facts};
+use crate::domain::facts::{Awaited, DocumentFact, Expectation, Facts, Mark};
 use crate::domain::finding::Finding;
 
 const SET: &str = "/ClinicalDocument/setId/@root";
@@ -38,8 +38,8 @@ pub(super) fn own(header: &Header) -> Vec<Finding> {
     out
 }
 
-/// What it breaks in the archive.
-pub(super) fn judge(header: &Header, facts: &Facts, found: &mut Gathered) {
+/// What it breaks in the archive. `invalidates`: it is to invalidate its set.
+pub(super) fn judge(header: &Header, invalidates: bool, facts: &Facts, found: &mut Gathered) {
     found.expects.push(Expectation::Document { id: header.id.clone(), present: false });
     found.expects.push(Expectation::Latest { set_id: header.set_id.clone(), version: facts.latest.as_ref().map(|l| l.version) });
     match (&header.replaces, &facts.replaced) {
@@ -53,7 +53,16 @@ pub(super) fn judge(header: &Header, facts: &Facts, found: &mut Gathered) {
             let refusal = finding(Code::E704, &format!("{PARENT}/id/@root")).with("document", replaced.id.as_str());
             found.missing.push((Awaited::Document(replaced.id.clone()), refusal));
         }
-        (Some(_), Some(replaced)) => follows(header, replaced, facts.latest.as_ref(), &mut found.findings),
+        (Some(_), Some(replaced)) => {
+            // What happened to the set may have ended, or begun, its time for new versions.
+            found.expects.push(Expectation::Events { set_id: header.set_id.clone(), count: facts.set.events });
+            follows(header, replaced, facts.latest.as_ref(), &mut found.findings);
+            let is_invalid = facts.set.invalid || (replaced.mark == Mark::Invalidated && !invalidates);
+            if is_invalid && replaced.set_id == header.set_id {
+                let rule = if facts.set.invalid { "set-invalid" } else { "version-invalid" };
+                found.findings.push(finding(Code::E708, &format!("{PARENT}/id/@root")).with("rule", rule));
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads the transfer frame (siirtokehys, överföringsram): wrapper, service request, and what it says of its document (messaging.md §1, §2.4, §9.1).
 
+use super::event::{self, EventFrame};
 use super::payload;
 use crate::codes::requests::{Operation, ServiceRequest};
 use crate::codes::rule_set::RuleSet;
@@ -8,7 +9,9 @@ use crate::domain::code::Code;
 use crate::domain::document::Header;
 use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
+use crate::domain::lifecycle::Invalidation;
 use crate::domain::oid::Oid;
+use crate::domain::query::Query;
 use crate::xml::tree::{self, Document, HL7, Node};
 
 /// Root of interaction ids.
@@ -57,14 +60,14 @@ impl FrameHead {
     }
 }
 
-/// A frame whose own rules hold, with the document it carries.
+/// A frame whose own rules hold, with what it asks.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// What an answer needs.
     pub head: FrameHead,
-    /// The document's octets, cut out and decoded, never re-serialised.
-    pub document: Vec<u8>,
-    /// What is asked for.
+    /// What it brings, or asks.
+    pub content: Content,
+    /// The service request.
     pub service_request: ServiceRequest,
     /// The purpose of use's code.
     pub purpose: Option<String>,
@@ -72,7 +75,32 @@ pub struct Frame {
     pub warnings: Vec<Finding>,
 }
 
-/// Reads a frame whose root element is a known interaction of a store.
+/// What a frame brings, or asks.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A document to archive.
+    Document {
+        /// Its octets, cut out and decoded, never re-serialised.
+        octets: Vec<u8>,
+        /// It invalidates its set.
+        invalidates: Option<Box<Invalidation>>,
+    },
+    /// An event about archived documents.
+    Event(Box<EventFrame>),
+    /// A query.
+    Query(Box<Query>),
+}
+
+impl Content {
+    /// The document's octets.
+    #[must_use]
+    pub fn document(&self) -> Option<&[u8]> {
+        if let Self::Document { octets, .. } = self { Some(octets) } else { None }
+    }
+}
+
+/// Reads a frame whose root element is a known and open interaction. The wrapper, the service request and the purpose are checked for each;
+/// then what the service request's operation asks for is read.
 pub(crate) fn read(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite) -> Result<Frame, Vec<Finding>> {
     read_by(carrier, rules, site, payload::read)
 }
@@ -100,7 +128,8 @@ fn read_by(
     let mut out = Vec::new();
     let head = FrameHead::peek(carrier);
     wrapper(root, &head, site, &mut out);
-    let family = rules.services.interaction(root.tag_name().name()).map_or("social", |i| i.family.as_str());
+    let interaction = rules.services.interaction(root.tag_name().name());
+    let family = interaction.map_or("social", |i| i.family.as_str());
     let control = child(root, "controlActProcess", "controlActProcess", &mut out);
     let (service_request, purpose) = match control {
         None => (None, None),
@@ -109,11 +138,42 @@ fn read_by(
     if let Some(attachment) = ["attachmentText", "attachment"].iter().find_map(|n| tree::child(root, HL7, n)) {
         out.push(Finding::new(Code::E816, tree::place(attachment)));
     }
-    let described = control.and_then(|c| described(c, &mut out));
-    let document = described.and_then(|d| payload(d, &mut out));
-    match (document, service_request) {
-        (Some(document), Some(service_request)) if !out.iter().any(Finding::is_error) => Ok(Frame { head, document, service_request, purpose, warnings: out }),
+    let operation = interaction.map_or(Operation::Store, |i| i.operation);
+    let content = control.and_then(|control| content(control, operation, service_request.as_ref(), rules, payload, &mut out));
+    match (content, service_request) {
+        (Some(content), Some(service_request)) if !out.iter().any(Finding::is_error) => Ok(Frame { head, content, service_request, purpose, warnings: out }),
         _ => Err(out),
+    }
+}
+
+/// What the interaction brings, as the service request says. Without a service request the interaction alone tells where to look, so that everything
+/// that is wrong is said at once.
+fn content(
+    control: Node<'_, '_>,
+    interaction: Operation,
+    request: Option<&ServiceRequest>,
+    rules: &RuleSet,
+    payload: impl FnOnce(Node<'_, '_>, &mut Vec<Finding>) -> Option<Vec<u8>>,
+    out: &mut Vec<Finding>,
+) -> Option<Content> {
+    let asked = request.map_or(interaction, |r| r.operation);
+    match (interaction, asked) {
+        (Operation::Store | Operation::Replace, Operation::Store | Operation::Replace) | (Operation::Replace, Operation::Invalidate) => {
+            let octets = described(control, out).and_then(|d| payload(d, out));
+            let invalidates = if asked == Operation::Invalidate { Some(Box::new(event::invalidation(control, rules, out)?)) } else { None };
+            Some(Content::Document { octets: octets?, invalidates })
+        }
+        (Operation::Invalidate, Operation::Invalidate | Operation::Reinstate) => {
+            let described = described(control, out)?;
+            event::read(control, described, request?, rules, out).map(|frame| Content::Event(Box::new(frame)))
+        }
+        _ => {
+            let code = request.map_or("", |r| r.code.as_str());
+            let reason = tree::children(control, HL7, "reasonCode").find(|n| n.attribute("code") == Some(code));
+            let place = reason.map_or_else(|| tree::place(control), |n| tree::attribute_place(n, "code"));
+            out.push(Finding::new(Code::E807, place).with("request", code).with("rule", "request-interaction").under("request-fits-interaction"));
+            None
+        }
     }
 }
 
@@ -254,7 +314,7 @@ fn request_fits(control: Option<Node<'_, '_>>, frame: &Frame, header: &Header, o
     let request = &frame.service_request;
     let rule = if !request.groups.contains(&header.group) {
         "request-group"
-    } else if request.operation == Operation::Replace && header.replaces.is_none() {
+    } else if matches!(request.operation, Operation::Replace | Operation::Invalidate) && header.replaces.is_none() {
         "request-first"
     } else {
         return;
@@ -276,7 +336,7 @@ fn one(parent: Node<'_, '_>, name: &str, code: Code, attribute: &str, wanted: Op
     }
 }
 
-fn descend<'a, 'i>(from: Node<'a, 'i>, names: &[&str]) -> Option<Node<'a, 'i>> {
+pub(super) fn descend<'a, 'i>(from: Node<'a, 'i>, names: &[&str]) -> Option<Node<'a, 'i>> {
     names.iter().try_fold(from, |node, name| tree::child(node, HL7, name))
 }
 
@@ -303,6 +363,6 @@ fn instance(node: Node<'_, '_>) -> Option<InstanceId> {
     Some(InstanceId { root: root.to_owned(), extension: node.attribute("extension").map(str::to_owned) })
 }
 
-fn under(oid: &str, base: &str) -> bool {
+pub(super) fn under(oid: &str, base: &str) -> bool {
     oid.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -15,6 +15,7 @@ use arkki::generate::document::{DocumentSpec, Organisation};
 use arkki::generate::family::Family;
 use arkki::generate::frame::{FrameSpec, TEST_ARCHIVE};
 use arkki::generate::person::Person;
+use arkki::generate::writer::Style;
 use arkki::ports::broker::Published;
 
 use crate::kit;
@@ -129,7 +130,7 @@ impl Ground {
     /// A client relation of its own.
     fn relation(&self, number: u64) -> DocumentSpec {
         let id = self.family.id(number);
-        DocumentSpec { relation_id: Some(format!("{id}.9")), ..self.family.relation.under(&id) }
+        DocumentSpec { relation_id: Some(format!("{id}.9")), style: Style::default(), ..self.family.relation.under(&id) }
     }
 
     /// A document in a good frame, as one of [`SYSTEMS`] sends it.
@@ -139,6 +140,21 @@ impl Ground {
         change(&mut frame);
         frame.render(&spec.render())
     }
+}
+
+/// A frame that invalidates what a store frame around this document names.
+fn invalidation(ground: &Ground, number: u64, system: &str) -> Vec<u8> {
+    let framed = ground.framed(&ground.relation(number), system, |frame| {
+        frame.root = "RCMR_IN200011FI01";
+        frame.interaction = "RCMR_IN200011FI01";
+        frame.service_request = Some("SPX-INVALIDATE");
+        frame.id.1 = Some("9".to_owned());
+    });
+    let text = String::from_utf8(framed).unwrap();
+    let (from, to) = (text.find("<text ").unwrap(), text.find("</text>").unwrap() + "</text>".len());
+    let act = "<effectiveTime ";
+    let without = format!("{}{}", &text[..from], &text[to..]);
+    without.replacen(act, &format!("<text>tallennettu väärälle henkilölle</text>{act}"), 1).into_bytes()
 }
 
 /// Somebody whose identity code is none of those that are never given to anybody: it could be a person's, born in 1901.

@@ -51,6 +51,7 @@ pub(super) fn relation_made(header: &Header) -> Option<&Oid> {
 fn weight(commit: &Commit) -> usize {
     match &commit.effect {
         Effect::Archive(archive) => archive.octets.len(),
+        Effect::Event(event) => event.octets.len(),
         Effect::Refuse(refuse) => refuse.octets.len(),
         Effect::Hold(held) => held.envelope.octets.len(),
         Effect::Repeat => 0,
@@ -65,6 +66,13 @@ fn brings(commit: &Commit) -> Vec<Thing<'_>> {
             things.extend(archive.frame.as_ref().map(|id| Thing::Frame(commit.key.sender.as_str(), id)));
             things.extend(case_made(header).map(Thing::Case));
             things.extend(relation_made(header).map(Thing::Relation));
+            things
+        }
+        Effect::Event(event) => {
+            let mut things = vec![Thing::Key(&commit.key), Thing::Set(&event.record.set_id)];
+            things.extend(event.frame.as_ref().map(|id| Thing::Frame(commit.key.sender.as_str(), id)));
+            things.extend(event.case_id.as_ref().map(Thing::Case));
+            things.extend(event.relation_id.as_ref().map(Thing::Relation));
             things
         }
         Effect::Refuse(_) | Effect::Hold(_) => vec![Thing::Key(&commit.key)],
@@ -84,7 +92,7 @@ fn touched(commit: &Commit) -> Vec<Thing<'_>> {
     }
     things.extend(commit.expects.iter().map(|expectation| match expectation {
         Expectation::Document { id, .. } => Thing::Document(id),
-        Expectation::Latest { set_id, .. } => Thing::Set(set_id),
+        Expectation::Latest { set_id, .. } | Expectation::Events { set_id, .. } => Thing::Set(set_id),
         Expectation::Case { id, .. } => Thing::Case(id),
         Expectation::Relation { id, .. } => Thing::Relation(id),
     }));

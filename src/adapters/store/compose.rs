@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::look::{Places, Seen, What};
 use crate::crypto;
-use crate::domain::change::{Archive, Commit, Effect, Refuse};
+use crate::domain::change::{Archive, Commit, Effect, Event, Refuse};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
 use crate::domain::ledger::{Chained, Entry, Position};
@@ -45,6 +45,10 @@ pub(super) struct Effected<'a> {
     pub position: Option<i64>,
     /// Its new ledger entry.
     pub chained: Option<Chained>,
+    /// The entry of the event that came along with a document.
+    pub along: Option<Chained>,
+    /// The ledger position of the event, its own or the one along.
+    pub event_position: Option<i64>,
     /// Its inbox row, new or changed.
     pub inbox: Option<Inbox<'a>>,
     /// The answer in force, position and all.
@@ -133,6 +137,8 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
         commit,
         position: prior.position,
         chained: None,
+        along: None,
+        event_position: None,
         inbox: None,
         answer: None,
         out: Vec::new(),
@@ -149,9 +155,23 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             let Archive { entry, answer, outcome, .. } = &**archive;
             let position = chain(&mut done, entry, prior.position, head);
             done.answer = Some(answer.at(position));
+            if let Some(along) = &archive.event {
+                let chained = link(&along.entry, None, head);
+                done.event_position = Some(head.position);
+                done.along = Some(chained);
+            }
             done.ends_hold = held;
             done.inbox =
                 Some(Inbox { standing: Standing::Accepted, revision, outcome: *outcome, rules: entry.rules, is_final: true, code: None, octets: None });
+        }
+        Effect::Event(event) => {
+            let Event { entry, answer, outcome, octets, .. } = &**event;
+            let position = chain(&mut done, entry, prior.position, head);
+            done.event_position = done.position;
+            done.answer = Some(answer.at(position));
+            done.ends_hold = held;
+            let octets = Some(octets.as_slice());
+            done.inbox = Some(Inbox { standing: Standing::Accepted, revision, outcome: *outcome, rules: entry.rules, is_final: true, code: None, octets });
         }
         Effect::Refuse(refuse) => {
             let Refuse { entry, answer, outcome, code, is_final, noted, octets } = &**refuse;
@@ -185,6 +205,14 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
 
 /// Gives an entry its place behind the head.
 fn chain(done: &mut Effected<'_>, entry: &Entry, supersedes: Option<i64>, head: &mut Head) -> Position {
+    let chained = link(entry, supersedes, head);
+    let position = chained.position;
+    done.position = Some(head.position);
+    done.chained = Some(chained);
+    position
+}
+
+fn link(entry: &Entry, supersedes: Option<i64>, head: &mut Head) -> Chained {
     head.position = head.position.saturating_add(1);
     let position = Position(u64::try_from(head.position).unwrap_or(0));
     let mut entry = entry.clone();
@@ -192,9 +220,7 @@ fn chain(done: &mut Effected<'_>, entry: &Entry, supersedes: Option<i64>, head: 
     let before = head.hash;
     let hash = crypto::sha256(&entry.octets(&before, position));
     head.hash = hash;
-    done.position = Some(head.position);
-    done.chained = Some(Chained { position, before, hash, entry });
-    position
+    Chained { position, before, hash, entry }
 }
 
 fn tally(head: &mut Head, was: &Was, effected: &Effected<'_>) {

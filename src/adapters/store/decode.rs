@@ -1,11 +1,12 @@
 //! From rows back to values. Facts are read strictly: a decision must not rest on a row that cannot be read. What the audit reads is read leniently,
 //! so that a damaged row shows as a fault of that row and not as an archive that does not answer.
 
+use super::events::{INVALIDATING, VERSION};
 use super::fault::Fault;
 use super::line::Row;
 use crate::domain::digest::Digest;
 use crate::domain::document::{CaseState, Date, Group, Header, RelationState, Replaced};
-use crate::domain::facts::{CaseFact, DocumentFact, Facts, Prior, RelationFact, Standing};
+use crate::domain::facts::{CaseFact, DocumentFact, Facts, Mark, Prior, RelationFact, SetFact, Standing};
 use crate::domain::ledger::{Chained, Entry, EntryKind, Position};
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
@@ -20,8 +21,9 @@ pub(super) fn facts(row: &Row) -> Result<Facts, Fault> {
         prior: prior(row)?,
         frame: row.octets(6)?.map(|octets| Digest::from_slice(&octets).ok_or_else(|| Fault::unreadable(6))).transpose()?,
         document: document(row, 7)?,
-        latest: document(row, 16)?,
-        replaced: document(row, 25)?,
+        latest: document(row, 17)?,
+        set: SetFact { events: count(row, 56)?, invalid: row.int(57)?.is_some() },
+        replaced: document(row, 27)?,
         case: case(row)?,
         relation: relation(row)?,
     })
@@ -50,33 +52,43 @@ fn document(row: &Row, at: usize) -> Result<Option<DocumentFact>, Fault> {
         received: digest(row, at + 6)?,
         case_id: oid(row, at + 7)?,
         relation_id: oid(row, at + 8)?,
+        mark: match row.int(at + 9)? {
+            None => Mark::None,
+            Some(VERSION) => Mark::Invalidated,
+            Some(INVALIDATING) => Mark::Invalidating,
+            Some(_) => return Err(Fault::unreadable(at + 9)),
+        },
     }))
 }
 
 fn case(row: &Row) -> Result<Option<CaseFact>, Fault> {
-    let Some(id) = oid(row, 34)? else { return Ok(None) };
+    let Some(id) = oid(row, 37)? else { return Ok(None) };
     Ok(Some(CaseFact {
         id,
-        revision: count(row, 35)?,
-        closed: row.need_flag(36)?,
-        client: digest(row, 37)?,
-        controller: need_oid(row, 38)?,
-        service_task: row.text(39)?,
-        set_id: need_oid(row, 40)?,
-        relation_id: oid(row, 41)?,
-        relation_old: row.flag(42)?.unwrap_or(false),
+        revision: count(row, 38)?,
+        closed: row.need_flag(39)?,
+        client: digest(row, 40)?,
+        controller: need_oid(row, 41)?,
+        service_task: row.text(42)?,
+        set_id: need_oid(row, 43)?,
+        relation_id: oid(row, 44)?,
+        relation_old: row.flag(45)?.unwrap_or(false),
+        relation_revision: row.int(46)?.map(|_| count(row, 46)).transpose()?,
+        invalid: row.need_flag(47)?,
+        relation_invalid: row.flag(48)?.unwrap_or(false),
     }))
 }
 
 fn relation(row: &Row) -> Result<Option<RelationFact>, Fault> {
-    let Some(id) = oid(row, 43)? else { return Ok(None) };
+    let Some(id) = oid(row, 49)? else { return Ok(None) };
     Ok(Some(RelationFact {
         id,
-        revision: count(row, 44)?,
-        old: row.need_flag(45)?,
-        client: digest(row, 46)?,
-        controller: need_oid(row, 47)?,
-        set_id: need_oid(row, 48)?,
+        revision: count(row, 50)?,
+        old: row.need_flag(51)?,
+        client: digest(row, 52)?,
+        controller: need_oid(row, 53)?,
+        set_id: need_oid(row, 54)?,
+        invalid: row.need_flag(55)?,
     }))
 }
 
@@ -204,18 +216,18 @@ pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, Fault> {
     Digest::from_slice(&row.need_octets(column)?).ok_or_else(|| Fault::unreadable(column))
 }
 
-fn oid(row: &Row, column: usize) -> Result<Option<Oid>, Fault> {
+pub(super) fn oid(row: &Row, column: usize) -> Result<Option<Oid>, Fault> {
     row.text(column)?.map(|text| Oid::parse(&text).map_err(|_| Fault::unreadable(column))).transpose()
 }
 
-fn need_oid(row: &Row, column: usize) -> Result<Oid, Fault> {
+pub(super) fn need_oid(row: &Row, column: usize) -> Result<Oid, Fault> {
     oid(row, column)?.ok_or_else(|| Fault::unreadable(column))
 }
 
-fn count(row: &Row, column: usize) -> Result<u32, Fault> {
+pub(super) fn count(row: &Row, column: usize) -> Result<u32, Fault> {
     u32::try_from(row.need_int(column)?).map_err(|_| Fault::unreadable(column))
 }
 
-fn group(row: &Row, column: usize) -> Result<Group, Fault> {
+pub(super) fn group(row: &Row, column: usize) -> Result<Group, Fault> {
     u8::try_from(row.need_int(column)?).ok().and_then(Group::from_number).ok_or_else(|| Fault::unreadable(column))
 }

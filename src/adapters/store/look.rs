@@ -46,6 +46,8 @@ pub(super) enum What {
     Relation,
     /// An id that held messages wait for.
     Awaited,
+    /// A set: how many events it has.
+    Events,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +95,7 @@ pub(super) fn frame_keys(commits: &[&Commit]) -> Vec<Option<Digest>> {
         .iter()
         .map(|commit| match &commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
+            Effect::Event(event) => event.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
             Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect()
@@ -109,7 +112,7 @@ pub(super) async fn look<'a>(line: &mut Line, commits: &[&'a Commit], frames: &'
     Ok((places, Seen(found.into_iter().map(|f| ((f.group, f.row), (f.a, f.b))).collect())))
 }
 
-fn places<'a>(groups: &mut [Group<'a>; 8], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
+fn places<'a>(groups: &mut [Group<'a>; 9], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
     let mut ask = |what: What, values: Vec<Value<'a>>| {
         let rows = &mut groups[what as usize].rows;
         rows.push(values);
@@ -124,11 +127,11 @@ fn places<'a>(groups: &mut [Group<'a>; 8], commit: &'a Commit, frame: Option<&'a
         (_, Some(revision)) => Want::Exactly(i64::from(revision)),
     };
     places.demands.push((What::Key, key, standing));
+    if let Some(frame) = frame {
+        places.demands.push((What::Frame, ask(What::Frame, vec![Value::Octets(Some(&frame.0))]), Want::Absent));
+    }
     if let Effect::Archive(archive) = &commit.effect {
         let header = &archive.header;
-        if let Some(frame) = frame {
-            places.demands.push((What::Frame, ask(What::Frame, vec![Value::Octets(Some(&frame.0))]), Want::Absent));
-        }
         places.demands.push((What::Document, ask(What::Document, text(header.id.as_str())), Want::Absent));
         let version = vec![Value::Text(Some(header.set_id.as_str())), Value::Int(Some(i64::from(header.version)))];
         places.demands.push((What::Version, ask(What::Version, version), Want::Absent));
@@ -145,6 +148,7 @@ fn places<'a>(groups: &mut [Group<'a>; 8], commit: &'a Commit, frame: Option<&'a
             Expectation::Document { id, present: true } => (What::Document, id, Want::Present),
             Expectation::Document { id, present: false } => (What::Document, id, Want::Absent),
             Expectation::Latest { set_id, version } => (What::Latest, set_id, number(version)),
+            Expectation::Events { set_id, count } => (What::Events, set_id, Want::Exactly(i64::from(*count))),
             Expectation::Case { id, revision } => (What::Case, id, number(revision)),
             Expectation::Relation { id, revision } => (What::Relation, id, number(revision)),
         };
@@ -165,7 +169,7 @@ pub(super) const fn awaits_kind(awaits: &Awaited) -> i64 {
 const TEXT: &[Kind] = &[Kind::Text];
 
 /// The groups in the order of [`What`].
-fn empty<'a>() -> [Group<'a>; 8] {
+fn empty<'a>() -> [Group<'a>; 9] {
     let group = |kinds: &'static [Kind], sqlite: &'static str| Group { kinds, sqlite, rows: Vec::new() };
     [
         group(&[Kind::Text, Kind::Octets], "SELECT revision, standing FROM inbox WHERE sender = $1 AND octets_sha = $2"),
@@ -176,6 +180,7 @@ fn empty<'a>() -> [Group<'a>; 8] {
         group(TEXT, "SELECT revision, closed + 0 FROM case_file WHERE id = $1"),
         group(TEXT, "SELECT revision, old + 0 FROM client_relation WHERE id = $1"),
         group(TEXT, "SELECT 0, 0 WHERE EXISTS (SELECT 1 FROM held WHERE awaits_id = $1)"),
+        group(TEXT, "SELECT count(*), 0 FROM document_event WHERE set_id = $1"),
     ]
 }
 
@@ -188,4 +193,5 @@ UNION ALL SELECT 3, k.n, 0, 0 FROM UNNEST($5::text[], $6::bigint[]) WITH ORDINAL
 UNION ALL SELECT 4, k.n, (SELECT d.version FROM document d WHERE d.set_id = k.id ORDER BY d.version DESC LIMIT 1), 0 FROM UNNEST($7::text[]) WITH ORDINALITY AS k(id, n)
 UNION ALL SELECT 5, k.n, c.revision, CASE WHEN c.closed THEN 1 ELSE 0 END FROM UNNEST($8::text[]) WITH ORDINALITY AS k(id, n) JOIN case_file c ON c.id = k.id
 UNION ALL SELECT 6, k.n, r.revision, CASE WHEN r.old THEN 1 ELSE 0 END FROM UNNEST($9::text[]) WITH ORDINALITY AS k(id, n) JOIN client_relation r ON r.id = k.id
-UNION ALL SELECT 7, k.n, 0, 0 FROM UNNEST($10::text[]) WITH ORDINALITY AS k(id, n) WHERE EXISTS (SELECT 1 FROM held h WHERE h.awaits_id = k.id)";
+UNION ALL SELECT 7, k.n, 0, 0 FROM UNNEST($10::text[]) WITH ORDINALITY AS k(id, n) WHERE EXISTS (SELECT 1 FROM held h WHERE h.awaits_id = k.id)
+UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)";

@@ -2,29 +2,34 @@
 //! Read leniently, like all that the audit reads: a row that cannot be read does not fit.
 
 use super::decode;
+use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{place, unsigned};
+use super::{misfit_events, place, unsigned};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
 use crate::domain::document::Group;
 use crate::domain::facts::Standing;
-use crate::domain::ledger::{Chained, Position};
+use crate::domain::ledger::{Chained, EntryKind, Position};
+use crate::domain::lifecycle::EventKind;
 use crate::domain::message::Sender;
 use crate::ports::archive::{Misfits, Table};
 
 /// Held messages looked at in one go: each brings its octets into memory.
 const HELD_PAGE: i64 = 4;
 
-/// What is wrong with the rows that one archived document's entry brought along.
+/// What is wrong with the rows that one entry brought along, of a document or of an event.
 ///
 /// # Errors
 /// As the database says.
 pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec<&'static str>, Fault> {
+    if chained.entry.kind == EntryKind::Event {
+        return misfit_events::companions(line, chained).await;
+    }
     let sql = "SELECT a.position, a.at, a.actor, a.action, a.document_id, a.controller, d.id, d.controller, d.replaces, d.doc_group, d.case_id, c.id, d.relation_id, r.id, \
-               d.sender, d.archived_at FROM document d LEFT JOIN access_log a ON a.position = d.position LEFT JOIN case_file c ON c.id = d.case_id \
+               d.sender, d.archived_at, (SELECT count(*) FROM document_event e WHERE e.by_document = d.id) FROM document d LEFT JOIN access_log a ON a.position = d.position LEFT JOIN case_file c ON c.id = d.case_id \
                LEFT JOIN client_relation r ON r.id = d.relation_id WHERE d.position = $1 LIMIT 2";
     let rows = line.one(sql, &[place(chained.position)]).await?;
     // Without a document row there is nothing to hold against; that it is missing is reported where it is looked for.
@@ -32,7 +37,11 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
     let (text, int) = (|column| words(row, column), |column| number(row, column));
     let mut wrong = Vec::new();
     let (at, sender) = (Some(chained.entry.at.micros()), Some(chained.entry.sender.as_str()));
-    let action = if text(8).is_some() { "replace" } else { "store" };
+    let action = match (int(16), text(8)) {
+        (Some(1..), _) => EventKind::Invalidated.action(),
+        (_, Some(_)) => "replace",
+        (_, None) => "store",
+    };
     if int(0).is_none() {
         wrong.push("the access log does not have it");
     } else if rows.len() > 1 {
@@ -61,22 +70,34 @@ pub(super) async fn page(line: &mut Line, table: Table, after: &str, limit: u32)
     match table {
         Table::Frame => frames(line, after, limit).await,
         Table::CaseFile => {
-            let sql = "SELECT c.id, c.set_id, c.relation_id, c.client, c.controller, c.closed, c.service_task, c.revision, d.set_id, d.relation_id, d.client, d.controller, \
+            let sql = concat!(
+                "SELECT c.id, c.set_id, c.relation_id, c.client, c.controller, c.closed, c.service_task, c.revision, d.set_id, d.relation_id, d.client, d.controller, \
                        d.case_closed, d.service_task, d.position, d.case_id, d.doc_group, \
-                       (SELECT count(*) FROM document x WHERE x.case_id = c.id AND x.doc_group = 2), \
-                       (SELECT max(x.position) FROM document x WHERE x.case_id = c.id AND x.doc_group = 2) \
-                       FROM case_file c LEFT JOIN document d ON d.id = c.document_id WHERE c.id > $1 ORDER BY c.id LIMIT $2";
+                       (SELECT count(*) FROM document x WHERE x.case_id = c.id AND x.doc_group = 2) + (SELECT count(*) FROM document_event e WHERE e.set_id = c.set_id), \
+                 (SELECT x.position FROM document x WHERE x.case_id = c.id AND x.doc_group = 2 ORDER BY ",
+                invalid!("x"),
+                ", x.version DESC LIMIT 1), c.invalid, ",
+                invalid!("d"),
+                " FROM case_file c LEFT JOIN document d ON d.id = c.document_id WHERE c.id > $1 ORDER BY c.id LIMIT $2"
+            );
             made(line, sql, after, limit, Group::Case, "case").await
         }
         Table::ClientRelation => {
-            let sql = "SELECT c.id, c.set_id, NULL, c.client, c.controller, c.old, NULL, c.revision, d.set_id, NULL, d.client, d.controller, \
+            let sql = concat!(
+                "SELECT c.id, c.set_id, NULL, c.client, c.controller, c.old, NULL, c.revision, d.set_id, NULL, d.client, d.controller, \
                        d.relation_old, NULL, d.position, d.relation_id, d.doc_group, \
-                       (SELECT count(*) FROM document x WHERE x.relation_id = c.id AND x.doc_group = 1), \
-                       (SELECT max(x.position) FROM document x WHERE x.relation_id = c.id AND x.doc_group = 1) \
-                       FROM client_relation c LEFT JOIN document d ON d.id = c.document_id WHERE c.id > $1 ORDER BY c.id LIMIT $2";
+                       (SELECT count(*) FROM document x WHERE x.relation_id = c.id AND x.doc_group = 1) + (SELECT count(*) FROM document_event e WHERE e.set_id = c.set_id), \
+                 (SELECT x.position FROM document x WHERE x.relation_id = c.id AND x.doc_group = 1 ORDER BY ",
+                invalid!("x"),
+                ", x.version DESC LIMIT 1), c.invalid, ",
+                invalid!("d"),
+                " FROM client_relation c LEFT JOIN document d ON d.id = c.document_id WHERE c.id > $1 ORDER BY c.id LIMIT $2"
+            );
             made(line, sql, after, limit, Group::ClientRelation, "client relation").await
         }
         Table::Held => held(line, after).await,
+        Table::Event => misfit_events::events(line, after, limit).await,
+        Table::Invalid => misfit_events::invalid(line, after, limit).await,
     }
 }
 
@@ -125,8 +146,11 @@ async fn made(line: &mut Line, sql: &'static str, after: &str, limit: i64, group
         {
             page.found.push((position, format!("a {what} differs from the document that made it")));
         }
+        if flag(19).is_none() || flag(19) != flag(20) {
+            page.found.push((position, format!("a {what} is not as the events about its documents left it")));
+        }
         if number(row, 7) != number(row, 17) {
-            page.found.push((position, format!("a {what} counts other documents than there are")));
+            page.found.push((position, format!("a {what} counts other documents and events than there are")));
         }
     }
     page.next = full(&rows, limit).and_then(|row| words(row, 0));
@@ -155,14 +179,14 @@ async fn held(line: &mut Line, after: &str) -> Result<Misfits, Fault> {
 }
 
 /// The last row of a full page: behind it there may be more.
-fn full(rows: &[Row], limit: i64) -> Option<&Row> {
+pub(super) fn full(rows: &[Row], limit: i64) -> Option<&Row> {
     rows.last().filter(|_| i64::try_from(rows.len()).is_ok_and(|length| length >= limit))
 }
 
-fn words(row: &Row, column: usize) -> Option<String> {
+pub(super) fn words(row: &Row, column: usize) -> Option<String> {
     row.text(column).ok().flatten()
 }
 
-fn number(row: &Row, column: usize) -> Option<i64> {
+pub(super) fn number(row: &Row, column: usize) -> Option<i64> {
     row.int(column).ok().flatten()
 }

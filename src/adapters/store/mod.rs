@@ -3,20 +3,24 @@
 //!
 //! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
 //! * `reader`, `decode`: facts
+//! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `held`, `outbox`: the waiting room and what leaves
-//! * `checkpoints`, `misfits`: what the ledger is held to, and what of the other tables does not fit it
+//! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
 mod checkpoints;
 mod compose;
 mod decode;
+mod events;
 mod fault;
 mod held;
+mod history;
 mod line;
 mod lines;
 mod look;
 mod migrate;
+mod misfit_events;
 mod misfits;
 mod outbox;
 pub mod postgres;
@@ -40,6 +44,7 @@ use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::digest::Digest;
 use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
+use crate::domain::lifecycle::History;
 use crate::domain::message::Sender;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
@@ -231,6 +236,10 @@ impl Archive for Store {
             let rows = line.one(concat!(stored_columns!(), "d.id = $1"), &[Value::Text(Some(id.as_str()))]).await?;
             rows.first().map(decode::stored_document).transpose()
         })
+    }
+
+    async fn history(&self, id: &Oid) -> Result<Option<History>, Outage> {
+        on_spare!(&self.lines, |line| history::of(line, id))
     }
 
     async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage> {

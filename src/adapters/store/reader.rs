@@ -12,6 +12,7 @@ use super::lines::{Lines, OPERATION};
 use super::look::frame_key;
 use crate::domain::digest::Digest;
 use crate::domain::facts::{DocumentNeeds, Facts, Needs};
+use crate::domain::lifecycle::Named;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 
@@ -93,14 +94,17 @@ async fn look(line: &mut Line, asked: &[Asked]) -> Result<Vec<Facts>, Fault> {
 
 fn row<'a>(needs: &'a Needs, frame: Option<&'a Digest>, n: i64) -> Vec<Value<'a>> {
     let document = needs.document.as_ref();
+    let event = needs.event.as_ref();
     let id = |of: fn(&DocumentNeeds) -> Option<&Oid>| Value::Text(document.and_then(of).map(Oid::as_str));
+    let either =
+        |of: fn(&DocumentNeeds) -> &Oid, named: fn(&Named) -> Option<&Oid>| Value::Text(document.map(of).or_else(|| event.and_then(named)).map(Oid::as_str));
     vec![
         Value::Int(Some(n)),
         Value::Text(Some(needs.key.sender.as_str())),
         Value::Octets(Some(&needs.key.octets.0)),
         Value::Octets(frame.map(|digest| digest.0.as_slice())),
-        id(|d| Some(&d.id)),
-        id(|d| Some(&d.set_id)),
+        either(|d| &d.id, |e| e.id.as_ref()),
+        either(|d| &d.set_id, |e| e.set_id.as_ref()),
         id(|d| d.replaces.as_ref()),
         id(|d| d.case_id.as_ref()),
         id(|d| d.relation_id.as_ref()),
@@ -113,18 +117,19 @@ macro_rules! facts_sql {
     ($source:literal) => {
         concat!(
             "SELECT n.n, i.standing, i.revision, i.outcome, i.rules, i.is_final, f.octets_sha,
-    d.id, d.set_id, d.version, d.doc_group, d.client, d.controller, d.received_sha, d.case_id, d.relation_id,
-    l.id, l.set_id, l.version, l.doc_group, l.client, l.controller, l.received_sha, l.case_id, l.relation_id,
-    r.id, r.set_id, r.version, r.doc_group, r.client, r.controller, r.received_sha, r.case_id, r.relation_id,
-    c.id, c.revision, c.closed, c.client, c.controller, c.service_task, c.set_id, c.relation_id, cr.old,
-    rel.id, rel.revision, rel.old, rel.client, rel.controller, rel.set_id
+    d.id, d.set_id, d.version, d.doc_group, d.client, d.controller, d.received_sha, d.case_id, d.relation_id, (SELECT max(i.scope) FROM invalid i WHERE i.id = d.id AND i.scope <> 2),
+    l.id, l.set_id, l.version, l.doc_group, l.client, l.controller, l.received_sha, l.case_id, l.relation_id, (SELECT max(i.scope) FROM invalid i WHERE i.id = l.id AND i.scope <> 2),
+    r.id, r.set_id, r.version, r.doc_group, r.client, r.controller, r.received_sha, r.case_id, r.relation_id, (SELECT max(i.scope) FROM invalid i WHERE i.id = r.id AND i.scope <> 2),
+    c.id, c.revision, c.closed, c.client, c.controller, c.service_task, c.set_id, c.relation_id, cr.old, cr.revision, c.invalid, cr.invalid,
+    rel.id, rel.revision, rel.old, rel.client, rel.controller, rel.set_id, rel.invalid,
+    (SELECT count(*) FROM document_event e WHERE e.set_id = l.set_id), (SELECT i.scope FROM invalid i WHERE i.id = l.set_id AND i.scope = 2)
 FROM ",
             $source,
             "
     LEFT JOIN inbox i ON i.sender = n.sender AND i.octets_sha = n.sha
     LEFT JOIN frame f ON f.id_sha = n.frame
     LEFT JOIN document d ON d.id = n.document
-    LEFT JOIN document l ON l.id = (SELECT x.id FROM document x WHERE x.set_id = n.in_set ORDER BY x.version DESC LIMIT 1)
+    LEFT JOIN document l ON l.id = (SELECT x.id FROM document x WHERE x.set_id = COALESCE(n.in_set, d.set_id) ORDER BY x.version DESC LIMIT 1)
     LEFT JOIN document r ON r.id = n.replaced
     LEFT JOIN case_file c ON c.id = n.in_case
     LEFT JOIN client_relation cr ON cr.id = c.relation_id

@@ -122,7 +122,7 @@ pub(super) static CLIENT_RELATION: Table = Table {
     name: "client_relation",
     columns: &[("id", Text), ("set_id", Text), ("old", Flag), ("client", Octets), ("controller", Text), ("revision", Int), ("document_id", Text)],
     tail: "ON CONFLICT (id) DO UPDATE SET set_id = excluded.set_id, old = excluded.old, client = excluded.client, controller = excluded.controller, \
-           revision = excluded.revision, document_id = excluded.document_id",
+           revision = excluded.revision, document_id = excluded.document_id, invalid = false",
 };
 /// Cases, made or renewed.
 pub(super) static CASE_FILE: Table = Table {
@@ -139,8 +139,30 @@ pub(super) static CASE_FILE: Table = Table {
         ("document_id", Text),
     ],
     tail: "ON CONFLICT (id) DO UPDATE SET set_id = excluded.set_id, relation_id = excluded.relation_id, client = excluded.client, \
-           controller = excluded.controller, closed = excluded.closed, service_task = excluded.service_task, revision = excluded.revision, document_id = excluded.document_id",
+           controller = excluded.controller, closed = excluded.closed, service_task = excluded.service_task, revision = excluded.revision, document_id = excluded.document_id, \
+           invalid = false",
 };
+/// Events, append-only.
+pub(super) static DOCUMENT_EVENT: Table = Table {
+    name: "document_event",
+    columns: &[
+        ("position", Int),
+        ("kind", Int),
+        ("set_id", Text),
+        ("document_id", Text),
+        ("by_document", Text),
+        ("at", Int),
+        ("sender", Text),
+        ("controller", Text),
+        ("organisation", Text),
+        ("professional", Text),
+        ("reason_code", Text),
+        ("reason", Text),
+    ],
+    tail: "",
+};
+/// What is invalid now.
+pub(super) static INVALID: Table = Table { name: "invalid", columns: &[("id", Text), ("scope", Int), ("position", Int)], tail: "" };
 /// The chain.
 pub(super) static LEDGER: Table = Table {
     name: "ledger",

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::compose::{Effected, Head, Prior, compose};
+use super::events;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
 use super::look::{Places, Seen, What, frame_keys, look};
@@ -14,7 +15,7 @@ use super::rows::{
 use crate::domain::change::{Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
-use crate::domain::ledger::Position;
+use crate::domain::ledger::{Chained, Position};
 use crate::domain::limits::OUTBOX_LEASE;
 use crate::domain::message::{MessageKey, Reply};
 use crate::domain::oid::Oid;
@@ -81,7 +82,7 @@ fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
         .iter()
         .filter_map(|commit| match &commit.effect {
             Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice())),
-            Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Event(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
     documents.sort_unstable_by_key(|(id, _)| *id);
@@ -138,7 +139,10 @@ async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a
     let ends: Rows<'_> = commits
         .iter()
         .zip(places)
-        .filter(|(c, p)| matches!(c.effect, Effect::Archive(_) | Effect::Refuse(_)) && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held))
+        .filter(|(c, p)| {
+            matches!(c.effect, Effect::Archive(_) | Effect::Event(_) | Effect::Refuse(_))
+                && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held)
+        })
         .map(|(c, _)| key_row(c))
         .collect();
     let asked: Rows<'_> = known.iter().map(|c| key_row(c)).collect();
@@ -176,18 +180,24 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     }
     INBOX_NEW.insert(line, &new).await?;
     INBOX_CHANGED.insert(line, &changed).await?;
-    let claims = effected.iter().zip(frames).filter_map(|(e, frame)| match &e.commit.effect {
-        Effect::Archive(archive) => archive.frame.as_ref().zip(frame.as_ref()).map(|(id, sha)| {
+    let claims = effected.iter().zip(frames).filter_map(|(e, sha)| {
+        let id = match &e.commit.effect {
+            Effect::Archive(archive) => archive.frame.as_ref(),
+            Effect::Event(event) => event.frame.as_ref(),
+            Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        };
+        id.zip(sha.as_ref()).map(|(id, sha)| {
             let extension = id.extension.as_deref().unwrap_or_default();
             vec![digest(sha), text(e.commit.key.sender.as_str()), text(&id.root), text(extension), digest(&e.commit.key.octets)]
-        }),
-        Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        })
     });
     FRAME.insert(line, &claims.collect()).await?;
     DOCUMENT.insert(line, &effected.iter().filter_map(document_row).collect()).await?;
     CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
-    LEDGER.insert(line, &effected.iter().filter_map(ledger_row).collect()).await?;
+    events::write(line, effected).await?;
+    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along));
+    LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
     ACCESS_LOG.insert(line, &effected.iter().filter_map(access_row).collect()).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
@@ -246,12 +256,10 @@ fn case_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
     ])
 }
 
-fn ledger_row<'a>(e: &'a Effected<'_>) -> Option<Vec<Value<'a>>> {
-    let chained = e.chained.as_ref()?;
+fn ledger_row(chained: &Chained) -> Vec<Value<'_>> {
     let entry = &chained.entry;
-    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
-    Some(vec![
-        Value::Int(e.position),
+    vec![
+        Value::Int(i64::try_from(chained.position.0).ok()),
         digest(&chained.before),
         digest(&chained.hash),
         Value::Int(Some(i64::from(entry.kind.number()))),
@@ -259,25 +267,32 @@ fn ledger_row<'a>(e: &'a Effected<'_>) -> Option<Vec<Value<'a>>> {
         text(&entry.sender),
         digest(&entry.message),
         Value::Text(entry.document_id.as_deref()),
-        octets(&entry.document),
-        octets(&entry.archived),
+        octets(entry.document.as_ref()),
+        octets(entry.archived.as_ref()),
         Value::Text(entry.code.as_deref()),
-        octets(&entry.answer),
+        octets(entry.answer.as_ref()),
         digest(&entry.rules),
         Value::Int(entry.supersedes.and_then(|p| i64::try_from(p.0).ok())),
-    ])
+    ]
+}
+
+fn octets(value: Option<&Digest>) -> Value<'_> {
+    Value::Octets(value.map(|d| d.0.as_slice()))
 }
 
 fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
-    let Effect::Archive(archive) = &e.commit.effect else { return None };
-    let access = &archive.access;
+    let (access, id, controller) = match &e.commit.effect {
+        Effect::Archive(archive) => (&archive.access, &archive.header.id, &archive.header.controller),
+        Effect::Event(event) => (&event.access, event.record.target(), &event.record.controller),
+        Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => return None,
+    };
     Some(vec![
         Value::Int(e.position),
         Value::Int(Some(e.commit.at.micros())),
         text(&access.actor),
         text(&access.action),
-        text(archive.header.id.as_str()),
-        text(archive.header.controller.as_str()),
+        text(id.as_str()),
+        text(controller.as_str()),
         Value::Text(access.service_request.as_deref()),
         Value::Text(access.purpose.as_deref()),
     ])

@@ -9,6 +9,7 @@ use super::{KANTA_SOCIAL, Stage};
 use crate::cda::open::{self, Opened};
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
+use crate::v3::frame::Content;
 use crate::xml::prepass::{self, Encoding};
 
 /// What a validation service is given.
@@ -32,7 +33,7 @@ impl Examiner {
     #[must_use]
     pub fn validate_beside(&self, given: &Beside<'_>) -> Vec<Finding> {
         match self.judge_beside(given) {
-            Ok(Judged::Accepted(accepted)) => accepted.warnings,
+            Ok(Judged::Accepted(accepted)) => accepted.remarks().0,
             Ok(Judged::Checked(warnings, _)) => warnings,
             Err(findings) => findings,
         }
@@ -45,9 +46,12 @@ impl Examiner {
         let text = prepass::walk(&decoded.text, self.schema(&self.profile(KANTA_SOCIAL).schema)?.declared().identities())?;
         let carrier = parse(text.text)?;
         let name = carrier.root_element().tag_name().name().to_owned();
-        let frame = match open::open_beside(&carrier, &self.rules, &self.site().frames, given.document.as_bytes())? {
+        let mut frame = match open::open_beside(&carrier, &self.rules, &self.site().frames, given.document.as_bytes())? {
             Opened::Framed(frame) => frame,
             Opened::Bare | Opened::Acknowledgement => return Err(vec![about("validate-frame", FRAME)]),
+        };
+        let Content::Document { invalidates, .. } = std::mem::replace(&mut frame.content, Content::Query(Box::default())) else {
+            return Err(vec![about("validate-no-document", FRAME)]);
         };
         if frame.service_request.code != given.request {
             return Err(vec![about("validate-request", "palveluPyynto")]);
@@ -63,7 +67,7 @@ impl Examiner {
             return Err(vec![about("validate-document", DOCUMENT)]);
         }
         let octets = Arc::new(given.document.as_bytes().to_vec());
-        let walked = Walked { tree: &document, text: &text, octets, received: None, carried: Some((&carrier, &frame)) };
+        let walked = Walked { tree: &document, text: &text, octets, received: None, carried: Some((&carrier, &frame, invalidates)) };
         self.judge_document(walked, profile, Stage::All, &mut look)
     }
 }

@@ -8,11 +8,15 @@ use crate::domain::access::Grant;
 use crate::domain::ack::{InstanceId, Target};
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
+use crate::domain::facts::{DocumentNeeds, Needs};
 use crate::domain::finding::Finding;
+use crate::domain::lifecycle::{EventRequest, Invalidation};
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::query::Query;
 use crate::domain::refusal::Refusal;
 use crate::pipeline::lanes::Touches;
 use crate::rules::decide::{Holding, Request};
+use crate::rules::lifecycle;
 use crate::v3::frame::FrameHead;
 use crate::xml::prepass;
 
@@ -44,11 +48,37 @@ pub struct Examined {
     pub grant: Grant,
     pub(super) frame: Option<InstanceId>,
     /// What was found.
-    pub verdict: Result<Box<Accepted>, Refusal>,
+    pub verdict: Result<Accepted, Refusal>,
+}
+
+/// What passed.
+pub enum Accepted {
+    /// A document to archive.
+    Document(Box<AcceptedDocument>),
+    /// An event about archived documents.
+    Event(Box<AcceptedEvent>),
+    /// A query.
+    Query(Box<AcceptedQuery>),
+}
+
+/// An event that may be decided.
+pub struct AcceptedEvent {
+    /// What is asked.
+    pub request: EventRequest,
+    /// What the sender is told with the acceptance.
+    pub warnings: Vec<Finding>,
+}
+
+/// A query that may be answered.
+pub struct AcceptedQuery {
+    /// What is asked.
+    pub query: Query,
+    /// What the sender is told with the answer.
+    pub warnings: Vec<Finding>,
 }
 
 /// A document that passed.
-pub struct Accepted {
+pub struct AcceptedDocument {
     /// Its header facts.
     pub header: Header,
     /// What the sender is told with the acceptance.
@@ -61,9 +91,11 @@ pub struct Accepted {
     pub signatures: Vec<SignatureFact>,
     /// Where our signature goes.
     pub seal: SealPoint,
+    /// It invalidates its set.
+    pub invalidates: Option<Box<Invalidation>>,
 }
 
-impl Accepted {
+impl AcceptedDocument {
     /// The request that `decide` takes.
     #[must_use]
     pub fn request(&self, examined: &Examined, holding: Holding) -> Request {
@@ -71,6 +103,7 @@ impl Accepted {
             key: examined.key.clone(),
             frame: examined.frame.clone(),
             header: self.header.clone(),
+            invalidates: self.invalidates.is_some(),
             received: self.received,
             warnings: self.warnings.clone(),
             holding,
@@ -79,11 +112,45 @@ impl Accepted {
     }
 }
 
+impl AcceptedEvent {
+    /// The request that `lifecycle::decide` takes.
+    #[must_use]
+    pub fn request(&self, examined: &Examined, holding: Holding) -> lifecycle::Request {
+        lifecycle::Request {
+            key: examined.key.clone(),
+            frame: examined.frame.clone(),
+            event: self.request.clone(),
+            warnings: self.warnings.clone(),
+            holding,
+            rules: examined.rules,
+        }
+    }
+}
+
+impl Accepted {
+    /// What the sender is told, and the signatures that were verified.
+    #[must_use]
+    pub fn remarks(self) -> (Vec<Finding>, Vec<SignatureFact>) {
+        match self {
+            Self::Document(document) => (document.warnings, document.signatures),
+            Self::Event(event) => (event.warnings, Vec::new()),
+            Self::Query(query) => (query.warnings, Vec::new()),
+        }
+    }
+}
+
 impl Examined {
     /// The header facts of a document that passed.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
-        self.verdict.as_ref().ok().map(|a| &a.header)
+        if let Ok(Accepted::Document(document)) = &self.verdict { Some(&document.header) } else { None }
+    }
+
+    /// What the archive is asked before the decision.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let event = if let Ok(Accepted::Event(event)) = &self.verdict { Some(event.request.target.clone()) } else { None };
+        Needs { key: self.key.clone(), frame: self.frame_id(), document: self.header().map(DocumentNeeds::of), event }
     }
 
     /// The frame's id.
@@ -92,10 +159,14 @@ impl Examined {
         self.frame.clone()
     }
 
-    /// The lane of a document that passed; a refusal depends on nothing and needs none.
+    /// The lane of what passed. A refusal depends on nothing and needs none, nor does a query; an event has one where its frame names the client.
     #[must_use]
     pub fn lane(&self) -> Option<(Digest, Touches)> {
-        self.header().map(|h| (h.client, Touches::of(h)))
+        match self.verdict.as_ref().ok()? {
+            Accepted::Document(document) => Some((document.header.client, Touches::of(&document.header))),
+            Accepted::Event(event) => event.request.client.map(|client| (client, Touches::of_event(&event.request.target))),
+            Accepted::Query(_) => None,
+        }
     }
 }
 

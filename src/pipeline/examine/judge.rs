@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::examined::{Accepted, Look};
+use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look};
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
@@ -16,9 +16,11 @@ use crate::crypto;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::finding::{Finding, Place};
+use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
 use crate::rules::decide;
-use crate::v3::frame::{self, Frame, FrameHead};
+use crate::v3::event::EventFrame;
+use crate::v3::frame::{self, Content, Frame, FrameHead};
 use crate::v3::patient;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
@@ -26,8 +28,8 @@ use crate::xml::tree::{self, Document};
 
 /// What came of a message that is not refused.
 pub(super) enum Judged {
-    /// It can be archived.
-    Accepted(Box<Accepted>),
+    /// It can be decided.
+    Accepted(Accepted),
     /// It passed as far as it was looked at, with these warnings and signatures: the schema stage alone, or a profile whose documents are not archived.
     Checked(Vec<Finding>, Vec<SignatureFact>),
 }
@@ -44,7 +46,7 @@ pub(super) struct Walked<'w, 'i> {
     pub(super) text: &'w Prepassed<'i>,
     pub(super) octets: Arc<Vec<u8>>,
     pub(super) received: Option<Digest>,
-    pub(super) carried: Option<(&'w Document<'w>, &'w Frame)>,
+    pub(super) carried: Option<(&'w Document<'w>, &'w Frame, Option<Box<Invalidation>>)>,
 }
 
 impl Examiner {
@@ -67,7 +69,7 @@ impl Examiner {
                 let (octets, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (message, Some(digest)));
                 self.judge_document(Walked { tree: &message, text: &text, octets, received, carried: None }, profile, stage, look)
             }
-            Opened::Framed(mut frame) => {
+            Opened::Framed(frame) => {
                 look.framed = true;
                 look.service_request = Some(frame.service_request.code.clone());
                 look.purpose.clone_from(&frame.purpose);
@@ -82,11 +84,17 @@ impl Examiner {
                 if let Some(frame_schema) = &profile.frame {
                     stop_at_errors(self.schema(frame_schema)?.validate(text.text))?;
                 }
-                let octets = Arc::new(std::mem::take(&mut frame.document));
+                let mut frame = *frame;
+                let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Box::default())) {
+                    Content::Document { octets, invalidates } => (Arc::new(octets), invalidates),
+                    Content::Event(event) => return self.judge_event(*event, frame.warnings, stage, look),
+                    Content::Query(query) => return Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query: *query, warnings: frame.warnings })))),
+                };
                 let decoded = prepass::decode(&octets, taken(profile, stage), self.site.octets.1)?;
                 let text = prepass::walk(&decoded.text, self.schema(&profile.schema)?.declared().identities())?;
                 let document = parse(text.text)?;
-                let walked = Walked { tree: &document, text: &text, octets: Arc::clone(&octets), received: None, carried: Some((&message, &frame)) };
+                let walked =
+                    Walked { tree: &document, text: &text, octets: Arc::clone(&octets), received: None, carried: Some((&message, &frame, invalidates)) };
                 self.judge_document(walked, profile, stage, look)
             }
         }
@@ -105,7 +113,7 @@ impl Examiner {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
         if !profile.can_be_archived() {
-            let mut findings = carried.map_or_else(Vec::new, |(carrier, frame)| self.agree_plainly(carrier, frame, document));
+            let mut findings = carried.as_ref().map_or_else(Vec::new, |(carrier, frame, _)| self.agree_plainly(carrier, frame, document));
             if stage == Stage::Gateway {
                 findings.push(Finding::whole(Code::E213).with("profile", profile.name.as_str()));
             }
@@ -128,18 +136,34 @@ impl Examiner {
         let header = read.header;
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
-        if let Some((carrier, frame)) = carried {
+        let (mut invalidates, mut framed) = (None, None);
+        if let Some((carrier, frame, invalidation)) = carried {
+            framed = Some(frame);
+            invalidates = invalidation;
             warnings.extend(frame.warnings.iter().cloned());
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
-        self.may_touch(look, document, carried.map(|(_, frame)| frame), &header)?;
+        self.may_touch(look, document, framed, &header)?;
         let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
         let signatures = layout.verify(&self.site.anchors, &rule)?;
         let seal = SealPoint::in_layout(&layout)?;
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
-        Ok(Judged::Accepted(Box::new(Accepted { header, warnings, document: octets, received, signatures, seal })))
+        Ok(Judged::Accepted(Accepted::Document(Box::new(AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates }))))
+    }
+
+    /// An event has no document to judge: what is left is the archive's to say.
+    fn judge_event(&self, frame: EventFrame, warnings: Vec<Finding>, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let EventFrame { mut request, client } = frame;
+        self.may_mark(look, &request)?;
+        request.client = client.map(|client| crypto::hmac_sha256(&self.site.site_key, &client).unwrap_or(Digest::ZERO));
+        let target = request.target.id.as_ref().or(request.target.set_id.as_ref());
+        look.document_id = target.map(|id| id.as_str().to_owned());
+        if stage == Stage::Schema {
+            return Ok(Judged::Checked(warnings, Vec::new()));
+        }
+        Ok(Judged::Accepted(Accepted::Event(Box::new(AcceptedEvent { request, warnings }))))
     }
 
     /// What frame and document must have in common where no template gives header facts: the patient family.

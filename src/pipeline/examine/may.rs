@@ -11,6 +11,7 @@ use crate::domain::code::Code;
 use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
+use crate::domain::lifecycle::{EventKind, EventRequest};
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -53,6 +54,16 @@ impl Examiner {
             Denial::Profile(..) => attribute_at(document.root_element(), &["versionNumber"], "value"),
             Denial::Unknown | Denial::Device => Place::whole(),
         })
+    }
+
+    /// Whether this user may invalidate or reinstate in this controller's register.
+    pub(super) fn may_mark(&self, look: &mut Look, event: &EventRequest) -> Result<(), Vec<Finding>> {
+        let act = match event.kind {
+            EventKind::Invalidated => Act::Invalidate,
+            EventKind::Reinstated => Act::Reinstate,
+        };
+        let asked = Asked { act: Some(act), request: Some(&event.request), controller: Some(event.controller.as_str()), ..Asked::default() };
+        self.may(look, asked, |_| event.places.controller.clone())
     }
 
     fn may(&self, look: &mut Look, asked: Asked<'_>, place: impl Fn(Denial) -> Place) -> Result<(), Vec<Finding>> {

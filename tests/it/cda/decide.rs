@@ -5,7 +5,7 @@ use arkki::domain::code::Code;
 use arkki::domain::digest::Digest;
 use arkki::domain::document::{CaseState, Date, Group, Header, RelationState, Replaced};
 use arkki::domain::facts::{Awaited, Expectation, Facts, Prior, Standing};
-use arkki::domain::facts::{CaseFact, DocumentFact, RelationFact};
+use arkki::domain::facts::{CaseFact, DocumentFact, Mark, RelationFact, SetFact};
 use arkki::domain::finding::Finding;
 use arkki::domain::message::MessageKey;
 use arkki::domain::message::Sender;
@@ -54,6 +54,7 @@ fn request(header: Header) -> Request {
         key: MessageKey { sender: Sender::new("s"), octets: digest(7) },
         frame: None,
         header,
+        invalidates: false,
         received: digest(8),
         warnings: Vec::new(),
         holding: Holding::Fresh,
@@ -72,11 +73,14 @@ fn case() -> CaseFact {
         set_id: oid(3),
         relation_id: Some(oid(20)),
         relation_old: false,
+        relation_revision: None,
+        invalid: false,
+        relation_invalid: false,
     }
 }
 
 fn relation() -> RelationFact {
-    RelationFact { id: oid(20), revision: 1, old: false, client: digest(1), controller: oid(900), set_id: oid(2) }
+    RelationFact { id: oid(20), revision: 1, old: false, client: digest(1), controller: oid(900), set_id: oid(2), invalid: false }
 }
 
 fn archived(id: u32, version: u32) -> DocumentFact {
@@ -90,6 +94,7 @@ fn archived(id: u32, version: u32) -> DocumentFact {
         received: digest(3),
         case_id: None,
         relation_id: None,
+        mark: Mark::None,
     }
 }
 
@@ -251,14 +256,15 @@ prop_compose! {
 
 prop_compose! {
     fn any_facts()(prior_at in 0..10_i16, fin in any::<bool>(), frame in proptest::option::of(6..9_u8), document in proptest::option::of(0..2_u8),
-                   chain in proptest::option::of((0..4_u32, 0..4_u32)), latest in proptest::option::of((0..4_u32, prop_oneof![0..4_u32, Just(u32::MAX)])), flags in any::<[bool; 4]>()) -> Facts {
+                   chain in proptest::option::of((0..4_u32, 0..4_u32)), latest in proptest::option::of((0..4_u32, prop_oneof![0..4_u32, Just(u32::MAX)])), flags in any::<[bool; 6]>()) -> Facts {
         Facts {
             prior: Standing::from_number(prior_at).map(|s| Prior { is_final: fin, ..prior(s) }),
             frame: frame.map(digest),
             document: document.map(|d| DocumentFact { received: digest(7 + d), ..archived(1, 1) }),
             latest: latest.map(|(id, version)| archived(id, version)),
+            set: SetFact { events: u32::from(flags[4]), invalid: flags[4] },
             replaced: chain.map(|(id, version)| archived(id, version)),
-            case: flags[0].then(|| CaseFact { closed: flags[1], relation_old: flags[2], ..case() }),
+            case: flags[0].then(|| CaseFact { closed: flags[1], relation_old: flags[2], invalid: flags[5], ..case() }),
             relation: flags[3].then(|| RelationFact { old: flags[1], ..relation() }),
         }
     }
@@ -280,6 +286,8 @@ proptest! {
                 prop_assert!(standing != Some(Standing::Accepted));
                 let absent = Expectation::Document { id: header.id.clone(), present: false };
                 prop_assert!(expects.contains(&absent), "P6: nothing is overwritten");
+                prop_assert!(header.replaces.is_none() || !facts.set.invalid, "nothing follows what was invalidated");
+                prop_assert!(!header.group.hangs_on_case() || header.case_id.is_none() || facts.case.as_ref().is_none_or(|c| !c.invalid), "nothing hangs on what was invalidated");
                 if let (true, Some(id)) = (header.group.hangs_on_case(), &header.case_id) {
                     let on_case = facts.case.as_ref().map(|c| Expectation::Case { id: id.clone(), revision: Some(c.revision) });
                     prop_assert!(on_case.is_some_and(|e| expects.contains(&e)));
@@ -287,6 +295,7 @@ proptest! {
             }
             Decision::Hold { .. } => prop_assert_eq!(holding, Holding::Fresh),
             Decision::Refuse { refusal, .. } => prop_assert!(refusal.findings().any(Finding::is_error)),
+            Decision::Event { .. } => prop_assert!(false, "a document asks for no event"),
             Decision::Already { .. } => prop_assert!(facts.document.as_ref().is_some_and(|d| d.received == request.received)),
             Decision::Repeat => prop_assert!(matches!(standing, Some(Standing::Accepted | Standing::Noted | Standing::Refused))),
             Decision::RepeatHeld => prop_assert_eq!(standing, Some(Standing::Held)),

@@ -8,7 +8,7 @@ use arkki::crypto::sha256;
 use arkki::domain::ack::InstanceId;
 use arkki::domain::digest::Digest;
 use arkki::domain::document::{Group, Header};
-use arkki::domain::facts::{CaseFact, DocumentFact, Facts, RelationFact};
+use arkki::domain::facts::{CaseFact, DocumentFact, Facts, Mark, RelationFact, SetFact};
 use arkki::domain::finding::Finding;
 use arkki::domain::message::{MessageKey, Sender};
 use arkki::domain::oid::Oid;
@@ -27,7 +27,7 @@ pub fn examine(octets: &[u8]) -> Result<Request, Vec<Finding>> {
     let (frame, inner) = match open(&carrier, &RULES, &site())? {
         Opened::Acknowledgement => panic!("an acknowledgement"),
         Opened::Bare => (None, octets.to_vec()),
-        Opened::Framed(frame) => (Some(frame.clone()), frame.document),
+        Opened::Framed(frame) => (Some(frame.clone()), frame.content.document().expect("a document").to_vec()),
     };
     let text = std::str::from_utf8(&inner).expect("UTF-8");
     let document = tree::parse(text).expect("well-formed");
@@ -42,6 +42,7 @@ pub fn examine(octets: &[u8]) -> Result<Request, Vec<Finding>> {
         key: MessageKey { sender: Sender::new("test"), octets: sha256(octets) },
         frame: frame.and_then(|f| f.head.id),
         header: read.header,
+        invalidates: false,
         received: sha256(&inner),
         warnings: read.warnings,
         holding: Holding::Fresh,
@@ -69,6 +70,7 @@ impl Model {
                 received: request.received,
                 case_id: h.case_id.clone(),
                 relation_id: h.relation_id.clone(),
+                mark: Mark::None,
             };
             self.0.insert(h.id.clone(), (h.clone(), fact));
             if let Some(id) = &request.frame {
@@ -85,7 +87,15 @@ impl Model {
     fn relation(&self, id: &Oid) -> Option<RelationFact> {
         let (h, _) = self.newest(|h| h.group == Group::ClientRelation && h.relation_id.as_ref() == Some(id))?;
         let old = h.relation_state.is_some_and(|r| r.old);
-        Some(RelationFact { id: id.clone(), revision: h.version, old, client: h.client, controller: h.controller.clone(), set_id: h.set_id.clone() })
+        Some(RelationFact {
+            id: id.clone(),
+            revision: h.version,
+            old,
+            client: h.client,
+            controller: h.controller.clone(),
+            set_id: h.set_id.clone(),
+            invalid: false,
+        })
     }
 
     fn facts(&self, request: &Request) -> Facts {
@@ -102,6 +112,9 @@ impl Model {
                 set_id: c.set_id.clone(),
                 relation_id: c.relation_id.clone(),
                 relation_old: c.relation_id.as_ref().and_then(|r| self.relation(r)).is_some_and(|r| r.old),
+                relation_revision: None,
+                invalid: false,
+                relation_invalid: false,
             })
         });
         Facts {
@@ -109,6 +122,7 @@ impl Model {
             frame: request.frame.as_ref().and_then(|id| self.1.get(id)).copied(),
             document: self.0.get(&h.id).map(|(_, f)| f.clone()),
             latest: self.newest(|d| d.set_id == h.set_id).map(|(_, f)| f.clone()),
+            set: SetFact::default(),
             replaced: h.replaces.as_ref().and_then(|r| self.0.get(&r.id)).map(|(_, f)| f.clone()),
             case,
             relation: h.relation_id.as_ref().and_then(|id| self.relation(id)),

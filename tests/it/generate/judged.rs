@@ -12,7 +12,7 @@ use arkki::domain::code::Code;
 use arkki::domain::digest::Digest;
 use arkki::domain::document::{Group, Header};
 use arkki::domain::environment::Environment;
-use arkki::domain::facts::{CaseFact, DocumentFact, Facts, RelationFact};
+use arkki::domain::facts::{CaseFact, DocumentFact, Facts, Mark, RelationFact, SetFact};
 use arkki::domain::finding::{Finding, Severity};
 use arkki::domain::language::Language;
 use arkki::domain::limits;
@@ -21,7 +21,7 @@ use arkki::domain::oid::Oid;
 use arkki::generate::document::Organisation;
 use arkki::generate::keys::SIGNED_AT;
 use arkki::generate::{frame, hostile, samples, scenario};
-use arkki::pipeline::examine::{Accepted, Examined, Examiner, KANTA_SOCIAL, Senders, Site};
+use arkki::pipeline::examine::{Accepted, AcceptedDocument, Examined, Examiner, KANTA_SOCIAL, Senders, Site};
 use arkki::rules::decide::{self, Decision, Holding};
 use arkki::v3::frame::FrameSite;
 
@@ -84,13 +84,14 @@ impl Shelf {
         };
         let examined = EXAMINER.examine(&envelope, false);
         match &examined.verdict {
-            Ok(accepted) => self.decide(&examined, accepted),
+            Ok(Accepted::Document(accepted)) => self.decide(&examined, accepted),
+            Ok(Accepted::Event(_) | Accepted::Query(_)) => panic!("a sample without a document"),
             Err(_) if examined.is_acknowledgement => Err(Vec::new()),
             Err(refusal) => Err(refusal.findings().cloned().collect()),
         }
     }
 
-    fn decide(&self, examined: &Examined, accepted: &Accepted) -> Result<Vec<Finding>, Vec<Finding>> {
+    fn decide(&self, examined: &Examined, accepted: &AcceptedDocument) -> Result<Vec<Finding>, Vec<Finding>> {
         let request = accepted.request(examined, Holding::Never);
         match decide::decide(&request, &self.facts(&request.header, request.frame.as_ref()), SIGNED_AT) {
             Decision::Archive { warnings, .. } => {
@@ -114,6 +115,7 @@ impl Shelf {
             received: *received,
             case_id: h.case_id.clone(),
             relation_id: h.relation_id.clone(),
+            mark: Mark::None,
         };
         let newest = |group, own: fn(&Header) -> Option<&arkki::domain::oid::Oid>, id: &Option<arkki::domain::oid::Oid>| {
             shelf.iter().rev().map(|(h, ..)| h).find(|h| h.group == group && id.is_some() && own(h) == id.as_ref()).cloned()
@@ -125,6 +127,7 @@ impl Shelf {
             frame: shelf.iter().find(|(.., f)| frame.is_some() && f.as_ref() == frame).map(|(_, _, octets, _)| *octets),
             document: shelf.iter().find(|(h, ..)| h.id == header.id).map(document),
             latest: shelf.iter().rev().find(|(h, ..)| h.set_id == header.set_id).map(document),
+            set: SetFact::default(),
             replaced: shelf.iter().find(|(h, ..)| header.replaces.as_ref().is_some_and(|r| r.id == h.id)).map(document),
             case: newest(Group::Case, |h| h.case_id.as_ref(), &header.case_id).map(|h| CaseFact {
                 id: h.case_id.clone().unwrap(),
@@ -135,6 +138,9 @@ impl Shelf {
                 service_task: h.service_task.clone(),
                 set_id: h.set_id.clone(),
                 relation_old: relation(&h.relation_id).is_some_and(|r| is_old(&r)),
+                relation_revision: None,
+                invalid: false,
+                relation_invalid: false,
                 relation_id: h.relation_id,
             }),
             relation: relation(&header.relation_id).map(|h| RelationFact {
@@ -144,6 +150,7 @@ impl Shelf {
                 client: h.client,
                 controller: h.controller.clone(),
                 set_id: h.set_id,
+                invalid: false,
             }),
         }
     }

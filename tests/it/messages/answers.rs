@@ -69,8 +69,9 @@ async fn each_sender_has_its_language_and_a_site_may_answer_ae_alone() {
 fn every_refusal_has_its_codes() {
     for code in Code::ALL.into_iter().filter(|c| c.severity() == Severity::Error) {
         let ours = matches!(code, Code::E901 | Code::E902 | Code::E903 | Code::E904);
-        assert_eq!(code.kanta().is_empty(), ours, "{code:?}");
-        assert!(ours || matches!(code.kanta(), "4Y00007" | "5Y00009"), "{code:?}");
+        // Where the archive's own rules are broken the national list has no code (GW-VERSION, GW-NOTARGET).
+        let unknown = ["E7", "E82"].iter().any(|series| code.as_str().starts_with(series));
+        assert!(matches!((code.kanta(), ours, unknown), ("", true, _) | ("", _, true) | ("4Y00007" | "5Y00009", false, _)), "{code:?}");
         let is_of_rights = matches!(code, Code::E813 | Code::E850 | Code::E851 | Code::E852 | Code::E853 | Code::E854);
         assert!(!is_of_rights || code.kanta() == "5Y00009", "{code:?}");
         assert!(!code.hl7().is_empty() || code.kanta() == "5Y00009", "{code:?}");

@@ -148,6 +148,9 @@ const ROWS: &[Row] = &[
     forbidden(PROFILE, "other", |g| g.framed(&g.relation(314), "other", |_| ()), Error, "E854"),
     forbidden(PROFILE, "other", |g| g.relation(315).render(), Error, "E854"),
     forbidden(PROFILE, "joining", |g| g.framed(&g.relation(316), "joining", by_right), Error, "E854"),
+    forbidden(PROFILE, "reading", |g| super::invalidation(g, 317, "reading"), Error, "E853"),
+    forbidden(PROFILE, "application", |g| super::invalidation(g, 317, "application"), Error, "E853"),
+    forbidden(PROFILE, "other", |g| super::invalidation(g, 317, "other"), Error, "E854"),
     refused("schema fault", "refused/E202-unexpected-element.xml", Error, "E202", "SYN102"),
     refused("template/metadata fault", "refused/E302-language-neither-fi-nor-sv.xml", Error, "E302", "SYN102"),
     Row {

@@ -35,8 +35,7 @@ const TABLE: [&str; 17] = [
 ];
 
 /// Kinds that are shown by another test, or belong to another part.
-const ELSEWHERE: [(&str, &str); 9] = [
-    ("invalidate", "lifecycle"),
+const ELSEWHERE: [(&str, &str); 8] = [
     ("metadata query, own", "queries"),
     ("metadata query, disclosure", "disclosures"),
     ("document query, own", "queries"),
@@ -91,6 +90,7 @@ const ROWS: &[Row] = &[
         archived: 1,
         answered: true,
     },
+    Row { kind: "invalidate", by: "storing", octets: |g| super::invalidation(g, 401, "storing"), archived: 0, answered: true },
     Row { kind: "acknowledgement received", by: "guest", octets: |_| sample("hostile/acknowledgement.xml"), archived: 0, answered: false },
 ];
 

@@ -135,6 +135,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         access: Access { actor: SENDER.to_owned(), action: action.to_owned(), service_request: Some("PP42".to_owned()), purpose: None },
         answer,
         outcome: sha256(b"accepted"),
+        event: None,
         header,
     };
     Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Archive(Box::new(archive)), expects: Vec::new(), supersedes: None }
@@ -232,7 +233,7 @@ pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
 }
 
 pub fn needs(message: &[u8], header: Option<&Header>) -> Needs {
-    Needs { key: key(message), frame: None, document: header.map(DocumentNeeds::of) }
+    Needs { key: key(message), frame: None, document: header.map(DocumentNeeds::of), event: None }
 }
 
 /// The end of a commit that must be durable.

@@ -148,6 +148,9 @@ pub async fn cases_and_relations_count_their_revisions(place: Place) {
         set_id: case.set_id.clone(),
         relation_id: Some(relation_id(1)),
         relation_old: false,
+        relation_revision: Some(1),
+        invalid: false,
+        relation_invalid: false,
     };
     assert_eq!(facts.case.as_ref(), Some(&first));
     assert_eq!(facts.replaced, facts.document);
@@ -158,6 +161,7 @@ pub async fn cases_and_relations_count_their_revisions(place: Place) {
         client: relation.client,
         controller: relation.controller.clone(),
         set_id: relation.set_id.clone(),
+        invalid: false,
     };
     assert_eq!(facts.relation.as_ref(), Some(&known));
 
@@ -168,7 +172,7 @@ pub async fn cases_and_relations_count_their_revisions(place: Place) {
     old.relation_state = Some(arkki::domain::document::RelationState { old: true });
     done(archive_.commit(archive(old)).await.unwrap());
     let facts = ask().await;
-    assert_eq!(facts.case, Some(CaseFact { revision: 2, closed: true, relation_old: true, ..first.clone() }));
+    assert_eq!(facts.case, Some(CaseFact { revision: 2, closed: true, relation_old: true, relation_revision: Some(2), ..first.clone() }));
     assert_eq!(facts.relation, Some(RelationFact { revision: 2, old: true, ..known }));
     assert_eq!(facts.latest.map(|d| (d.id, d.version)), Some((document_id(3), 2)));
 
@@ -176,7 +180,7 @@ pub async fn cases_and_relations_count_their_revisions(place: Place) {
     let mut silent = replacing(&closed, 5);
     silent.case_state = None;
     done(archive_.commit(archive(silent)).await.unwrap());
-    assert_eq!(ask().await.case, Some(CaseFact { revision: 3, closed: true, relation_old: true, ..first }));
+    assert_eq!(ask().await.case, Some(CaseFact { revision: 3, closed: true, relation_old: true, relation_revision: Some(2), ..first }));
 }
 
 pub async fn the_same_refusal_again_sends_the_same_octets(place: Place) {
