@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod failures;
 mod kinds;
+mod pages;
 mod patient;
 mod validation;
 
@@ -35,6 +36,9 @@ const SYSTEMS: [(&str, &str, &str, &str, &str); 6] = [
     ("other", "joining", Organisation::OTHER.node, "1.2.246.10.99999984.18.24", "register_rights = [\"1.2.246.10.99999992.10.0\"]\n"),
     ("storing", "storing", Organisation::SAMPLE.node, "1.2.246.10.99999992.18.25", ""),
 ];
+
+/// How a row's message is made.
+type Make = fn(&Ground) -> Vec<u8>;
 
 /// The device of one of [`SYSTEMS`]; the samples' own for guest, who sends them.
 fn device(system: &str) -> &'static str {

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use arkki::domain::ack::{AckType, Target};
+use arkki::domain::environment::Environment;
 use arkki::generate::frame::FrameSpec;
 use arkki::v3::ack::{self, AckRead};
+use arkki::v3::frame::FrameSite;
 
-use super::{Desk, Ground, INBOUND, closed_gateway, lying, sample};
+use super::{Desk, Ground, INBOUND, Make, closed_gateway, lying, sample};
 use crate::kit::wait_until;
 
 /// The rows of the national table, in its order and words.
@@ -62,7 +64,7 @@ pub enum Octets {
     /// A file under `samples/`.
     Sample(&'static str),
     /// Made for the row.
-    Made(fn(&Ground) -> Vec<u8>),
+    Made(Make),
 }
 
 /// What must come back.
@@ -81,7 +83,7 @@ pub enum Again {
     /// The same answer, octet for octet.
     Same,
     /// AA, once this message has come.
-    AcceptedAfter(fn(&Ground) -> Vec<u8>),
+    AcceptedAfter(Make),
     /// Nothing, as the first time.
     Nothing,
 }
@@ -99,7 +101,7 @@ const fn refused(failure: &'static str, sample: &'static str, ack: AckType, code
     Row { failure, by: "guest", octets: Octets::Sample(sample), wanted: Wanted::Refused(ack, code, "4Y00007", hl7), again: Again::Same }
 }
 
-const fn forbidden(failure: &'static str, by: &'static str, make: fn(&Ground) -> Vec<u8>, ack: AckType, code: &'static str) -> Row {
+const fn forbidden(failure: &'static str, by: &'static str, make: Make, ack: AckType, code: &'static str) -> Row {
     let hl7 = if matches!(ack, AckType::Reject) { "NS260" } else { "" };
     Row { failure, by, octets: Octets::Made(make), wanted: Wanted::Refused(ack, code, "5Y00009", hl7), again: Again::Same }
 }
@@ -244,6 +246,25 @@ fn every_row_of_the_table_is_shown() {
     assert!(ROWS.iter().all(|r| TABLE.contains(&r.failure)) && ELSEWHERE.iter().all(|(f, _)| TABLE.contains(f)));
 }
 
+/// Both ways: a message of a test never enters production, nor one of production a test.
+#[test]
+fn test_and_production_do_not_mix() {
+    let ground = Ground::new();
+    let files = arkki::codes::source::embedded();
+    let rules = arkki::codes::rule_set::RuleSet::load(&files).unwrap();
+    for (environment, taken) in [(Environment::Test, ["T", "D"].as_slice()), (Environment::Production, &["P"])] {
+        for code in ["T", "D", "P"] {
+            let octets = ground.framed(&ground.relation(350), "joining", |f| f.processing = code);
+            let text = String::from_utf8(octets).unwrap();
+            let document = arkki::xml::tree::parse(&text).unwrap();
+            let site = FrameSite { environment, receivers: Vec::new() };
+            let found = arkki::cda::open::open(&document, &rules, &site).err().unwrap_or_default();
+            let codes: Vec<&str> = found.iter().map(|f| f.code.as_str()).collect();
+            assert_eq!(codes, if taken.contains(&code) { Vec::new() } else { vec!["E809"] }, "{code} in {environment:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_failure_has_its_answer() {
     let gateway = closed_gateway().await;
@@ -291,6 +312,11 @@ async fn each_failure_has_its_answer() {
         shapes.push(first);
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), gateway.log_text());
+    let log = gateway.log_text();
+    for (code, level) in [("E850", "WARN"), ("E852", "WARN"), ("E853", "WARN"), ("E602", "WARN"), ("E308", "WARN"), ("E801", "INFO")] {
+        let is_its = |line: &&str| line.contains(&format!("\"code\":\"{code}\""));
+        assert!(log.lines().filter(is_its).all(|l| l.contains(&format!("\"level\":\"{level}\""))) && log.lines().any(|l| is_its(&l)), "{code}");
+    }
     super::answers::valid(&shapes);
     // What was answered is settled; what could not be answered lies where somebody finds it.
     let settled = || async {

@@ -10,7 +10,7 @@ use arkki::domain::ack::AckType;
 use arkki::ports::archive::Archive as _;
 use arkki::v3::ack;
 
-use super::{Desk, Ground, INBOUND, SOON, closed_gateway, lying, sample};
+use super::{Desk, Ground, INBOUND, Make, SOON, closed_gateway, lying, sample};
 use crate::kit::wait_until;
 
 /// The kinds of the national table, in its order and words.
@@ -50,14 +50,14 @@ const ELSEWHERE: [(&str, &str); 8] = [
 struct Row {
     kind: &'static str,
     by: &'static str,
-    octets: fn(&Ground) -> Vec<u8>,
+    octets: Make,
     /// How many documents the archive has more.
     archived: u64,
     /// Whether an answer comes.
     answered: bool,
 }
 
-const fn stored(kind: &'static str, octets: fn(&Ground) -> Vec<u8>) -> Row {
+const fn stored(kind: &'static str, octets: Make) -> Row {
     Row { kind, by: "guest", octets, archived: 1, answered: true }
 }
 
