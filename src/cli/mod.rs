@@ -6,6 +6,7 @@ pub mod codes;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod history;
 pub mod import;
 pub mod keys;
 pub mod migrate;
@@ -79,6 +80,8 @@ enum Command {
     Templates(templates::Templates),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
+    /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date.
+    History(history::History),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
 }
@@ -104,6 +107,7 @@ pub fn run() -> ExitCode {
         Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
         Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
+        Command::History(command) => with(config(), |c| history::run(&command, &c, arguments.config.as_deref())),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };
     report.print(json)

@@ -229,6 +229,15 @@ pub fn iso_date(text: &str) -> Option<Date> {
     parts.next().is_none().then_some(date)
 }
 
+/// The last microsecond of a day in Finnish time.
+#[must_use]
+pub fn end_of_day(date: Date) -> Moment {
+    let midnight = (days_of_date(date) + 1) * DAY;
+    // The offset of the midnight that ends the day; it never changes at midnight.
+    let offset = helsinki_offset(midnight - 2 * 3600);
+    Moment((midnight - offset) * MICROS - 1)
+}
+
 /// Days from 1970-01-01 to a date (Gregorian, proleptic), by counting years from March so that the leap day is last.
 fn days_of_date(date: Date) -> i64 {
     let (y, m, d) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));

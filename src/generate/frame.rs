@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::document::{DocumentSpec, Professional, person_name, plain_name};
+use super::event::{Names, Why};
 use super::terms;
 use super::writer::{Space, Style, Writer};
 use crate::domain::document::Group;
@@ -36,6 +37,8 @@ pub struct FrameSpec {
     pub purpose_first: bool,
     /// How the document is carried.
     pub carrier: Carrier,
+    /// Why it invalidates or reinstates.
+    pub reason: Option<Why>,
     /// The document's facts as the frame repeats them.
     pub document: DocumentSpec,
     /// The frame names the client.
@@ -51,6 +54,8 @@ pub enum Carrier {
     Base64,
     /// An RFC 2557 MIME part in `text[@mediaType='multipart/related']`.
     Mime,
+    /// It carries none: it names one, or a set.
+    Nothing(Names),
 }
 
 /// The test archive's device (documents.md §6).
@@ -76,6 +81,7 @@ impl FrameSpec {
             service_request: Some(service_request(document)),
             purpose_first: false,
             carrier: Carrier::Base64,
+            reason: None,
             document: document.clone(),
             names_client: true,
             style: document.style,
@@ -110,6 +116,9 @@ impl FrameSpec {
     fn control_act(&self, w: &mut Writer, document: &[u8]) {
         w.open(Space::Hl7, "controlActProcess", &[("classCode", "CACT"), ("moodCode", "EVN")]);
         w.empty(Space::Hl7, "code", &[("code", "RCMR_TE000102UV01"), ("codeSystem", "2.16.840.1.113883.1.18")]);
+        if let Some(words) = self.reason.as_ref().and_then(|why| why.words.as_deref()) {
+            w.text(Space::Hl7, "text", &[], words);
+        }
         w.empty(Space::Hl7, "effectiveTime", &[("value", &self.document.created)]);
         let purpose = |w: &mut Writer| w.empty(Space::Hl7, "reasonCode", &terms::OWN_REGISTER.attributes(self.document.language));
         if self.purpose_first {
@@ -121,6 +130,9 @@ impl FrameSpec {
         }
         if !self.purpose_first {
             purpose(w);
+        }
+        if let Some(code) = self.reason.as_ref().and_then(|why| why.code) {
+            w.empty(Space::Hl7, "reasonCode", &[("code", code), ("codeSystem", terms::REASONS)]);
         }
         w.open(Space::Hl7, "authorOrPerformer", &[("typeCode", "AUT")]);
         w.open(Space::Hl7, "assignedPerson", &[]);
@@ -140,18 +152,26 @@ impl FrameSpec {
 
     fn document_facts(&self, w: &mut Writer, octets: &[u8]) {
         let (d, l) = (&self.document, self.document.language);
-        w.empty(Space::Hl7, "id", &[("root", &d.id)]);
+        let names = if let Carrier::Nothing(names) = self.carrier { names } else { Names::VERSION };
+        if names.id {
+            w.empty(Space::Hl7, "id", &[("root", &d.id)]);
+        }
         w.empty(Space::Hl7, "code", &terms::REGISTER.attributes(l));
         match self.carrier {
             Carrier::Base64 => w.text(Space::Hl7, "text", &[("mediaType", "text/xml"), ("representation", "B64")], &STANDARD.encode(octets)),
             Carrier::Mime => w.text(Space::Hl7, "text", &[("mediaType", "multipart/related")], &mime(&d.id, octets)),
+            Carrier::Nothing(_) => {}
         }
         w.empty(Space::Hl7, "statusCode", &[("code", "completed")]);
         w.empty(Space::Hl7, "effectiveTime", &[("value", &d.authored)]);
         w.empty(Space::Hl7, "confidentialityCode", &terms::SECRET.attributes(l));
         w.empty(Space::Hl7, "languageCode", &[("code", d.language_code())]);
-        w.empty(Space::Hl7, "setId", &[("root", &d.set_id)]);
-        w.empty(Space::Hl7, "versionNumber", &[("value", &d.version.to_string())]);
+        if names.set {
+            w.empty(Space::Hl7, "setId", &[("root", &d.set_id)]);
+        }
+        if names.version {
+            w.empty(Space::Hl7, "versionNumber", &[("value", &d.version.to_string())]);
+        }
         w.empty(Space::Hl7, "completionCode", &terms::COMPLETE.attributes(l));
         w.empty(Space::Hl7, "storageCode", &terms::ACTIVE.attributes(l));
         if self.names_client {

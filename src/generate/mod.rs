@@ -2,6 +2,7 @@
 //! Pure: a seed in, octets out; the same seed gives the same octets for good.
 
 pub mod document;
+pub mod event;
 pub mod family;
 pub mod fault;
 pub mod frame;

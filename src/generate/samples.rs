@@ -1,6 +1,7 @@
 //! The files of `samples/`: documentation and fixture at once. `examples/make_samples.rs` writes them, a test holds the folder to this list.
 
 use super::document::{Body, DocumentSpec};
+use super::event::{self, Names, SPX_INVALIDATE, SPX_REINSTATE, Why};
 use super::family::Family;
 use super::fault::{Fault, Needs};
 use super::frame::{Carrier, FrameSpec};
@@ -104,6 +105,7 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
     );
     shelf.bare("phase-one-sv", &styled(&sv.phase_one, Prefix::Each, Layout::OneLine), "client document of phase I in Swedish, PDF/A, bare");
     shelf.bare("denial-sv", &styled(&sv.denial, Prefix::Default, Layout::OneLine), "denial in Swedish, bare");
+    shelf.lifecycle(&fi);
     shelf.out
 }
 
@@ -172,6 +174,30 @@ struct Shelf<'a> {
 }
 
 impl Shelf<'_> {
+    /// What is archived, invalidated and reinstated, in every form.
+    fn lifecycle(&mut self, fi: &Family) {
+        let (withdrawn, case) = (fi.withdrawn(), fi.withdrawn_case());
+        self.bare("permission-fi-stored-twice", &withdrawn, "a permission that will be invalidated, bare");
+        let why = Why { code: Some("stored-twice"), words: Some("Sama lupa tallennettiin jo aiemmin.".to_owned()) };
+        self.event("invalidation-fi", &event::about(&withdrawn, Names::VERSION, SPX_INVALIDATE, why, 2), "invalidation of one version, with a code and words");
+        let back = Why::code("mistake");
+        self.event("reinstatement-fi", &event::about(&withdrawn, Names::VERSION, SPX_REINSTATE, back, 3), "the invalidation taken back, with a code");
+        let again = Why::words("Tillståndet arkiverades två gånger.");
+        let whole = event::about(&withdrawn, Names::SET, SPX_INVALIDATE, again, 4);
+        self.event("invalidation-sv-whole-set", &whole, "invalidation of a whole set, with words");
+        self.bare("case-fi-of-the-wrong-client", &case, "a case that will be invalidated, bare");
+        let version = case.replacement(&fi.id(32));
+        self.framed(
+            "case-fi-invalidating-version",
+            &event::invalidating(&version, Why::code("wrong-client"), 1),
+            "version 2 that invalidates its case, framed (SPX-INVALIDATE)",
+        );
+    }
+
+    fn event(&mut self, name: &str, frame: &FrameSpec, what: &str) {
+        self.put(name, FrameSpec { style: Style::default(), ..frame.clone() }.render(&[]), what);
+    }
+
     fn bare(&mut self, name: &str, spec: &DocumentSpec, what: &str) {
         if let Some(octets) = self.document(spec) {
             self.put(name, octets, what);

@@ -10,6 +10,7 @@ mod generate;
 mod hostile;
 mod imports;
 mod kit;
+mod lifecycle;
 mod messages;
 mod road;
 mod rules;

@@ -4,9 +4,9 @@ mod checkpoints;
 mod crowd;
 mod damage;
 mod hold;
-mod make;
+pub mod make;
 mod outage;
-mod place;
+pub mod place;
 mod speed;
 mod suite;
 

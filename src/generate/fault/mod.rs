@@ -3,6 +3,7 @@
 mod body;
 mod encoding;
 mod frame;
+mod lifecycle;
 mod link;
 mod messages;
 mod metadata;
@@ -69,6 +70,7 @@ impl Fault {
             encoding::FAULTS,
             rules::FAULTS,
             body::LATER,
+            lifecycle::FAULTS,
             messages::FAULTS,
         ]
         .into_iter()

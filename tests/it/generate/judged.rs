@@ -15,6 +15,8 @@ use arkki::domain::environment::Environment;
 use arkki::domain::facts::{CaseFact, DocumentFact, Facts, Mark, RelationFact, SetFact};
 use arkki::domain::finding::{Finding, Severity};
 use arkki::domain::language::Language;
+use arkki::domain::ledger::Position;
+use arkki::domain::lifecycle::{Event, EventKind, EventRecord, Scope};
 use arkki::domain::limits;
 use arkki::domain::message::{Envelope, Reply, Sender};
 use arkki::domain::oid::Oid;
@@ -23,6 +25,7 @@ use arkki::generate::keys::SIGNED_AT;
 use arkki::generate::{frame, hostile, samples, scenario};
 use arkki::pipeline::examine::{Accepted, AcceptedDocument, Examined, Examiner, KANTA_SOCIAL, Senders, Site};
 use arkki::rules::decide::{self, Decision, Holding};
+use arkki::rules::lifecycle;
 use arkki::v3::frame::FrameSite;
 
 use super::{keys, root};
@@ -59,7 +62,7 @@ type Taken = (Header, Digest, Digest, Option<InstanceId>);
 
 /// The archive's part.
 #[derive(Default)]
-pub struct Shelf(RefCell<Vec<Taken>>);
+pub struct Shelf(RefCell<Vec<Taken>>, RefCell<Vec<Event>>);
 
 impl Shelf {
     fn send(&self, octets: &[u8]) -> Verdict {
@@ -85,7 +88,8 @@ impl Shelf {
         let examined = EXAMINER.examine(&envelope, false);
         match &examined.verdict {
             Ok(Accepted::Document(accepted)) => self.decide(&examined, accepted),
-            Ok(Accepted::Event(_) | Accepted::Query(_)) => panic!("a sample without a document"),
+            Ok(Accepted::Event(accepted)) => self.happen(&accepted.request(&examined, Holding::Never)),
+            Ok(Accepted::Query(_)) => panic!("a query"),
             Err(_) if examined.is_acknowledgement => Err(Vec::new()),
             Err(refusal) => Err(refusal.findings().cloned().collect()),
         }
@@ -95,6 +99,21 @@ impl Shelf {
         let request = accepted.request(examined, Holding::Never);
         match decide::decide(&request, &self.facts(&request.header, request.frame.as_ref()), SIGNED_AT) {
             Decision::Archive { warnings, .. } => {
+                if let Some(invalidation) = &accepted.invalidates {
+                    let header = &request.header;
+                    let record = EventRecord {
+                        kind: EventKind::Invalidated,
+                        set_id: header.set_id.clone(),
+                        scope: Scope::Set,
+                        by_document: Some(header.id.clone()),
+                        at: SIGNED_AT,
+                        sender: "a".to_owned(),
+                        controller: header.controller.clone(),
+                        author: invalidation.author.clone(),
+                        reason: invalidation.reason.clone(),
+                    };
+                    self.1.borrow_mut().push(Event { position: Position(1), record });
+                }
                 self.0.borrow_mut().push((request.header, request.received, request.key.octets, request.frame));
                 Ok(warnings)
             }
@@ -103,9 +122,52 @@ impl Shelf {
         }
     }
 
-    fn facts(&self, header: &Header, frame: Option<&InstanceId>) -> Facts {
-        let shelf = self.0.borrow();
-        let document = |(h, received, ..): &Taken| DocumentFact {
+    /// Decides about an event, and remembers it.
+    fn happen(&self, request: &lifecycle::Request) -> Result<Vec<Finding>, Vec<Finding>> {
+        let facts = {
+            let shelf = self.0.borrow();
+            let target = &request.event.target;
+            let document = shelf.iter().find(|(h, ..)| Some(&h.id) == target.id.as_ref());
+            let set = target.set_id.as_ref().or_else(|| document.map(|(h, ..)| &h.set_id));
+            Facts {
+                document: document.map(|d| self.fact(d)),
+                latest: shelf.iter().rev().find(|(h, ..)| Some(&h.set_id) == set).map(|d| self.fact(d)),
+                set: set.map(|set| self.set(set)).unwrap_or_default(),
+                ..Facts::default()
+            }
+        };
+        match lifecycle::decide(request, &facts, SIGNED_AT) {
+            Decision::Event { record, warnings, .. } => {
+                self.1.borrow_mut().push(Event { position: Position(1), record: *record });
+                Ok(warnings)
+            }
+            Decision::Refuse { refusal, .. } => Err(refusal.findings().cloned().collect()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn set(&self, set: &Oid) -> SetFact {
+        let events = self.1.borrow();
+        let of: Vec<&Event> = events.iter().filter(|e| e.record.set_id == *set).collect();
+        let whole = of.iter().rev().find(|e| e.record.scope == Scope::Set);
+        SetFact { events: u32::try_from(of.len()).unwrap(), invalid: whole.is_some_and(|e| e.record.kind == EventKind::Invalidated) }
+    }
+
+    fn mark(&self, id: &Oid) -> Mark {
+        let events = self.1.borrow();
+        if events.iter().any(|e| e.record.by_document.as_ref() == Some(id)) {
+            return Mark::Invalidating;
+        }
+        let last = events.iter().rev().find(|e| e.record.scope == Scope::Version(id.clone()));
+        if last.is_some_and(|e| e.record.kind == EventKind::Invalidated) { Mark::Invalidated } else { Mark::None }
+    }
+
+    fn is_invalid(&self, header: &Header) -> bool {
+        self.set(&header.set_id).invalid || self.mark(&header.id) != Mark::None
+    }
+
+    fn fact(&self, (h, received, ..): &Taken) -> DocumentFact {
+        DocumentFact {
             id: h.id.clone(),
             set_id: h.set_id.clone(),
             version: h.version,
@@ -115,10 +177,16 @@ impl Shelf {
             received: *received,
             case_id: h.case_id.clone(),
             relation_id: h.relation_id.clone(),
-            mark: Mark::None,
-        };
+            mark: self.mark(&h.id),
+        }
+    }
+
+    fn facts(&self, header: &Header, frame: Option<&InstanceId>) -> Facts {
+        let shelf = self.0.borrow();
+        let document = |taken: &Taken| self.fact(taken);
         let newest = |group, own: fn(&Header) -> Option<&arkki::domain::oid::Oid>, id: &Option<arkki::domain::oid::Oid>| {
-            shelf.iter().rev().map(|(h, ..)| h).find(|h| h.group == group && id.is_some() && own(h) == id.as_ref()).cloned()
+            let own = || shelf.iter().rev().map(|(h, ..)| h).filter(|h| h.group == group && id.is_some() && own(h) == id.as_ref());
+            own().find(|h| !self.is_invalid(h)).or_else(|| own().next()).cloned()
         };
         let relation = |id: &Option<_>| newest(Group::ClientRelation, |h| h.relation_id.as_ref(), id);
         let is_old = |h: &Header| h.relation_state.is_some_and(|s| s.old);
@@ -127,7 +195,7 @@ impl Shelf {
             frame: shelf.iter().find(|(.., f)| frame.is_some() && f.as_ref() == frame).map(|(_, _, octets, _)| *octets),
             document: shelf.iter().find(|(h, ..)| h.id == header.id).map(document),
             latest: shelf.iter().rev().find(|(h, ..)| h.set_id == header.set_id).map(document),
-            set: SetFact::default(),
+            set: self.set(&header.set_id),
             replaced: shelf.iter().find(|(h, ..)| header.replaces.as_ref().is_some_and(|r| r.id == h.id)).map(document),
             case: newest(Group::Case, |h| h.case_id.as_ref(), &header.case_id).map(|h| CaseFact {
                 id: h.case_id.clone().unwrap(),
@@ -139,8 +207,8 @@ impl Shelf {
                 set_id: h.set_id.clone(),
                 relation_old: relation(&h.relation_id).is_some_and(|r| is_old(&r)),
                 relation_revision: None,
-                invalid: false,
-                relation_invalid: false,
+                invalid: self.is_invalid(&h),
+                relation_invalid: relation(&h.relation_id).is_some_and(|r| self.is_invalid(&r)),
                 relation_id: h.relation_id,
             }),
             relation: relation(&header.relation_id).map(|h| RelationFact {
@@ -149,8 +217,8 @@ impl Shelf {
                 old: is_old(&h),
                 client: h.client,
                 controller: h.controller.clone(),
+                invalid: self.is_invalid(&h),
                 set_id: h.set_id,
-                invalid: false,
             }),
         }
     }
