@@ -115,8 +115,8 @@ fn accepted_documents_follow_the_schemas_and_their_signatures_verify() {
 #[test]
 fn is_small() {
     let size: usize = samples::all(Some(&keys())).iter().map(|s| s.octets.len()).sum();
-    // A sample for each rule that needs one: some two hundred of 5 to 10 KB.
-    assert!(size < 2_000_000, "{size} octets of samples");
+    // A sample for each rule that needs one: some three hundred of 5 to 10 KB.
+    assert!(size < 3_000_000, "{size} octets of samples");
 }
 
 #[test]
