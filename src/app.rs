@@ -146,11 +146,27 @@ pub fn revocations(config: &Config) -> Result<Revocations, ConfigFault> {
 /// # Errors
 /// What is wrong with rules, schemas, anchors or the site key.
 pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
+    examiner_with(config, site_key(config)?)
+}
+
+/// The site's key for client ids.
+///
+/// # Errors
+/// It cannot be read, or is too short to hide anything.
+pub fn site_key(config: &Config) -> Result<Vec<u8>, ConfigFault> {
     let site_key = read_octets(&config.site_key_file)?;
     if site_key.len() < 32 {
         return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
     }
-    examiner_with(config, site_key)
+    Ok(site_key)
+}
+
+/// As [`examiner_with`], with no schema compiled: to read messages and judge none.
+///
+/// # Errors
+/// What is wrong with rules or anchors.
+pub fn examiner_to_read(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
+    examiner_of(config, site_key).map(|(examiner, _)| examiner)
 }
 
 /// As [`examiner`], with a site key of the caller's.
@@ -243,6 +259,7 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
     let inbound = config.inbound.iter().map(|q| InboundQueue {
         name: q.name.clone(),
         queue: q.queue.clone(),
+        partitions: q.partitions,
         prefetch: q.prefetch,
         profile: q.profile.clone(),
         sender: q.sender.clone(),

@@ -132,7 +132,7 @@ impl Gateway {
             .arg(self.folder.path().join("arkki.toml"))
             .args(args)
             .env("ARKKI_BROKER_URL", &self.vhost.amqp_url)
-            .env("ARKKI_ARCHIVE_URL", &self.database.url);
+            .env("ARKKI_ARCHIVE_URL", self.postgres.local_url(&self.database.name));
         command
     }
 

@@ -19,7 +19,7 @@ const ANSWER: usize = 1_700;
 pub async fn run(gateway: &Gateway, count: usize, octets: usize) -> String {
     let client = sender::client(&gateway.vhost.amqp_url, REPLIES).await;
     sender::fill(&client, REPLIES, 3, count, octets).await;
-    let inbound = InboundQueue { name: "main".into(), queue: sender::INBOUND.into(), prefetch: 256, profile: String::new(), sender: None };
+    let inbound = InboundQueue { name: "main".into(), queue: sender::INBOUND.into(), partitions: 0, prefetch: 256, profile: String::new(), sender: None };
     let rules = Arc::new(Rules::default());
     let settings = Arc::new(AmqpSettings { inbound: vec![inbound], ..AmqpSettings::new(Secret::new(&gateway.vhost.amqp_url), rules) });
     let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&settings)));

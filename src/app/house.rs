@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::HAND;
 use crate::config::checked::Config;
+use crate::domain::limits;
 use crate::domain::outage::Outage;
+use crate::pipeline::answers;
 use crate::pipeline::checkpoint::make::Maker;
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::gate::Gate;
@@ -47,6 +49,7 @@ pub struct House {
     pub(super) archive: Arc<dyn Archive>,
     intake: tokio::task::JoinHandle<()>,
     holds: tokio::task::JoinHandle<()>,
+    forgetting: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
     checkpoints: tokio::task::JoinHandle<()>,
     stop_checkpoints: watch::Sender<bool>,
@@ -78,6 +81,7 @@ impl House {
             gate: Gate::new(Arc::clone(&consumer), abandon_seen),
             hold: config.hold,
             held: (config.held_per_sender, config.held_in_all),
+            fetches: Semaphore::new(limits::FETCHES_AT_ONCE),
             in_hand: AtomicUsize::new(0),
         });
         let (deliver, deliveries) = mpsc::channel(HAND);
@@ -85,6 +89,7 @@ impl House {
         consumer.start(deliver).await?;
         Ok(Self {
             intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
+            forgetting: tokio::spawn(answers::run(Arc::clone(&archive), Arc::clone(&clock), config.keep_query_answers, drain_seen.clone())),
             holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
             relay: tokio::spawn(relay.run(stop_relay_seen)),
             checkpoints: tokio::spawn(checkpoints.run(stop_checkpoints_seen)),
@@ -107,7 +112,7 @@ impl House {
     /// The task that ended by itself, which only a defect can make it do: without it messages would be taken and never answered.
     #[must_use]
     pub fn ended(&self) -> Option<&'static str> {
-        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the relay", &self.relay), ("the maker of checkpoints", &self.checkpoints)]
+        [("intake", &self.intake), ("the sweep of holds", &self.holds), ("the sweep of answers", &self.forgetting), ("the relay", &self.relay), ("the maker of checkpoints", &self.checkpoints)]
             .into_iter()
             .find(|(_, task)| task.is_finished())
             .map(|(name, _)| name)
@@ -133,6 +138,7 @@ impl House {
             }
         }
         self.holds.abort();
+        self.forgetting.abort();
         // Nothing is committed any more: the last checkpoint names the ledger's end.
         self.stop_checkpoints.send_replace(true);
         self.stop_relay.send_replace(true);

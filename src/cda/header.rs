@@ -105,6 +105,11 @@ fn original_task(reader: &Reader<'_, '_, '_>) -> Option<(String, String)> {
     Some((system.to_owned(), reader.value(Known::OriginalTask)?.into_owned()))
 }
 
+/// The client of a document that need not be good otherwise, as [`read`] reads it; `None` when it names none.
+pub fn client_of(document: &Document<'_>, rules: &RuleSet, site_key_hash: &dyn Fn(&[u8]) -> Digest) -> Option<Digest> {
+    client(&rules.templates.reader(document), site_key_hash, &mut Vec::new())
+}
+
 fn client(reader: &Reader<'_, '_, '_>, site_key_hash: &dyn Fn(&[u8]) -> Digest, out: &mut Vec<Finding>) -> Option<Digest> {
     let id = reader.node(Known::Client).and_then(|node| Some((node.attribute("root")?, node.attribute("extension")?)));
     let Some((root, extension)) = id else {

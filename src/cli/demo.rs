@@ -255,6 +255,7 @@ impl Road {
                 client
                     .send(Outgoing {
                         queue: INBOUND.into(),
+                        through: None,
                         message_id: Some(id),
                         correlation_id: None,
                         reply_to: Some(reply.clone()),

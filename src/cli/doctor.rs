@@ -231,6 +231,7 @@ const fn word(state: State) -> &'static str {
     match state {
         State::Well => "well",
         State::Unwell => "UNWELL",
+        State::Odd => "odd",
         State::Unseen => "unseen",
     }
 }
@@ -252,6 +253,7 @@ fn report(checks: &[Check]) -> Report {
         Health::Well
     };
     text.push_str(match health {
+        Health::Well if any(State::Odd) => "nothing is lost, but something is not as it was meant\n",
         Health::Well => "all is well\n",
         Health::Unwell => "something is not well\n",
         Health::Blind => "nothing seen is wrong, but not everything could be seen\n",

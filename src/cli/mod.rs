@@ -11,6 +11,7 @@ pub mod import;
 pub mod keys;
 pub mod migrate;
 pub mod outcome;
+pub mod query;
 mod registrations;
 pub mod report;
 pub mod send;
@@ -78,6 +79,8 @@ enum Command {
     Explain(explain::Explain),
     /// Show what a document of each group must hold, and try the examples that the rules carry.
     Templates(templates::Templates),
+    /// Search the archive's describing data, or fetch a document; each look is logged.
+    Query(query::QueryCommand),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date.
@@ -100,12 +103,13 @@ pub fn run() -> ExitCode {
         Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),
-        Command::Topology(command) => with(config(), |c| topology::run(&command, &c)),
+        Command::Topology(command) => with(config(), |c| topology::run(&command, &c, json)),
         Command::Keys(command) => with(config(), |c| keys::run(&command, &c)),
         Command::Migrate(command) => with(config(), |c| migrate::run(&command, &c)),
         Command::Codes(command) => codes::run(&command, arguments.config.as_deref()),
         Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
         Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
+        Command::Query(command) => with(config(), |c| query::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c, arguments.config.as_deref())),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),

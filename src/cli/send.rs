@@ -13,10 +13,13 @@ use serde_json::{Value, json};
 use super::outcome::{self, Outcome};
 use super::report::{Health, Report};
 use super::validate::read_message;
-use crate::adapters::amqp::{AmqpClient, Outgoing, Secret};
+use crate::adapters::amqp::{AmqpClient, Outgoing, Secret, Through, partitions};
 use crate::adapters::clock::SystemEntropy;
+use crate::app;
 use crate::config::checked::Config;
-use crate::domain::outage::Outage;
+use crate::crypto::hmac_sha256;
+use crate::domain::outage::{Outage, Part};
+use crate::pipeline::examine::Examiner;
 use crate::ports::broker::Published;
 use crate::ports::clock::Entropy as _;
 use crate::v3::ack;
@@ -26,6 +29,9 @@ const WINDOW: usize = 200;
 
 const HELP: &str = r#"The sender is the user of [broker] url or ARKKI_BROKER_URL: RabbitMQ checks that it is the message's user_id. The reply queue must match
 that sender's patterns at the gateway (default arkki.reply.<user>.*).
+
+Where the inbound queue has partitions, a message goes through their exchange with the header x-partition: the first 16 hexadecimal digits of
+HMAC-SHA-256 over its client's id with the site's key ([archive] site_key_file). With --queue it goes to that queue and bears no header.
 
 Examples:
   arkki send samples/accepted/*.xml --expect accepted
@@ -76,11 +82,14 @@ async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Out
         Ok(messages) => messages,
         Err(report) => return Ok(report),
     };
+    let way = match Way::of(command, config) {
+        Ok(way) => way,
+        Err(report) => return Ok(report),
+    };
     let client = AmqpClient::connect(&Secret::new(config.broker_url.reveal()), "arkki send").await?;
     let user = client.user();
     let reply = command.reply.clone().unwrap_or_else(|| format!("arkki.reply.{user}.send"));
     client.declare_reply_queue(&reply).await?;
-    let queue = command.queue.clone().or_else(|| config.inbound.first().map(|q| q.queue.clone())).unwrap_or_default();
     let run = run_id()?;
     let progress = bar(messages.len(), json);
     let mut answers = client.answers(&reply).await?;
@@ -93,7 +102,8 @@ async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Out
         if next < messages.len() && waiting.len() < WINDOW {
             let id = format!("{run}-{next}");
             let outgoing = Outgoing {
-                queue: queue.clone(),
+                queue: way.queue.clone(),
+                through: way.through(&messages[next])?,
                 message_id: Some(id.clone()),
                 correlation_id: None,
                 reply_to: Some(reply.clone()),
@@ -103,7 +113,7 @@ async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Out
             };
             waiting.insert(id, (next, Instant::now()));
             if client.send(outgoing).await? == Published::Unroutable {
-                return Ok(Report::blind(format!("there is no queue {queue}: run `arkki topology apply`")));
+                return Ok(Report::blind(format!("there is no queue {}: run `arkki topology apply`", way.queue)));
             }
             next += 1;
             continue;
@@ -123,6 +133,36 @@ async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Out
     progress.finish_and_clear();
     client.close().await;
     Ok(report(command, &outcomes))
+}
+
+/// Where messages go.
+struct Way {
+    queue: String,
+    /// Where the queue has partitions: what reads the client, and the key that hides it.
+    partitions: Option<(Examiner, Vec<u8>)>,
+}
+
+impl Way {
+    fn of(command: &Send, config: &Config) -> Result<Self, Report> {
+        let inbound = config.inbound.first().filter(|_| command.queue.is_none());
+        let queue = command.queue.clone().or_else(|| inbound.map(|q| q.queue.clone())).unwrap_or_default();
+        if inbound.is_none_or(|q| q.partitions == 0) {
+            return Ok(Self { queue, partitions: None });
+        }
+        let site_key = app::site_key(config).map_err(|fault| Report::blind(format!("{fault}; partitions need it, or say --queue {queue}")))?;
+        let examiner = app::examiner_to_read(config, site_key.clone()).map_err(Report::blind)?;
+        Ok(Self { queue, partitions: Some((examiner, site_key)) })
+    }
+
+    /// The partition of a message's client. A message without a readable client has no order to keep: its octets spread it.
+    fn through(&self, message: &[u8]) -> Result<Option<Through>, Outage> {
+        let Some((examiner, site_key)) = &self.partitions else { return Ok(None) };
+        let hash = match examiner.client(message) {
+            Some(client) => client,
+            None => hmac_sha256(site_key, message).map_err(|_| Outage::new(Part::Machine, "no keyed hash could be made"))?,
+        };
+        Ok(Some(Through { exchange: partitions::exchange(&self.queue), partition: partitions::value(&hash) }))
+    }
 }
 
 fn report(command: &Send, outcomes: &[Outcome]) -> Report {

@@ -21,7 +21,7 @@ use crate::ports::clock::Clock as _;
 
 const HELP: &str = r#"Needs no broker, no database and no keys. Without --config it uses the rules in the binary and the anchors of --trust. With --json it
 prints one object a line: {"file","verdict":"accepted"|"refused","rules","findings":[{"code","rule","severity","line","column","path","text",
-"source"}]}; `arkki explain RULE` tells more.
+"source"}],"declares":what a PDF says of itself, or null}; `arkki explain RULE` tells more.
 
 Examples:
   arkki validate --trust samples/keys/ca.pem samples/accepted/*
@@ -88,7 +88,8 @@ pub fn run(command: &Validate, config: Option<&Path>, json: bool) -> Report {
                 let findings = examiner.validate_and(&command.profile, &octets, stage, |facts| judge_now(&revocations, facts));
                 let refused = findings.iter().any(Finding::is_error);
                 health = health.max(if refused { Health::Unwell } else { Health::Well });
-                print(&examiner, command.language, path, &findings, refused, json);
+                let declares = (stage == Stage::All && !refused).then(|| examiner.declares(&octets)).flatten();
+                print(&examiner, command.language, path, (&findings, refused, declares.as_deref()), json);
             }
             Err(why) => {
                 health = Health::Blind;
@@ -131,7 +132,7 @@ pub(super) fn read_message(path: &Path, most: usize) -> std::io::Result<Vec<u8>>
     Ok(octets)
 }
 
-fn print(examiner: &Examiner, language: Language, path: &Path, findings: &[Finding], refused: bool, json: bool) {
+fn print(examiner: &Examiner, language: Language, path: &Path, (findings, refused, declares): (&[Finding], bool, Option<&str>), json: bool) {
     let verdict = if refused { "refused" } else { "accepted" };
     let mut out = std::io::stdout().lock();
     if json {
@@ -151,10 +152,19 @@ fn print(examiner: &Examiner, language: Language, path: &Path, findings: &[Findi
                 })
             })
             .collect();
-        let _closed = writeln!(out, "{}", json!({ "file": path.to_string_lossy(), "verdict": verdict, "rules": examiner.rules().to_hex(), "findings": list }));
+        let line = json!({ "file": path.to_string_lossy(), "verdict": verdict, "rules": examiner.rules().to_hex(), "findings": list, "declares": declares });
+        let _closed = writeln!(out, "{line}");
         return;
     }
     let _closed = writeln!(out, "{verdict:<9} {}", path.display());
+    if let Some(claim) = declares {
+        let words = match language {
+            Language::Fi => "tiedosto ilmoittaa olevansa",
+            Language::Sv => "filen uppger sig vara",
+            Language::En => "the file declares",
+        };
+        let _closed = writeln!(out, "          {words} {claim}");
+    }
     for f in findings {
         let (rule, source) = examiner.rule_set().rule_of(f);
         let _closed = writeln!(

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod json;
 pub mod lifecycle;
 pub mod profiles;
+pub mod query;
 pub mod requests;
 pub mod rule_set;
 pub mod rules;

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::fault::{RuleFile, RulesFault};
 use super::source::Files;
 use crate::domain::document::Group;
+use crate::domain::query::Basis;
 
 const INTERACTIONS: &str = "codes/interactions.toml";
 const REQUESTS: &str = "codes/service_requests.toml";
@@ -70,6 +71,8 @@ pub struct ServiceRequest {
     pub operation: Operation,
     /// The document groups it carries.
     pub groups: Vec<Group>,
+    /// What a query with it rests on.
+    pub basis: Basis,
     /// Whether this Arkki takes it.
     pub open: bool,
 }
@@ -93,7 +96,9 @@ impl Services {
             if !known(&request.evidence) {
                 return Err(file.fault_at(&request.code, "evidence is none of seen, inferred, placeholder"));
             }
-            requests.push(ServiceRequest { code: code.clone(), family: request.family, operation: request.operation, groups, open: request.open });
+            let basis = request.basis.as_deref().map_or(Some(Basis::OwnRegister), Basis::parse);
+            let basis = basis.ok_or_else(|| file.fault_at(&request.code, "basis is none of own-register, register-right, permission, statute"))?;
+            requests.push(ServiceRequest { code: code.clone(), family: request.family, operation: request.operation, groups, basis, open: request.open });
         }
         let file = RuleFile::open(files, INTERACTIONS)?;
         let table: RawInteractions = file.read()?;
@@ -180,6 +185,7 @@ struct RawRequest {
     family: String,
     operation: Operation,
     groups: Vec<u8>,
+    basis: Option<String>,
     open: bool,
     evidence: String,
 }

@@ -8,6 +8,7 @@ use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::lifecycle::Lifecycle;
 use super::profiles::Profiles;
+use super::query::QueryRules;
 use super::requests::Services;
 use super::rules::Rules;
 use super::signatures::Signatures;
@@ -37,6 +38,8 @@ pub struct RuleSet {
     pub lifecycle: Lifecycle,
     /// What documents are checked as.
     pub profiles: Profiles,
+    /// Search parameters and answers.
+    pub query: QueryRules,
     /// What is known of single controllers.
     pub controllers: Controllers,
     /// Original service tasks and their pairs.
@@ -68,6 +71,7 @@ impl RuleSet {
             access: access::load(files, &services)?,
             profiles: Profiles::load(files, &services)?,
             services,
+            query: QueryRules::load(files)?,
             lifecycle: Lifecycle::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,

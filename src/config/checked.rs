@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
-use super::raw::{Raw, RawSender};
+use super::raw::{Raw, RawInbound, RawSender};
 use super::registrations;
 use crate::domain::access::Register;
 use crate::domain::environment::Environment;
@@ -105,6 +105,7 @@ pub struct Config {
     pub code_system: Oid,
     pub receivers: Vec<String>,
     pub only_ae: bool,
+    pub keep_query_answers: Duration,
     pub rules_folder: Option<PathBuf>,
     pub profile_schemas: BTreeMap<String, PathBuf>,
     pub sosmeta_folder: Option<PathBuf>,
@@ -127,6 +128,7 @@ pub struct Config {
 pub struct Inbound {
     pub name: String,
     pub queue: String,
+    pub partitions: u16,
     pub prefetch: u16,
     pub profile: String,
     pub sender: Option<String>,
@@ -193,22 +195,7 @@ impl Config {
             return Err(ConfigFault("no [inbound.NAME]: Arkki would have no queue to read".into()));
         }
         let oid = |text: &str, option: &str| Oid::parse(text).map_err(|_| ConfigFault(format!("{option} = {text:?} is not an OID")));
-        let inbound = raw
-            .inbound
-            .into_iter()
-            .map(|(name, q)| {
-                if q.prefetch == 0 {
-                    return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
-                }
-                Ok(Inbound {
-                    queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
-                    prefetch: q.prefetch,
-                    profile: q.profile,
-                    sender: some(q.sender),
-                    name,
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let inbound = raw.inbound.into_iter().map(inbound).collect::<Result<Vec<_>, _>>()?;
         let broker_url = secret_url(&raw.broker.url, &raw.broker.password_file, "ARKKI_BROKER_URL", "[broker] url", variable)?;
         let archive_url = secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?;
         schemed(&broker_url, &["amqp", "amqps"], "[broker] url or ARKKI_BROKER_URL")?;
@@ -257,6 +244,7 @@ impl Config {
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
             only_ae: raw.answer.only_ae,
+            keep_query_answers: keep_query_answers(raw.answer.keep_query_answers_hours)?,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
             sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),
@@ -303,6 +291,41 @@ fn validate(listen: String, environment: Environment) -> Result<Option<SocketAdd
         }
         (address, _) => Ok(address),
     }
+}
+
+fn inbound((name, q): (String, RawInbound)) -> Result<Inbound, ConfigFault> {
+    if q.prefetch == 0 {
+        return Err(ConfigFault(format!("[inbound.{name}] prefetch = 0 would let the broker hand over without bound")));
+    }
+    Ok(Inbound {
+        partitions: partitions(&name, q.partitions, q.prefetch)?,
+        queue: named(q.queue, &format!("[inbound.{name}] queue"))?,
+        prefetch: q.prefetch,
+        profile: q.profile,
+        sender: some(q.sender),
+        name,
+    })
+}
+
+fn keep_query_answers(hours: u64) -> Result<Duration, ConfigFault> {
+    match hours {
+        0..=8760 => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
+    }
+}
+
+/// Bounded, and each queue with room for one message at least: what is in hand stays within `prefetch`.
+fn partitions(name: &str, partitions: u16, prefetch: u16) -> Result<u16, ConfigFault> {
+    if partitions > limits::PARTITIONS {
+        return Err(ConfigFault(format!("[inbound.{name}] partitions = {partitions}: say 0 to {}", limits::PARTITIONS)));
+    }
+    if partitions > 0 && prefetch <= partitions {
+        let least = partitions + 1;
+        return Err(ConfigFault(format!(
+            "[inbound.{name}] prefetch = {prefetch} is shared out among the queue and its {partitions} partitions: say {least} or more"
+        )));
+    }
+    Ok(partitions)
 }
 
 fn some(text: String) -> Option<String> {
@@ -446,6 +469,15 @@ mod tests {
             let fault = Config::check(Raw::default(), &|n| (n == name).then(|| url.to_owned())).unwrap_err();
             assert!(fault.0.contains(name) && !fault.0.contains("s3cret"), "{fault}");
         }
+    }
+
+    #[test]
+    fn partitions_are_bounded_and_share_the_prefetch() {
+        assert_eq!(check("").unwrap().inbound[0].partitions, 0);
+        assert_eq!(check("[inbound.main]\npartitions = 64").unwrap().inbound[0].partitions, 64);
+        assert!(check("[inbound.main]\npartitions = 65").unwrap_err().0.contains("0 to 64"));
+        assert!(check("[inbound.main]\npartitions = 8\nprefetch = 8").unwrap_err().0.contains("9 or more"));
+        assert!(check("[inbound.main]\npartitions = 8\nprefetch = 9").is_ok());
     }
 
     #[test]

@@ -64,7 +64,13 @@ section!(RawBroker {
     delivery_limit: u32 = 100,
 });
 
-section!(RawInbound { queue: String = "arkki.inbound".into(), prefetch: u16 = 256, profile: String = "kanta-social".into(), sender: String = String::new() });
+section!(RawInbound {
+    queue: String = "arkki.inbound".into(),
+    partitions: u16 = 0,
+    prefetch: u16 = 256,
+    profile: String = "kanta-social".into(),
+    sender: String = String::new(),
+});
 
 section!(RawReply { default_route: String = String::new(), allow_anonymous: bool = false });
 
@@ -112,6 +118,7 @@ section!(RawAnswer {
     code_system: String = "1.2.246.10.99999992.6.1".into(),
     receivers: Vec<String> = Vec::new(),
     only_ae: bool = false,
+    keep_query_answers_hours: u64 = 24,
 });
 
 section!(RawRules { folder: String = String::new() });

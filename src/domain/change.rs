@@ -39,6 +39,8 @@ pub enum Effect {
     Event(Box<Event>),
     /// The message is refused, kept and, where it has a reply address, answered.
     Refuse(Box<Refuse>),
+    /// A query is answered.
+    Answer(Box<QueryAnswer>),
     /// The message is put on hold.
     Hold(Box<Held>),
     /// The stored answer goes out again to `Commit::reply`; nothing else changes. On a held key: `reply` is added to those that will be answered.
@@ -123,6 +125,40 @@ pub struct Refuse {
     pub outcome: Digest,
 }
 
+/// An answer to a query. Where the outcome is the stored answer's, that answer goes out again instead, with access log rows of its own.
+#[derive(Debug, Clone)]
+pub struct QueryAnswer {
+    /// The code that names it, when it found too much to be given.
+    pub code: Option<String>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome: the verdict for every document.
+    pub outcome: Digest,
+    /// The access log's rows of this sending.
+    pub looks: Vec<Look>,
+}
+
+/// A row of the access log that a query makes: the search itself, or a document that it showed or gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Who, what, and why.
+    pub access: Access,
+    /// The document; `None` for the search itself.
+    pub document_id: Option<Oid>,
+    /// The document's controller, or the registers searched.
+    pub controller: String,
+    /// The organisation that asked.
+    pub organisation: Option<Oid>,
+    /// The person who asked (keyed hash).
+    pub person: Option<Digest>,
+    /// The client (keyed hash): the document's, or the one asked for.
+    pub client: Option<Digest>,
+    /// Of the search: the criteria's names and what came of it, without any value.
+    pub detail: Option<String>,
+}
+
 /// A message put on hold.
 #[derive(Debug, Clone)]
 pub struct Held {
@@ -164,7 +200,7 @@ impl AnswerDraft {
 pub struct Access {
     /// Who: the sender.
     pub actor: String,
-    /// What: `store`, `replace`, `invalidate` or `reinstate`.
+    /// What: `store`, `replace`, `invalidate`, `reinstate`; of queries `search`, `show`, `fetch`.
     pub action: String,
     /// The service request's code, when it came in a frame.
     pub service_request: Option<String>,

@@ -82,6 +82,8 @@ pub enum Standing {
     Noted,
     /// Held until what it hangs on arrives.
     Held,
+    /// A query answered: decided again whenever it comes again.
+    Answered,
 }
 
 impl Standing {
@@ -93,6 +95,7 @@ impl Standing {
             Self::Refused => 2,
             Self::Noted => 3,
             Self::Held => 4,
+            Self::Answered => 5,
         }
     }
 
@@ -104,6 +107,7 @@ impl Standing {
             2 => Some(Self::Refused),
             3 => Some(Self::Noted),
             4 => Some(Self::Held),
+            5 => Some(Self::Answered),
             _ => None,
         }
     }

@@ -20,6 +20,9 @@ pub enum EntryKind {
     /// A document, or a whole set, was invalidated or reinstated. `document` is the event's digest; `answer` is absent where the event came with an
     /// archived document, whose own entry stands right before it.
     Event,
+    /// A query was answered: `answer` is the hash of what was given, whose octets are kept for a while only; `code` is there when it was refused for
+    /// what it found.
+    Answered,
 }
 
 impl EntryKind {
@@ -31,6 +34,7 @@ impl EntryKind {
             Self::Refused => 2,
             Self::Noted => 3,
             Self::Event => 4,
+            Self::Answered => 5,
         }
     }
 
@@ -42,6 +46,7 @@ impl EntryKind {
             2 => Some(Self::Refused),
             3 => Some(Self::Noted),
             4 => Some(Self::Event),
+            5 => Some(Self::Answered),
             _ => None,
         }
     }

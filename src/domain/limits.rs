@@ -14,6 +14,8 @@ pub const ATTRIBUTES: usize = 256;
 pub const ATTRIBUTE_OCTETS: usize = 64 * 1024;
 /// The most elements in one document: 20 MiB of the smallest elements would be millions of nodes and gigabytes of tree.
 pub const ELEMENTS: usize = 2_000_000;
+/// The most elements, comments, instructions and runs of text together: text that comments cut to pieces makes a tree as large as elements do.
+pub const NODES: usize = 2 * ELEMENTS;
 /// The most findings reported of one stage: a broken generator repeats one fault thousands of times.
 pub const FINDINGS: usize = 100;
 /// The most signatures verified in one document; two were seen, more than sixteen is an attack on our processor.
@@ -40,5 +42,19 @@ pub const HOLD: Duration = Duration::from_secs(60);
 pub const HELD_PER_SENDER: u64 = 1_000;
 /// How many messages may be on hold in all.
 pub const HELD_IN_ALL: u64 = 10_000;
+/// The most partition queues of one inbound queue: each is a Raft group of the broker's own, and beyond a few a processor nothing is gained.
+pub const PARTITIONS: u16 = 64;
 /// How long deliveries are kept in hand during an outage before the channel is closed and reopened at recovery; RabbitMQ's own `consumer_timeout` is 30 minutes.
 pub const IN_HAND: Duration = Duration::from_secs(20 * 60);
+/// The most documents one query gives (messaging.md D23, §3.2: the archivist's limit, taken for every query); above it there is no part of the answer.
+pub const QUERY_HITS: u32 = 300;
+/// The largest answer to a query, in octets: what a sender may have to take is no larger than what it may send.
+pub const ANSWER_OCTETS: usize = MESSAGE_OCTETS;
+/// How many documents are looked at to say how a search that found too many may be narrowed; beyond, the counts are of the first so many.
+pub const NARROWED_ROWS: u32 = 20_000;
+/// How many values are shown for each way to narrow.
+pub const NARROWING_CHOICES: usize = 10;
+/// How many answers with documents in them are made at once: each may hold [`ANSWER_OCTETS`] several times over while it is made.
+pub const FETCHES_AT_ONCE: usize = 4;
+/// The longest span of a search by dates alone, in days: an index answers it, but a century of days would be the whole archive.
+pub const DATES_ALONE_DAYS: i64 = 366;

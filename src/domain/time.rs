@@ -239,7 +239,8 @@ pub fn end_of_day(date: Date) -> Moment {
 }
 
 /// Days from 1970-01-01 to a date (Gregorian, proleptic), by counting years from March so that the leap day is last.
-fn days_of_date(date: Date) -> i64 {
+#[must_use]
+pub fn days_of_date(date: Date) -> i64 {
     let (y, m, d) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));
     let y = if m <= 2 { y - 1 } else { y };
     let era = y.div_euclid(400);

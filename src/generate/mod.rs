@@ -9,6 +9,7 @@ pub mod frame;
 pub mod hostile;
 pub mod keys;
 pub mod person;
+pub mod query;
 pub mod random;
 pub mod samples;
 pub mod scenario;

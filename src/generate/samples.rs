@@ -7,6 +7,7 @@ use super::fault::{Fault, Needs};
 use super::frame::{Carrier, FrameSpec};
 use super::hostile;
 use super::person::Person;
+use super::query::{Parameter, QuerySpec};
 use super::signature::{Hand, Hands};
 use super::writer::{Layout, Prefix, Style};
 use crate::domain::code::Code;
@@ -49,6 +50,7 @@ pub fn good(group: Group) -> Vec<u8> {
 #[must_use]
 pub fn all(hands: Option<&dyn Hands>) -> Vec<Sample> {
     let mut out = accepted(hands);
+    out.extend(queries());
     out.extend(refused(hands));
     out.extend(warned(hands));
     out.extend(hostile());
@@ -109,6 +111,55 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
     shelf.out
 }
 
+/// Queries that are answered, over the register of the accepted ones.
+#[must_use]
+pub fn queries() -> Vec<Sample> {
+    let family = finnish();
+    let hetu = family.person.hetu.clone();
+    let case = family.case.case_id.clone().unwrap_or_default();
+    let plan = family.client_document.id.as_str();
+    let made = [
+        ("metadata-by-client", QuerySpec::metadata(101, vec![Parameter::client(&hetu)]), "describing data of all the client's documents"),
+        (
+            "metadata-by-case-and-date",
+            QuerySpec::metadata(102, vec![Parameter::ids("caseId", &[&case]), Parameter::authored(Some("20260101"), Some("20261231"))]),
+            "describing data by case and date of authoring",
+        ),
+        (
+            "metadata-every-version",
+            QuerySpec::metadata(
+                103,
+                vec![
+                    Parameter::client(&hetu),
+                    Parameter::code("functionCode", "24"),
+                    Parameter::code("documentGroup", "5"),
+                    Parameter::code("documentState", "any"),
+                    Parameter::value("allVersions", "true"),
+                ],
+            ),
+            "client documents of a service task, every version, invalidated ones too",
+        ),
+        (
+            "metadata-as-of",
+            QuerySpec::metadata(104, vec![Parameter::client(&hetu), Parameter::value("asOfTime", "20260101")]),
+            "what was valid on a day before anything was archived: nothing found",
+        ),
+        ("documents-by-id", QuerySpec::documents(105, vec![Parameter::ids("documentId", &[plan])]), "one document with its archived octets"),
+        (
+            "documents-by-case",
+            QuerySpec::documents(106, vec![Parameter::ids("caseId", &[&case]), Parameter::code("documentGroup", "5")]),
+            "the client documents of a case with their archived octets",
+        ),
+    ];
+    let files = made.into_iter().enumerate().map(|(n, (name, spec, what))| Sample {
+        path: format!("queries/{:02}-{name}.xml", n + 1),
+        octets: spec.render(),
+        what: what.to_owned(),
+        code: None,
+    });
+    files.collect()
+}
+
 /// The refused ones: every fault there is, but for those too large to keep.
 #[must_use]
 pub fn refused(hands: Option<&dyn Hands>) -> Vec<Sample> {
@@ -160,7 +211,7 @@ pub fn table(samples: &[Sample]) -> String {
         let answer = match sample.code {
             // A warning's acknowledgement type is AA.
             Some(code) => format!("{} {}", code.ack_type().as_str(), code.as_str()),
-            None if sample.path.starts_with("accepted/") => "AA".to_owned(),
+            None if sample.path.starts_with("accepted/") || sample.path.starts_with("queries/") => "AA".to_owned(),
             None => "none".to_owned(),
         };
         out.push_str(&format!("| `{}` | {} | {answer} |\n", sample.path, sample.what));

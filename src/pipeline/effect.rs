@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::answers::Asked;
 use super::examine::{Accepted, AcceptedDocument, Examined, Examiner};
+use super::query;
 use crate::cda::{content, seal};
 use crate::crypto;
 use crate::domain::ack::{AckDraft, AckType, InstanceId};
@@ -14,7 +16,7 @@ use crate::domain::facts::{Expectation, Hold, Prior};
 use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::lifecycle::{EventKind, EventRecord, Scope};
-use crate::domain::message::{Envelope, Reply};
+use crate::domain::message::{Envelope, MessageKey, Reply};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::refusal::Refusal;
@@ -86,8 +88,22 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
             planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
         }
+        (Decision::Answer(answered), Ok(Accepted::Query(accepted))) => {
+            let examined = setting.examined;
+            let asked = Asked {
+                actor: examined.key.sender.as_str(),
+                service_request: examined.service_request.as_deref(),
+                purpose: examined.purpose.as_deref(),
+                query: &accepted.query,
+                registers: &accepted.registers,
+            };
+            let answer = query::answer(setting.examiner, &query::Envelope::of(examined, setting.at), &asked, answered);
+            let code = answered.refused();
+            let ending = if code.is_some() { Ending::Refused } else { Ending::Answered };
+            planned(Effect::Answer(Box::new(answer)), &[], ending, code)
+        }
         // `decide` gives these only for what examine has passed as such.
-        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. }, verdict) => {
+        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Answer(_), verdict) => {
             let defect = Refusal::one(Finding::whole(Code::E901));
             let refusal = verdict.as_ref().err().unwrap_or(&defect);
             planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))
@@ -257,7 +273,7 @@ fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> A
         ack_type,
         target: examined.target.clone(),
         at: setting.at,
-        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(examined, &outcome)) },
+        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(&examined.key, &outcome)) },
         receiver: examined.answer_to.clone(),
         sender: examined.answer_from.clone(),
         processing_code: examined.processing_code.clone(),
@@ -269,8 +285,8 @@ fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> A
 }
 
 /// The answer's id: the same message with the same outcome always has the same, so that nobody can mistake a copy for news.
-fn answer_id(examined: &Examined, outcome: &Digest) -> String {
-    let digest = crypto::sha256_parts(&[b"arkki-answer-1", examined.key.sender.as_str().as_bytes(), &[0], &examined.key.octets.0, &outcome.0]);
+pub(super) fn answer_id(key: &MessageKey, outcome: &Digest) -> String {
+    let digest = crypto::sha256_parts(&[b"arkki-answer-1", key.sender.as_str().as_bytes(), &[0], &key.octets.0, &outcome.0]);
     let mut hex = digest.to_hex();
     hex.truncate(32);
     hex

@@ -3,6 +3,7 @@
 
 mod audit;
 mod beside;
+mod client;
 mod examined;
 mod judge;
 mod may;
@@ -157,6 +158,12 @@ impl Examiner {
     #[must_use]
     pub const fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// A person's id (root, NUL, extension) as the archive knows it: hashed with the site's key.
+    #[must_use]
+    pub fn client_hash(&self, octets: &[u8]) -> Digest {
+        crypto::hmac_sha256(&self.site.site_key, octets).unwrap_or(Digest::ZERO)
     }
 
     /// The sentences.

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::effect::{self, Planned, Setting};
 use super::examine::{Accepted, Examined, Examiner};
 use super::gate::{Gate, Stopping, told};
 use super::lanes::{Lanes, Place};
 use super::pool::{Panicked, Pool};
+use super::query;
 use super::relay::RelayHandle;
 use super::signers;
 use crate::domain::change::{Commit, Committed, HeldMessage};
@@ -24,6 +25,7 @@ use crate::domain::facts::{Facts, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
+use crate::domain::query::Want;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
@@ -65,6 +67,8 @@ pub struct Parts {
     pub hold: Duration,
     /// How many of one sender, and in all, may be on hold.
     pub held: (u64, u64),
+    /// Turns to make an answer with documents in it.
+    pub fetches: Semaphore,
     /// Deliveries in hand, for metrics and the stop.
     pub in_hand: AtomicUsize,
 }
@@ -274,13 +278,19 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
         return Ok(Step::Known);
     }
     let holding = held.map_or(Holding::Fresh, |h| Holding::Held(h.until));
+    // Held until the answer is committed: it bounds how many answers with documents are in memory.
+    let mut _turn = None;
     let mut decision = match &examined.verdict {
         Err(refusal) => decide::repeat(facts.prior.as_ref(), &examined.rules, held.is_some())
             .unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
         Ok(Accepted::Document(accepted)) => decide::decide(&accepted.request(examined, holding), &facts, at),
         Ok(Accepted::Event(accepted)) => lifecycle::decide(&accepted.request(examined, holding), &facts, at),
-        // No interaction that brings a query is open.
-        Ok(Accepted::Query(_)) => Decision::Refuse { refusal: Refusal::one(Finding::whole(Code::E814)), expects: Vec::new() },
+        Ok(Accepted::Query(accepted)) => {
+            if accepted.query.want == Want::Documents {
+                _turn = parts.fetches.acquire().await.ok();
+            }
+            query::decide(parts, examined, accepted, &facts).await?
+        }
     };
     if let Decision::Hold { awaits, .. } = &decision
         && held.is_none()

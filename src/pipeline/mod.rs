@@ -1,5 +1,6 @@
 //! Floor 2: the one road in, the one road out, and the audit.
 
+pub mod answers;
 pub mod audit;
 pub mod checkpoint;
 pub mod door;
@@ -10,5 +11,6 @@ pub mod holds;
 pub mod intake;
 pub mod lanes;
 pub mod pool;
+pub mod query;
 pub mod relay;
 pub mod signers;

@@ -12,6 +12,7 @@ use crate::domain::message::Sender;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
 
 /// The archive.
@@ -95,6 +96,24 @@ pub trait Archive: Send + Sync {
     /// # Errors
     /// An outage.
     async fn history(&self, id: &Oid) -> Result<Option<History>, Outage>;
+
+    /// Documents that meet the criteria and lie in one of the registers: all of them up to `limit`, or how to ask for fewer.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage>;
+
+    /// The archived octets of documents of the registers, in the order asked, as long as they are no more than `octets` together.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage>;
+
+    /// Forgets the octets of answers to queries that were decided before a moment and have left: at most `limit`. Gives how many.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage>;
 
     /// The stored answer and received octets of the decision at a ledger position, as far as the inbox still bears them.
     ///

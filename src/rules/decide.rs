@@ -13,6 +13,7 @@ use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 
+use super::query::Answered;
 use super::{links, versions};
 
 /// An examined message that asks for a document to be stored.
@@ -77,6 +78,8 @@ pub enum Decision {
         /// W907 and what else the sender is told.
         warnings: Vec<Finding>,
     },
+    /// A query is answered.
+    Answer(Box<Answered>),
     /// Refused.
     Refuse {
         /// Why.
@@ -125,6 +128,8 @@ pub fn repeat(prior: Option<&Prior>, rules: &Digest, is_held: bool) -> Option<De
     match prior.standing {
         Standing::Accepted | Standing::Noted => Some(Decision::Repeat),
         Standing::Refused => (prior.is_final && prior.rules == *rules).then_some(Decision::Repeat),
+        // A query is decided on today's facts whenever it comes.
+        Standing::Answered => None,
         Standing::Held => (!is_held).then_some(Decision::RepeatHeld),
     }
 }

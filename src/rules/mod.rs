@@ -1,8 +1,10 @@
 //! Floor 2: decisions. `decide(request, facts, at)` is pure: values in, a `Change` or a `Refusal` out.
 
 pub mod decide;
+pub mod disclose;
 pub mod examples;
 pub mod lifecycle;
 pub mod links;
 pub mod may;
+pub mod query;
 pub mod versions;

@@ -19,6 +19,8 @@ pub enum Ending {
     Accepted,
     /// Refused and answered.
     Refused,
+    /// A query was answered.
+    Answered,
     /// The stored answer went out again.
     Repeated,
     /// Put on hold.
@@ -31,7 +33,7 @@ pub enum Ending {
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Accepted, Self::Refused, Self::Repeated, Self::Held, Self::Noted, Self::Quarantined];
+    pub const ALL: [Self; 7] = [Self::Accepted, Self::Refused, Self::Answered, Self::Repeated, Self::Held, Self::Noted, Self::Quarantined];
 
     /// The label in logs and metrics.
     #[must_use]
@@ -39,6 +41,7 @@ impl Ending {
         match self {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
+            Self::Answered => "answered",
             Self::Repeated => "repeated",
             Self::Held => "held",
             Self::Noted => "noted",
@@ -108,6 +111,11 @@ pub fn decision_stale(key: &MessageKey) {
 /// Held messages that are due were looked for.
 pub fn holds_swept() {
     counter!("arkki_sweeps_total").increment(1);
+}
+
+/// The octets of old answers to queries were forgotten.
+pub fn answers_forgotten(count: u64) {
+    counter!("arkki_query_answers_forgotten_total").increment(count);
 }
 
 /// Deliveries in hand.
@@ -192,6 +200,38 @@ pub fn broker_connection(up: bool, detail: &str) {
         counter!("arkki_broker_lost_total").increment(1);
         warn!(detail, "broker connection lost");
     }
+}
+
+/// What became of a partition, seen from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// The broker gives us its messages.
+    Taken,
+    /// Left to another instance that has fewer; all in hand was settled.
+    Yielded,
+    /// Left because we stop or pause; all in hand was settled.
+    Left,
+    /// An outage lasts: all in hand went back to the broker, another instance may have it.
+    HandedBack,
+    /// The channel or the connection is gone.
+    Lost,
+}
+
+/// A partition came or went.
+pub fn partition(queue: &str, how: Partition) {
+    gauge!("arkki_partitions").increment(if how == Partition::Taken { 1.0 } else { -1.0 });
+    match how {
+        Partition::Taken => info!(queue, "partition taken"),
+        Partition::Yielded => info!(queue, "partition yielded to another instance"),
+        Partition::Left => info!(queue, "partition left"),
+        Partition::HandedBack => warn!(queue, "partition handed back with all in hand: the outage lasts"),
+        Partition::Lost => info!(queue, "partition lost with its channel"),
+    }
+}
+
+/// A partition queue of the configuration is not at the broker; told once.
+pub fn partition_missing(queue: &str) {
+    warn!(queue, "partition queue is not there: run `arkki topology apply`, or mend [inbound] partitions; looked for again from time to time");
 }
 
 /// An answer was routed and confirmed.

@@ -75,9 +75,10 @@ pub const COUNTERS: [(&str, &str); 13] = [
 ];
 
 /// Every gauge.
-pub const GAUGES: [(&str, &str); 8] = [
+pub const GAUGES: [(&str, &str); 9] = [
     ("arkki_outage", "1 while a part is out of reach, by part."),
     ("arkki_broker_up", "1 while the broker's connection stands."),
+    ("arkki_partitions", "Partitions whose messages the broker gives to this instance."),
     ("arkki_documents", "Archived documents."),
     ("arkki_held", "Messages on hold."),
     ("arkki_outbox", "Answers waiting to leave."),

@@ -30,28 +30,42 @@ const DETAIL_OCTETS: usize = 700;
 #[must_use]
 pub fn render(draft: &AckDraft, catalogue: &Catalogue, language: Language, own_code_system: &str) -> AnswerDraft {
     let mut xml = String::with_capacity(1400 + DETAIL_OCTETS * draft.findings.len());
-    xml.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MCCI_IN000002UV01 xmlns=\"urn:hl7-org:v3\" ITSVersion=\"XML_1.0\">");
-    instance(&mut xml, "id", &draft.id);
-    let _ = write!(xml, "<creationTime value=\"{}\"/>", draft.at.to_hl7());
-    coded(&mut xml, "versionCode", &draft.version_code);
-    xml.push_str("<interactionId root=\"2.16.840.1.113883.1.6\" extension=\"MCCI_IN000002UV01\" assigningAuthorityName=\"HL7\"/>");
-    coded(&mut xml, "processingCode", &draft.processing_code);
-    xml.push_str("<processingModeCode code=\"T\"/><acceptAckCode code=\"NE\"/>");
-    device(&mut xml, "receiver", "RCV", &draft.receiver);
-    device(&mut xml, "sender", "SND", &draft.sender);
-    xml.push_str("<acknowledgement>");
-    coded(&mut xml, "typeCode", draft.ack_type.as_str());
-    target(&mut xml, &draft.target);
-    for finding in &draft.findings {
-        detail(&mut xml, finding, catalogue, language, own_code_system);
-    }
-    information(&mut xml, RULES, own_code_system, &draft.rules);
-    xml.push_str("</text></acknowledgementDetail>");
-    information(&mut xml, LEDGER, own_code_system, "");
-    let slot = xml.len();
-    xml.push_str("</text></acknowledgementDetail></acknowledgement></MCCI_IN000002UV01>\n");
+    let slot = open(&mut xml, draft, (INTERACTION, "HL7"), catalogue, language, own_code_system);
+    xml.push_str("</MCCI_IN000002UV01>\n");
     let octets = xml.into_bytes();
     AnswerDraft { digest: sha256(&octets), octets, slot }
+}
+
+/// Writes what every answer begins with: the root element (left open), the wrapper and the acknowledgement. Gives the slot of the ledger position.
+pub(super) fn open(
+    xml: &mut String,
+    draft: &AckDraft,
+    (interaction, authority): (&str, &str),
+    catalogue: &Catalogue,
+    language: Language,
+    own_code_system: &str,
+) -> usize {
+    let _ = write!(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{interaction} xmlns=\"urn:hl7-org:v3\" ITSVersion=\"XML_1.0\">");
+    instance(xml, "id", &draft.id);
+    let _ = write!(xml, "<creationTime value=\"{}\"/>", draft.at.to_hl7());
+    coded(xml, "versionCode", &draft.version_code);
+    let _ = write!(xml, "<interactionId root=\"2.16.840.1.113883.1.6\" extension=\"{interaction}\" assigningAuthorityName=\"{authority}\"/>");
+    coded(xml, "processingCode", &draft.processing_code);
+    xml.push_str("<processingModeCode code=\"T\"/><acceptAckCode code=\"NE\"/>");
+    device(xml, "receiver", "RCV", &draft.receiver);
+    device(xml, "sender", "SND", &draft.sender);
+    xml.push_str("<acknowledgement>");
+    coded(xml, "typeCode", draft.ack_type.as_str());
+    target(xml, &draft.target);
+    for finding in &draft.findings {
+        detail(xml, finding, catalogue, language, own_code_system);
+    }
+    information(xml, RULES, own_code_system, &draft.rules);
+    xml.push_str("</text></acknowledgementDetail>");
+    information(xml, LEDGER, own_code_system, "");
+    let slot = xml.len();
+    xml.push_str("</text></acknowledgementDetail></acknowledgement>");
+    slot
 }
 
 /// Names an outcome: codes, paths and words of its findings. Line and column follow from path and octets, so they are left out: the same octets with the
@@ -119,7 +133,7 @@ fn information(xml: &mut String, code: &str, own_code_system: &str, text: &str) 
     escape(xml, text);
 }
 
-fn instance(xml: &mut String, name: &str, id: &InstanceId) {
+pub(super) fn instance(xml: &mut String, name: &str, id: &InstanceId) {
     let _ = write!(xml, "<{name} root=\"");
     escape(xml, &id.root);
     if let Some(extension) = &id.extension {
@@ -129,7 +143,7 @@ fn instance(xml: &mut String, name: &str, id: &InstanceId) {
     xml.push_str("\"/>");
 }
 
-fn coded(xml: &mut String, name: &str, code: &str) {
+pub(super) fn coded(xml: &mut String, name: &str, code: &str) {
     let _ = write!(xml, "<{name} code=\"");
     escape(xml, code);
     xml.push_str("\"/>");
@@ -142,7 +156,7 @@ fn device(xml: &mut String, role: &str, type_code: &str, id: &InstanceId) {
 }
 
 /// Escapes for text and attribute values alike; what XML cannot hold becomes U+FFFD.
-fn escape(xml: &mut String, text: &str) {
+pub(super) fn escape(xml: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '&' => xml.push_str("&amp;"),
@@ -212,7 +226,7 @@ pub fn read(octets: &[u8]) -> Result<AckRead, AckFault> {
     let text = std::str::from_utf8(octets).map_err(|_| AckFault::NotXml)?;
     let document: Document<'_> = tree::parse(text).map_err(|_| AckFault::NotXml)?;
     let root = document.root_element();
-    let ack = tree::child(root, HL7, "acknowledgement").filter(|_| root.tag_name().name() == INTERACTION).ok_or(AckFault::NotAck)?;
+    let ack = tree::child(root, HL7, "acknowledgement").filter(|_| is_answer(root.tag_name().name())).ok_or(AckFault::NotAck)?;
     let type_code = tree::child(ack, HL7, "typeCode").and_then(|n| n.attribute("code")).or_else(|| ack.attribute("typeCode"));
     let ack_type = type_code.and_then(AckType::parse).ok_or(AckFault::NotAck)?;
     let target = tree::child(ack, HL7, "targetMessage").and_then(|t| tree::child(t, HL7, "id"));
@@ -233,6 +247,11 @@ pub fn read(octets: &[u8]) -> Result<AckRead, AckFault> {
         }
     }
     Ok(read)
+}
+
+/// Whether this root element bears an acknowledgement: alone, or before the answer to a query.
+fn is_answer(name: &str) -> bool {
+    name == INTERACTION || super::response::is_response(name)
 }
 
 fn detail_of(node: Node<'_, '_>) -> AckDetail {

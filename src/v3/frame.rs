@@ -11,7 +11,7 @@ use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
 use crate::domain::lifecycle::Invalidation;
 use crate::domain::oid::Oid;
-use crate::domain::query::Query;
+use crate::domain::query::{Basis, Want};
 use crate::xml::tree::{self, Document, HL7, Node};
 
 /// Root of interaction ids.
@@ -87,8 +87,8 @@ pub enum Content {
     },
     /// An event about archived documents.
     Event(Box<EventFrame>),
-    /// A query.
-    Query(Box<Query>),
+    /// A query, which `v3::query` reads.
+    Query(Want),
 }
 
 impl Content {
@@ -167,6 +167,10 @@ fn content(
             let described = described(control, out)?;
             event::read(control, described, request?, rules, out).map(|frame| Content::Event(Box::new(frame)))
         }
+        (Operation::MetadataQuery, Operation::MetadataQuery) => Some(Content::Query(Want::Metadata)),
+        (Operation::DocumentQuery, Operation::DocumentQuery) => Some(Content::Query(Want::Documents)),
+        // One code asks for both.
+        (Operation::DocumentQuery, Operation::MetadataQuery) if request.is_some_and(|r| r.basis == Basis::RegisterRight) => Some(Content::Query(Want::Documents)),
         _ => {
             let code = request.map_or("", |r| r.code.as_str());
             let reason = tree::children(control, HL7, "reasonCode").find(|n| n.attribute("code") == Some(code));

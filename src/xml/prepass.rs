@@ -44,6 +44,8 @@ pub struct Prepassed<'a> {
     pub attributes: usize,
     /// How many levels there are.
     pub depth: usize,
+    /// The root element's namespace and name as written, with its prefix.
+    pub root: (Option<&'a str>, &'a str),
     /// Signs of trouble, for [`Prepassed::oddities`].
     marks: Marks,
 }
@@ -198,6 +200,8 @@ struct Walk<'a, 'i> {
     ids: HashSet<Cow<'a, str>>,
     twice: Vec<(u32, &'a str)>,
     references: HashMap<Cow<'a, str>, (u32, &'a str)>,
+    /// Comments, instructions and runs of text so far: with the elements they are the tree's nodes.
+    asides: usize,
 }
 
 impl<'a, 'i> Walk<'a, 'i> {
@@ -209,17 +213,27 @@ impl<'a, 'i> Walk<'a, 'i> {
             marks: Vec::new(),
             scope: Scope::default(),
             names: Names::default(),
-            counts: Prepassed { text, elements: 0, attributes: 0, depth: 0, marks: Marks::default() },
+            counts: Prepassed { text, elements: 0, attributes: 0, depth: 0, root: (None, ""), marks: Marks::default() },
             ids: HashSet::new(),
             twice: Vec::new(),
             references: HashMap::new(),
+            asides: 0,
         }
     }
 
     fn run(&mut self) -> Result<Prepassed<'a>, Fault> {
         let mut scanner = Scanner::new(self.text);
+        let mut in_text = false;
         while let Some(token) = scanner.token()? {
             let at = scanner.token_at();
+            let is_text = matches!(token, Token::Text(_) | Token::CData);
+            if matches!(token, Token::Aside) || (is_text && !in_text && !self.open.is_empty()) {
+                self.asides += 1;
+                if self.counts.elements + self.asides > limits::NODES {
+                    return Err(Fault { at, code: Code::E111, rule: "too many pieces" });
+                }
+            }
+            in_text = is_text;
             match token {
                 Token::Start { name, empty } => {
                     self.start(name, at, scanner.attributes())?;
@@ -274,6 +288,9 @@ impl<'a, 'i> Walk<'a, 'i> {
         let namespace = self.scope.of(name).map_err(|_| Fault::new(at, "a prefix that is not declared"))?;
         if let Some(open) = self.open.last_mut() {
             open.namespace = namespace;
+        }
+        if self.counts.elements == 0 {
+            self.counts.root = (namespace, name);
         }
         self.scope.check(attributes)?;
         let ordinal = u32::try_from(self.counts.elements).unwrap_or(u32::MAX);

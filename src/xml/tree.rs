@@ -18,11 +18,8 @@ pub const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// # Errors
 /// The parser's own fault, with its position: line and column from 1.
 pub fn parse(text: &str) -> Result<Document<'_>, TreeFault> {
-    let options = roxmltree::ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: u32::try_from(crate::domain::limits::ELEMENTS * 2).unwrap_or(u32::MAX),
-        ..Default::default()
-    };
+    let options =
+        roxmltree::ParsingOptions { allow_dtd: false, nodes_limit: u32::try_from(crate::domain::limits::NODES + 1).unwrap_or(u32::MAX), ..Default::default() };
     Document::parse_with_options(text, options).map_err(|error| {
         use roxmltree::Error::{AttributesLimitReached, NamespacesLimitReached, NodesLimitReached};
         let at = error.pos();

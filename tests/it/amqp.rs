@@ -4,6 +4,7 @@ mod doctor;
 pub(crate) mod hostile;
 mod inbound;
 mod outbound;
+mod partitions;
 pub(crate) mod raw;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const DEAD: &str = "arkki.dead";
 fn settings(url: &str, prefetch: u16) -> AmqpSettings {
     let rules = Rules::new(true, [IN.to_owned(), DEAD.to_owned(), "arkki.notice".to_owned()]).with_default_route(Some("arkki.reply.route".into()));
     let mut settings = AmqpSettings::new(Secret::new(url), Arc::new(rules));
-    settings.inbound.push(InboundQueue { name: "main".into(), queue: IN.into(), prefetch, profile: "social".into(), sender: None });
+    settings.inbound.push(InboundQueue { name: "main".into(), queue: IN.into(), partitions: 0, prefetch, profile: "social".into(), sender: None });
     settings.backoff = (Duration::from_millis(50), Duration::from_millis(500));
     settings
 }

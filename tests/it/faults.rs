@@ -6,5 +6,5 @@ pub(crate) mod place;
 pub(crate) mod queue;
 mod runs;
 mod token;
-mod verdict;
+pub(crate) mod verdict;
 pub(crate) mod ways;

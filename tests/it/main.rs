@@ -12,6 +12,7 @@ mod imports;
 mod kit;
 mod lifecycle;
 mod messages;
+mod order;
 mod road;
 mod rules;
 mod sign;

@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::connect::{Backoff, asked, connect, lost, outage, words};
 use super::lane::{Ended, Lane};
-use super::settings::AmqpSettings;
+use super::settings::{AmqpSettings, InboundQueue, Source};
+use super::share::Share;
 use crate::domain::outage::Outage;
 use crate::ports::broker::{Consumer, Delivery};
 use crate::telemetry;
@@ -153,10 +154,18 @@ async fn supervise(settings: Arc<AmqpSettings>, deliveries: mpsc::Sender<Deliver
             Ok(connection) => {
                 standing.connected(true);
                 telemetry::broker_connection(true, connection.status().vhost().as_str());
-                let tended = settings.inbound.iter().map(|queue| {
-                    let lane = Lane { settings: &settings, queue, entrance: queue.entrance(), deliveries: &deliveries, standing: &standing };
-                    tend(lane, &connection, mode.clone())
+                let groups: Vec<Group> = settings.inbound.iter().map(|queue| Group::of(queue, &settings)).collect();
+                let lanes = groups.iter().flat_map(|group| {
+                    group.sources.iter().map(|source| Lane {
+                        settings: &settings,
+                        source,
+                        share: (&group.share, &group.queue.queue),
+                        entrance: group.queue.entrance(),
+                        deliveries: &deliveries,
+                        standing: &standing,
+                    })
                 });
+                let tended = lanes.map(|lane| tend(lane, &connection, mode.clone()));
                 let since = Instant::now();
                 let trouble = tokio::select! {
                     // Every lane is closed, or one of them found the connection gone.
@@ -178,27 +187,49 @@ async fn supervise(settings: Arc<AmqpSettings>, deliveries: mpsc::Sender<Deliver
             }
             Err(outage) => standing.trouble(outage.detail),
         }
-        rest(&mut backoff, &mode).await;
+        rest(backoff.pause(), &mode).await;
     }
     standing.connected(false);
+}
+
+/// An inbound queue with its partitions.
+struct Group<'a> {
+    queue: &'a InboundQueue,
+    sources: Vec<Source>,
+    share: Share,
+}
+
+impl<'a> Group<'a> {
+    fn of(queue: &'a InboundQueue, settings: &AmqpSettings) -> Self {
+        Self { queue, sources: queue.sources(), share: Share::new(queue.partitions, settings.balance, Instant::now()) }
+    }
 }
 
 /// The connection is gone.
 struct Lost;
 
-/// One queue: a channel at a time, again after each failure that the connection survives.
+/// One queue: a channel at a time, again after each failure that the connection survives. A partition that is not there is looked for at leisure: it was
+/// not made yet, or `arkki topology apply` has taken it away.
 async fn tend(lane: Lane<'_>, connection: &Connection, mut mode: watch::Receiver<Mode>) -> Result<(), Lost> {
     let mut backoff = Backoff::new(lane.settings.backoff);
+    let mut missing = false;
     loop {
         match lane.run(connection, &mut mode, &mut backoff).await {
             Ok(Ended::Closed) => return Ok(()),
-            Ok(Ended::HandedBack) => {}
+            Ok(Ended::HandedBack) => missing = false,
             Err(error) => {
-                lane.standing.trouble(format!("queue {}: {}", lane.queue.queue, words(&error)));
+                let what = words(&error);
+                let is_away = lane.source.single && what.contains("NOT_FOUND");
+                if is_away && !missing {
+                    telemetry::partition_missing(&lane.source.queue);
+                }
+                lane.standing.trouble(format!("queue {}: {what}", lane.source.queue));
                 if !connection.status().connected() {
                     return Err(Lost);
                 }
-                rest(&mut backoff, &mode).await;
+                let pause = if is_away { lane.settings.missing } else { backoff.pause() };
+                missing = is_away;
+                rest(pause, &mode).await;
             }
         }
         if *mode.borrow() == Mode::Closing {
@@ -208,8 +239,8 @@ async fn tend(lane: Lane<'_>, connection: &Connection, mut mode: watch::Receiver
 }
 
 /// A pause that a close cuts short.
-async fn rest(backoff: &mut Backoff, mode: &watch::Receiver<Mode>) {
+async fn rest(pause: Duration, mode: &watch::Receiver<Mode>) {
     let mut mode = mode.clone();
     let closing = async { mode.wait_for(|m| *m == Mode::Closing).await.is_ok() };
-    let _ = tokio::time::timeout(backoff.pause(), closing).await;
+    let _ = tokio::time::timeout(pause, closing).await;
 }

@@ -18,12 +18,13 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use lapin::options::BasicPublishOptions;
-use lapin::types::{ShortString, ShortStringError};
+use lapin::types::{AMQPValue, FieldTable, ShortString, ShortStringError};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::sync::mpsc;
 
 use super::connect::{asked, outage, words};
-use super::publisher::{Letter, Request};
+use super::partitions;
+use super::publisher::{Letter, Outgoing, Request};
 use crate::domain::outage::Outage;
 use crate::ports::broker::Published;
 
@@ -111,12 +112,12 @@ impl Desk {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let mut going = FuturesOrdered::new();
         for request in batch.drain(..) {
-            let Ok((queue, properties)) = request.letter.address() else {
+            let Ok((exchange, queue, properties)) = request.letter.address() else {
                 let _ = request.answer.send(Err(outage("a property of the answer is longer than AMQP can carry")));
                 continue;
             };
             going.push_back(async move {
-                let sent = channel.basic_publish("".into(), queue, options, request.letter.body(), properties).await;
+                let sent = channel.basic_publish(exchange, queue, options, request.letter.body(), properties).await;
                 (request, sent)
             });
         }
@@ -265,8 +266,9 @@ impl Letter {
         }
     }
 
-    /// The queue, and what goes beside the octets: ids, addresses and the content type, nothing of the document, no header.
-    fn address(&self) -> Result<(ShortString, BasicProperties), ShortStringError> {
+    /// Exchange and queue, and what goes beside the octets: ids, addresses and the content type, nothing of the document; the only header is a sender's own,
+    /// which says the partition.
+    fn address(&self) -> Result<(ShortString, ShortString, BasicProperties), ShortStringError> {
         let (queue, named) = match self {
             Self::Answer(e) => (&e.queue, [Some(&e.amqp_id), e.correlation.as_ref(), Some(&e.content_type), None, None]),
             Self::Own(o) => {
@@ -287,7 +289,14 @@ impl Letter {
                 properties = set(properties, ShortString::try_new(value.as_str())?);
             }
         }
-        Ok((ShortString::try_new(queue.as_str())?, properties))
+        let mut exchange = ShortString::default();
+        if let Self::Own(Outgoing { through: Some(through), .. }) = self {
+            exchange = ShortString::try_new(through.exchange.as_str())?;
+            let mut headers = FieldTable::default();
+            headers.insert(partitions::HEADER.into(), AMQPValue::LongString(through.partition.as_str().into()));
+            properties = properties.with_headers(headers);
+        }
+        Ok((exchange, ShortString::try_new(queue.as_str())?, properties))
     }
 }
 

@@ -21,6 +21,8 @@ pub enum State {
     Well,
     /// A message could be lost, or nothing can work.
     Unwell,
+    /// Nothing is lost and all works, but not as it was meant.
+    Odd,
     /// Could not be seen.
     Unseen,
 }
@@ -45,6 +47,10 @@ impl Check {
 
     pub(super) fn unwell(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Unwell, what: what.into(), mend: Some(mend.into()) }
+    }
+
+    pub(super) fn odd(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { name: name.into(), state: State::Odd, what: what.into(), mend: Some(mend.into()) }
     }
 
     pub(super) fn unseen(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
@@ -150,9 +156,9 @@ async fn by_declaring(settings: &AmqpSettings, connection: &Connection) -> Resul
 
 fn judged(declaration: &Declaration, vhost: &str, found: lapin::Result<()>, again: lapin::Result<()>) -> Check {
     let name = match declaration {
-        Declaration::Exchange { name } => format!("exchange {name}"),
+        Declaration::Exchange { name, .. } => format!("exchange {name}"),
         Declaration::Queue { name, role, .. } => format!("{} {name}", role.as_str()),
-        Declaration::Binding { exchange, queue } => {
+        Declaration::Binding { exchange, queue, .. } => {
             let name = format!("binding {exchange} -> {queue}");
             return Check::unseen(name, "a binding is seen only by the management API", "set [broker] management_url, or bind it again: arkki topology apply");
         }
@@ -174,7 +180,7 @@ fn judged(declaration: &Declaration, vhost: &str, found: lapin::Result<()>, agai
 
 async fn passive(channel: &Channel, declaration: &Declaration) -> Result<lapin::Result<()>, Outage> {
     Ok(match declaration {
-        Declaration::Exchange { name } => {
+        Declaration::Exchange { name, .. } => {
             let options = ExchangeDeclareOptions { passive: true, durable: true, auto_delete: false, internal: false, nowait: false };
             asked(channel.exchange_declare(short(name)?, ExchangeKind::Fanout, options, FieldTable::default())).await
         }

@@ -76,6 +76,11 @@ impl InHand {
         self.tags.len() == self.dropped
     }
 
+    /// Nothing that somebody still works on; what is settled may wait to be told.
+    pub(super) fn is_worked_off(&self) -> bool {
+        self.tags.len() == self.done + self.dropped
+    }
+
     /// How many deliveries the broker counts as ours.
     pub(super) fn len(&self) -> usize {
         self.tags.len()
@@ -158,9 +163,10 @@ mod tests {
         assert_eq!(hand.due(1), Some(now + BLOCKED));
         assert_eq!(hand.tell(now), Telling::default());
         assert_eq!(hand.tell(now + BLOCKED), Telling { alone: vec![4, 6], ..Telling::default() });
-        assert!(!hand.is_settled());
+        assert!(!hand.is_settled() && !hand.is_worked_off());
         hand.settle(3, DONE, now);
         hand.settle(5, DONE, now);
+        assert!(hand.is_worked_off() && !hand.is_settled(), "settled, and the broker not told yet");
         // Nothing else is in hand: nobody waits.
         assert_eq!(hand.due(100), Some(now));
         assert_eq!(hand.tell(now), Telling { up_to: Some(5), ..Telling::default() });

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::doctor::Check;
 use super::management::{Management, Said};
+use super::partitions;
 use super::settings::AmqpSettings;
-use super::topology::{Argument, Declaration, Role, plan, quoted, remake};
+use super::topology::{Argument, Declaration, Leads, Role, plan, quoted, remake};
 use crate::domain::outage::Outage;
 
 /// RabbitMQ closes the channel of a delivery older than this; ours are handed back before (milliseconds).
@@ -25,10 +26,14 @@ impl Inspection<'_> {
         let mut checks = Vec::new();
         for declaration in plan(self.settings) {
             match &declaration {
-                Declaration::Exchange { name } => checks.push(self.exchange(name)?),
-                Declaration::Binding { exchange, queue } => checks.push(self.binding(exchange, queue)?),
+                Declaration::Exchange { leads: Leads::ByClient, .. } | Declaration::Binding { key: partitions::WEIGHT, .. } => {}
+                Declaration::Exchange { name, .. } => checks.push(self.exchange(name)?),
+                Declaration::Binding { exchange, queue, .. } => checks.push(self.binding(exchange, queue)?),
                 Declaration::Queue { name, role, arguments } => checks.extend(self.queue(name, *role, arguments)?),
             }
+        }
+        for inbound in &self.settings.inbound {
+            checks.extend(self.partitions(inbound)?);
         }
         checks.extend(self.rights()?);
         Ok(checks)
@@ -128,7 +133,7 @@ impl Inspection<'_> {
         }))
     }
 
-    fn hidden(&self, label: String) -> Check {
+    pub(super) fn hidden(&self, label: String) -> Check {
         let user = &self.management.user;
         Check::unseen(label, format!("user {user} may not see it"), format!("rabbitmqctl set_user_tags {} monitoring", quoted(user)))
     }
@@ -145,13 +150,18 @@ fn differs(queue: &Value, argument: &str, wanted: &Argument, role: Role) -> Opti
         // The type is a property of the queue; a route or notice queue of somebody's own may be a classic one, as long as it is durable.
         Argument::Text(kind) if key == "queue-type" => {
             let is = queue.get("type").and_then(Value::as_str).unwrap_or_default();
-            (is != kind && matches!(role, Role::Inbound | Role::DeadLetter)).then(|| format!("is a {is} queue; {kind} is needed"))
+            (is != kind && (role.is_inbound() || role == Role::DeadLetter)).then(|| format!("is a {is} queue; {kind} is needed"))
         }
         Argument::Text(text) => {
             let is = effective(queue, key);
             (is.and_then(Value::as_str) != Some(text)).then(|| format!("{argument} is {}; {text} is needed", shown(is)))
         }
-        Argument::Number(number) if role == Role::Inbound => {
+        Argument::Flag(flag) => {
+            let is = by_argument(queue, key);
+            (is.and_then(Value::as_bool) != Some(*flag))
+                .then(|| format!("{argument} is {}; {flag} is needed: two instances would mix a client's messages", shown(is)))
+        }
+        Argument::Number(number) if role.is_inbound() => {
             // Of argument and policy RabbitMQ takes the smaller.
             let both = [by_argument(queue, key), by_policy(queue, key)];
             let is = both.into_iter().flatten().filter_map(Value::as_i64).min();

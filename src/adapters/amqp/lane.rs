@@ -1,12 +1,15 @@
-//! One inbound queue on one channel: takes deliveries, hands them to the pipeline as fast as it takes them, tells the broker what is settled.
+//! One inbound queue, or one partition of it, on one channel: takes deliveries, hands them to the pipeline as fast as it takes them, tells the broker what is settled.
 //! Everything here lives and dies with the channel, the receiver of settlements too: what is settled later falls on deaf ears.
+//!
+//! A partition has a single active consumer: at its cancel the broker lets another instance in at once, whatever we still have in hand. So a partition
+//! is left only when all in hand is settled (a stop, or another instance's share), or handed back in one go with the channel (an outage that lasts).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery as Raw;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use tokio::sync::{mpsc, watch};
@@ -14,10 +17,12 @@ use tokio::sync::{mpsc, watch};
 use super::connect::{Backoff, asked};
 use super::consumer::{Mode, Standing};
 use super::in_hand::InHand;
-use super::settings::{AmqpSettings, InboundQueue};
+use super::settings::{AmqpSettings, Source};
+use super::share::Share;
 use crate::domain::message::Envelope;
 use crate::pipeline::door::{Entrance, Properties};
 use crate::ports::broker::{Delivery, Settle, Settlement};
+use crate::telemetry::{self, Partition};
 
 /// How many settlements, or deliveries, are taken in at one go before the others get their turn.
 const AT_ONE_GO: usize = 256;
@@ -30,7 +35,9 @@ const FAR: Duration = Duration::from_secs(24 * 3600);
 /// What a lane works with.
 pub(super) struct Lane<'a> {
     pub(super) settings: &'a AmqpSettings,
-    pub(super) queue: &'a InboundQueue,
+    pub(super) source: &'a Source,
+    /// How the inbound queue's partitions are shared, and the queue itself, whose consumers are the instances.
+    pub(super) share: (&'a Share, &'a str),
     pub(super) entrance: Entrance,
     pub(super) deliveries: &'a mpsc::Sender<Delivery>,
     pub(super) standing: &'a Standing,
@@ -48,7 +55,7 @@ impl Lane<'_> {
     /// Runs one channel to its end.
     pub(super) async fn run(&self, connection: &Connection, mode: &mut watch::Receiver<Mode>, backoff: &mut Backoff) -> lapin::Result<Ended> {
         let channel = asked(connection.create_channel()).await?;
-        asked(channel.basic_qos(self.queue.prefetch, BasicQosOptions { global: false })).await?;
+        asked(channel.basic_qos(self.source.prefetch, BasicQosOptions { global: false })).await?;
         let (settle, settled) = mpsc::unbounded_channel();
         let mut turn = Turn {
             lane: self,
@@ -61,6 +68,10 @@ impl Lane<'_> {
             counted: false,
             next_tag: 1,
             quiet: None,
+            wanted: Mode::Taking,
+            paused: None,
+            ours: false,
+            yielding: false,
         };
         turn.go(mode, backoff).await
     }
@@ -96,6 +107,14 @@ struct Turn<'a> {
     next_tag: u64,
     /// Since when nothing was acknowledged, while a cancel is wanted.
     quiet: Option<Instant>,
+    /// What is wanted, as last looked at.
+    wanted: Mode,
+    /// Since when a pause is wanted.
+    paused: Option<Instant>,
+    /// A partition of which we are the active consumer: it gave us something.
+    ours: bool,
+    /// A partition that another instance is to have, as soon as all in hand is settled.
+    yielding: bool,
 }
 
 impl Turn<'_> {
@@ -103,26 +122,35 @@ impl Turn<'_> {
         let mut batch = Vec::with_capacity(AT_ONE_GO);
         let mut alarm = std::pin::pin!(tokio::time::sleep(FAR));
         loop {
-            let wanted = *mode.borrow_and_update();
-            self.subscribe_or_cancel(wanted, backoff).await?;
+            self.want(*mode.borrow_and_update());
+            let wanted = self.wanted;
+            self.balance().await?;
+            self.subscribe_or_cancel(backoff).await?;
             // A subscription still open while none is wanted: it is cancelled at this moment at the latest, and until then nothing is told.
             let cancel_at = self.quiet.map(|since| since + QUIET);
             if cancel_at.is_none() {
                 self.tell().await?;
             }
+            if wanted == Mode::Taking && self.consumer.is_none() {
+                // A partition was yielded and the broker told of all of it: we join the end of its line.
+                continue;
+            }
             if wanted == Mode::Closing && self.consumer.is_none() && self.is_empty() {
                 asked(self.channel.close(200, "OK".into())).await?;
                 return Ok(Ended::Closed);
             }
-            let too_long = self.hand.oldest().filter(|_| wanted == Mode::Paused).map(|at| at + self.lane.settings.in_hand);
+            let too_long = self.too_long();
             if too_long.is_some_and(|at| at <= Instant::now()) {
+                self.disown(Partition::HandedBack);
                 asked(self.channel.close(200, "OK".into())).await?;
                 let _ = mode.wait_for(|m| *m != Mode::Paused).await;
                 return Ok(Ended::HandedBack);
             }
             let due = match cancel_at {
+                // What is awaited before a partition is left wakes us when it is settled.
+                Some(_) if !self.may_leave() => None,
                 Some(at) => Some(at),
-                None => self.hand.due(usize::from(self.lane.queue.prefetch / 4).max(1)).into_iter().chain(too_long).min(),
+                None => self.hand.due(self.soon()).into_iter().chain(too_long).chain(self.look_at()).min(),
             };
             alarm.as_mut().reset(due.map_or_else(|| tokio::time::Instant::now() + FAR, Into::into));
             let hand_over = wanted != Mode::Paused && !self.waiting.is_empty();
@@ -144,22 +172,62 @@ impl Turn<'_> {
         }
     }
 
+    fn want(&mut self, wanted: Mode) {
+        self.wanted = wanted;
+        if wanted == Mode::Paused {
+            self.paused.get_or_insert_with(Instant::now);
+        } else {
+            self.paused = None;
+        }
+        // Who waits for an outage, or leaves for good, yields nothing besides.
+        self.yielding &= wanted == Mode::Taking;
+    }
+
+    /// How many settled ones need not wait for more.
+    fn soon(&self) -> usize {
+        usize::from(self.lane.source.prefetch / 4).max(1)
+    }
+
+    /// When what is in hand has been kept long enough through a pause, and goes back.
+    fn too_long(&self) -> Option<Instant> {
+        let oldest = self.hand.oldest().filter(|_| self.wanted == Mode::Paused)?;
+        let kept = oldest + self.lane.settings.in_hand;
+        let patience = self.paused.filter(|_| self.lane.source.single).map(|since| since + self.lane.settings.patience);
+        Some(patience.map_or(kept, |at| at.min(kept)))
+    }
+
     fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.hand.is_settled()
     }
 
-    async fn subscribe_or_cancel(&mut self, wanted: Mode, backoff: &mut Backoff) -> lapin::Result<()> {
-        let is_leaving = wanted != Mode::Taking && self.consumer.is_some();
+    /// Whether a cancel would let nobody overtake what we have in hand.
+    fn may_leave(&self) -> bool {
+        !self.lane.source.single || (self.waiting.is_empty() && self.hand.is_worked_off())
+    }
+
+    /// Whether the subscription is to end. A pause with a partition's messages in hand waits with the subscription open: no more than `prefetch` can come.
+    fn is_leaving(&self) -> bool {
+        self.consumer.is_some()
+            && match self.wanted {
+                Mode::Taking => self.yielding,
+                Mode::Paused => self.may_leave(),
+                Mode::Closing => true,
+            }
+    }
+
+    async fn subscribe_or_cancel(&mut self, backoff: &mut Backoff) -> lapin::Result<()> {
+        let is_leaving = self.is_leaving();
         self.quiet = is_leaving.then(|| self.quiet.unwrap_or_else(Instant::now));
         // A full hand: the broker has sent all that it may, and all of it is here.
-        let is_still = self.hand.len() >= usize::from(self.lane.queue.prefetch) || self.quiet.is_some_and(|since| since.elapsed() >= QUIET);
-        if wanted == Mode::Taking && self.consumer.is_none() {
+        let is_still = self.hand.len() >= usize::from(self.lane.source.prefetch) || self.quiet.is_some_and(|since| since.elapsed() >= QUIET);
+        if self.wanted == Mode::Taking && self.consumer.is_none() {
             let options = BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-            let queue = self.lane.queue.queue.as_str().into();
+            let queue = self.lane.source.queue.as_str().into();
             self.consumer = Some(asked(self.channel.basic_consume(queue, "".into(), options, FieldTable::default())).await?);
             backoff.reset();
         } else if is_leaving
             && is_still
+            && self.may_leave()
             && let Some(mut consumer) = self.consumer.take()
         {
             self.quiet = None;
@@ -168,13 +236,46 @@ impl Turn<'_> {
             while let Some(Some(raw)) = consumer.next().now_or_never() {
                 self.take(raw?);
             }
+            self.disown(if self.yielding { Partition::Yielded } else { Partition::Left });
         }
         self.count(true);
         Ok(())
     }
 
+    /// When to look whether we have more partitions than our share.
+    fn look_at(&self) -> Option<Instant> {
+        self.lane.share.0.look_at().filter(|_| self.ours && !self.yielding && self.wanted == Mode::Taking)
+    }
+
+    /// Every partition that is ours comes by here; one of them looks how many instances there are, and each yields if the share says so.
+    async fn balance(&mut self) -> lapin::Result<()> {
+        let (share, plain) = self.lane.share;
+        let now = Instant::now();
+        let Some(look_at) = self.look_at() else { return Ok(()) };
+        if look_at > now && !share.is_yielding() {
+            return Ok(());
+        }
+        if share.looks_now(now) {
+            let options = QueueDeclareOptions { passive: true, durable: true, exclusive: false, auto_delete: false, nowait: false };
+            let instances = asked(self.channel.queue_declare(plain.into(), options, FieldTable::default())).await?.consumer_count();
+            share.seen(instances, now);
+        }
+        self.yielding = share.yields();
+        Ok(())
+    }
+
+    /// From now on another instance may be the active consumer.
+    fn disown(&mut self, how: Partition) {
+        if std::mem::take(&mut self.ours) {
+            self.lane.share.0.left();
+            telemetry::partition(&self.lane.source.queue, how);
+        }
+        self.yielding = false;
+    }
+
+    /// Partitions are not counted: one that is not there yet must not keep the others from being consumed.
     fn count(&mut self, now: bool) {
-        if self.counted != now {
+        if self.counted != now && !self.lane.source.single {
             self.counted = now;
             self.lane.standing.subscribed(now);
         }
@@ -182,8 +283,13 @@ impl Turn<'_> {
 
     fn take(&mut self, raw: Raw) {
         let now = Instant::now();
+        if self.lane.source.single && self.consumer.is_some() && !self.ours {
+            self.ours = true;
+            self.lane.share.0.took();
+            telemetry::partition(&self.lane.source.queue, Partition::Taken);
+        }
         // A gap: deliveries that came after a cancel and were dropped on the way. The broker thinks we have them; they go back.
-        for dropped in (self.next_tag..raw.delivery_tag).take(usize::from(self.lane.queue.prefetch)) {
+        for dropped in (self.next_tag..raw.delivery_tag).take(usize::from(self.lane.source.prefetch)) {
             self.hand.add(dropped, now);
             self.hand.settle(dropped, None, now);
         }
@@ -208,9 +314,9 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Only called while taking: a delivery that nothing waits before goes on at once.
+    /// A delivery that nothing waits before goes on at once, unless a pause keeps it here.
     fn hand_over_if_first(&mut self) {
-        if self.consumer.is_some() && self.waiting.len() == 1 {
+        if self.consumer.is_some() && self.wanted != Mode::Paused && self.waiting.len() == 1 {
             self.hand_over();
         }
     }
@@ -249,7 +355,7 @@ impl Turn<'_> {
 
     async fn tell(&mut self) -> lapin::Result<()> {
         let now = Instant::now();
-        if self.hand.due(usize::from(self.lane.queue.prefetch / 4).max(1)).is_none_or(|at| at > now) {
+        if self.hand.due(self.soon()).is_none_or(|at| at > now) {
             return Ok(());
         }
         let telling = self.hand.tell(now);
@@ -270,6 +376,7 @@ impl Drop for Turn<'_> {
     /// A lane may end in the middle of anything, when the connection goes.
     fn drop(&mut self) {
         self.count(false);
+        self.disown(Partition::Lost);
     }
 }
 

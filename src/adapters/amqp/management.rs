@@ -60,6 +60,16 @@ impl Management {
         self.get(&format!("/{kind}/{}/{}{more}", self.vhost, encoded(name)))
     }
 
+    /// The bindings that lead out of an exchange.
+    pub(super) fn bindings_of(&self, exchange: &str) -> Result<Said, Outage> {
+        self.thing("exchanges", exchange, "/bindings/source")
+    }
+
+    /// Every queue of the virtual host: name, messages and consumers. Depths are as old as the broker's statistics.
+    pub(super) fn queues(&self) -> Result<Said, Outage> {
+        self.get(&format!("/queues/{}?columns=name,messages,consumers", self.vhost))
+    }
+
     /// The user's permissions in the virtual host.
     pub(super) fn permissions(&self, user: &str) -> Result<Said, Outage> {
         self.get(&format!("/permissions/{}/{}", self.vhost, encoded(user)))

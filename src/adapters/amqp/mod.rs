@@ -10,11 +10,15 @@ mod in_hand;
 mod inspect;
 mod lane;
 mod management;
+mod partition_check;
+pub mod partitions;
 mod publisher;
 mod settings;
+mod share;
+pub mod switch;
 pub mod topology;
 
 pub use client::{AmqpClient, Answer, Answers};
 pub use consumer::AmqpConsumer;
-pub use publisher::{AmqpPublisher, Outgoing};
+pub use publisher::{AmqpPublisher, Outgoing, Through};
 pub use settings::{AmqpSettings, InboundQueue, Secret};

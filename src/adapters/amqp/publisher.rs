@@ -23,8 +23,10 @@ const QUEUED: usize = 1024;
 /// A message of the client's own: what `arkki send` and the demo put into an inbound queue.
 #[derive(Debug, Clone, Default)]
 pub struct Outgoing {
-    /// The queue, reached through the default exchange.
+    /// The queue, reached through the default exchange unless `through` says otherwise.
     pub queue: String,
+    /// The exchange before the queue's partitions, and which of them.
+    pub through: Option<Through>,
     /// The AMQP `message_id`; a test may leave it out.
     pub message_id: Option<String>,
     /// The AMQP `correlation_id`.
@@ -37,6 +39,15 @@ pub struct Outgoing {
     pub user_id: Option<String>,
     /// The octets.
     pub body: Arc<Vec<u8>>,
+}
+
+/// The way to a partition of an inbound queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The exchange (`partitions::exchange`).
+    pub exchange: String,
+    /// The header's value (`partitions::value`).
+    pub partition: String,
 }
 
 /// What is published.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::partitions;
 use crate::domain::limits;
 use crate::pipeline::door::{Entrance, Rules};
 
@@ -15,6 +16,13 @@ pub const CONFIRM: Duration = Duration::from_secs(30);
 pub const ANSWER: Duration = Duration::from_secs(10);
 /// How long `start` waits for the first connection.
 pub const START: Duration = Duration::from_secs(30);
+/// How long a partition is kept through an outage before it is handed to another instance with all that is in hand: a failover of the database takes
+/// seconds, and each handing over costs the messages one of their delivery attempts.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a partition queue that is not there is looked for again: the broker's log has a line for each look.
+pub const MISSING: Duration = Duration::from_secs(15);
+/// How often an instance asks whether it has more partitions than its share.
+pub const BALANCE: Duration = Duration::from_secs(5);
 /// The first pause before connecting again, and the longest.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -47,6 +55,12 @@ pub struct AmqpSettings {
     pub start_timeout: Duration,
     /// How long deliveries stay in hand during a pause before their channel is closed.
     pub in_hand: Duration,
+    /// How long a partition is kept through an outage before another instance may have it.
+    pub patience: Duration,
+    /// How often a partition queue that is not there is looked for again.
+    pub missing: Duration,
+    /// How often an instance asks whether it has more partitions than its share.
+    pub balance: Duration,
     /// The first pause before connecting again, and the longest.
     pub backoff: (Duration, Duration),
 }
@@ -58,7 +72,9 @@ pub struct InboundQueue {
     pub name: String,
     /// The queue's name at the broker.
     pub queue: String,
-    /// How many deliveries may be in hand. Memory is bounded by this times the largest message.
+    /// How many partition queues stand beside it; 0: none.
+    pub partitions: u16,
+    /// How many deliveries may be in hand, over the queue and its partitions. Memory is bounded by this times the largest message.
     pub prefetch: u16,
     /// The profile that a bare document takes.
     pub profile: String,
@@ -66,7 +82,24 @@ pub struct InboundQueue {
     pub sender: Option<String>,
 }
 
+/// One queue that is consumed: an inbound queue itself, or a partition of it.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) queue: String,
+    pub(super) prefetch: u16,
+    /// A partition: the broker gives its messages to one instance at a time.
+    pub(super) single: bool,
+}
+
 impl InboundQueue {
+    /// The queue, then its partitions; together they have no more than `prefetch` in hand.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        let prefetch = partitions::share(self.prefetch, self.partitions);
+        let plain = Source { queue: self.queue.clone(), prefetch, single: false };
+        let more = partitions::queues(&self.queue, self.partitions).map(|queue| Source { queue, prefetch, single: true });
+        std::iter::once(plain).chain(more).collect()
+    }
+
     pub(super) fn entrance(&self) -> Entrance {
         Entrance { name: self.name.clone(), profile: self.profile.clone(), sender: self.sender.clone() }
     }
@@ -90,6 +123,9 @@ impl AmqpSettings {
             confirm_timeout: CONFIRM,
             start_timeout: START,
             in_hand: limits::IN_HAND,
+            patience: PATIENCE,
+            missing: MISSING,
+            balance: BALANCE,
             backoff: BACKOFF,
         }
     }

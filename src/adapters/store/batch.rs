@@ -52,6 +52,7 @@ fn weight(commit: &Commit) -> usize {
     match &commit.effect {
         Effect::Archive(archive) => archive.octets.len(),
         Effect::Event(event) => event.octets.len(),
+        Effect::Answer(answer) => answer.answer.octets.len(),
         Effect::Refuse(refuse) => refuse.octets.len(),
         Effect::Hold(held) => held.envelope.octets.len(),
         Effect::Repeat => 0,
@@ -75,7 +76,7 @@ fn brings(commit: &Commit) -> Vec<Thing<'_>> {
             things.extend(event.relation_id.as_ref().map(Thing::Relation));
             things
         }
-        Effect::Refuse(_) | Effect::Hold(_) => vec![Thing::Key(&commit.key)],
+        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) => vec![Thing::Key(&commit.key)],
         Effect::Repeat => Vec::new(),
     }
 }

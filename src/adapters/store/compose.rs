@@ -187,6 +187,17 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             let octets = Some(octets.as_slice());
             done.inbox = Some(Inbox { standing, revision, outcome: *outcome, rules: entry.rules, is_final: *is_final, code: code.clone(), octets });
         }
+        Effect::Answer(query) => {
+            // The verdict for every document is the stored answer's: those octets go out again, at the position they have.
+            if was.standing == Some(Standing::Answered) && prior.outcome == Some(query.outcome) && prior.answer.is_some() {
+                done.answer.clone_from(&prior.answer);
+            } else {
+                let position = chain(&mut done, &query.entry, prior.position, head);
+                done.answer = Some(query.answer.at(position));
+            }
+            let (outcome, rules, code) = (query.outcome, query.entry.rules, query.code.clone());
+            done.inbox = Some(Inbox { standing: Standing::Answered, revision, outcome, rules, is_final: false, code, octets: None });
+        }
         Effect::Hold(hold) => {
             done.waits = commit.reply.as_ref();
             // An earlier answer stays stored with the row; nobody gets it again.
@@ -232,7 +243,7 @@ fn tally(head: &mut Head, was: &Was, effected: &Effected<'_>) {
     let mut count = |standing: Option<Standing>, by: i64| match standing {
         Some(Standing::Accepted) => *accepted += by,
         Some(Standing::Refused) => *refused += by,
-        Some(Standing::Noted | Standing::Held) | None => {}
+        Some(Standing::Noted | Standing::Held | Standing::Answered) | None => {}
     };
     count(was.standing, -1);
     count(Some(inbox.standing), 1);

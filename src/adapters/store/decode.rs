@@ -125,7 +125,11 @@ fn size(number: Option<i64>) -> usize {
     number.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX)
 }
 
-fn header(row: &Row) -> Result<Header, Fault> {
+/// The header facts; columns as in [`stored_columns`].
+///
+/// # Errors
+/// When a value is none of ours.
+pub(super) fn header(row: &Row) -> Result<Header, Fault> {
     let replaces = match oid(row, 10)? {
         None => None,
         Some(id) => Some(Replaced { id, set_id: oid(row, 11)?, version: row.int(12)?.map(|_| count(row, 12)).transpose()? }),

@@ -27,11 +27,9 @@ macro_rules! invalid {
         )
     };
 }
-#[allow(unused_imports, reason = "the searches' words")]
 pub(super) use invalid;
 
 /// SQL: whether a later version of the same set is valid now.
-#[allow(unused_macros, reason = "the searches' words")]
 macro_rules! superseded {
     ($d:literal) => {
         concat!(
@@ -45,12 +43,10 @@ macro_rules! superseded {
         )
     };
 }
-#[allow(unused_imports, reason = "the searches' words")]
 pub(super) use superseded;
 
 /// SQL: whether the document in this row of `document` was invalid at a moment (microseconds), or had invalidated its set. Whether it was archived by then is
 /// the row's own `archived_at`.
-#[allow(unused_macros, reason = "the searches' words")]
 macro_rules! invalid_at {
     ($d:literal, $at:literal) => {
         concat!(
@@ -70,11 +66,9 @@ macro_rules! invalid_at {
         )
     };
 }
-#[allow(unused_imports, reason = "the searches' words")]
 pub(super) use invalid_at;
 
 /// SQL: whether a later version of the same set was archived and valid at a moment.
-#[allow(unused_macros, reason = "the searches' words")]
 macro_rules! superseded_at {
     ($d:literal, $at:literal) => {
         concat!(
@@ -90,7 +84,6 @@ macro_rules! superseded_at {
         )
     };
 }
-#[allow(unused_imports, reason = "the searches' words")]
 pub(super) use superseded_at;
 
 /// The event that a commit writes, with the case and the relation that its target makes.
@@ -100,7 +93,7 @@ pub(super) fn of(commit: &Commit) -> Option<(&EventRecord, Option<&Oid>, Option<
         Effect::Archive(archive) => {
             archive.event.as_ref().map(|along| (&along.record, super::batch::case_made(&archive.header), super::batch::relation_made(&archive.header)))
         }
-        Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
     }
 }
 

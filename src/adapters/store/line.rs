@@ -109,6 +109,20 @@ impl Line {
         }
     }
 
+    /// Runs one statement put together from words of ours, whose text serves both: conditions come and go, values never stand in it.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn composed(&mut self, sql: String, values: &[Value<'_>]) -> Result<Vec<Row>, Fault> {
+        match self {
+            Self::Postgres(line) => {
+                let rows = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), pg_values(values)?).fetch_all(&mut **line).await?;
+                Ok(rows.into_iter().map(Row::Postgres).collect())
+            }
+            Self::Sqlite(line) => sqlite_rows(line, sql, values).await,
+        }
+    }
+
     /// Runs a statement for many rows of the same columns; nothing when there are no rows.
     ///
     /// # Errors

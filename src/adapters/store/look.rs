@@ -96,7 +96,7 @@ pub(super) fn frame_keys(commits: &[&Commit]) -> Vec<Option<Digest>> {
         .map(|commit| match &commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
             Effect::Event(event) => event.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
-            Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect()
 }

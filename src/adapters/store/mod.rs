@@ -4,6 +4,7 @@
 //! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
 //! * `reader`, `decode`: facts
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
+//! * `search`: searches and fetches, and what is forgotten of their answers
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
@@ -26,6 +27,7 @@ mod outbox;
 pub mod postgres;
 mod reader;
 mod rows;
+mod search;
 pub mod sqlite;
 mod transaction;
 mod writer;
@@ -49,6 +51,7 @@ use crate::domain::message::Sender;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
 use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
 use crate::ports::clock::Entropy;
@@ -240,6 +243,19 @@ impl Archive for Store {
 
     async fn history(&self, id: &Oid) -> Result<Option<History>, Outage> {
         on_spare!(&self.lines, |line| history::of(line, id))
+    }
+
+    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage> {
+        on_spare!(&self.lines, |line| search::search(line, criteria, registers, limit))
+    }
+
+    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage> {
+        on_spare!(&self.lines, |line| search::fetch(line, ids, registers, octets))
+    }
+
+    async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage> {
+        let _turn = self.lines.turn().await;
+        on_spare!(&self.lines, |line| search::forget_answers(line, before, limit))
     }
 
     async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage> {

@@ -199,6 +199,25 @@ pub(super) static ACCESS_LOG: Table = Table {
     ],
     tail: "",
 };
+/// The access log of queries: also who was behind the sender, and whose data it was.
+pub(super) static ACCESS_LOG_LOOK: Table = Table {
+    name: "access_log",
+    columns: &[
+        ("position", Int),
+        ("at", Int),
+        ("actor", Text),
+        ("action", Text),
+        ("document_id", Text),
+        ("controller", Text),
+        ("service_request", Text),
+        ("purpose", Text),
+        ("organisation", Text),
+        ("person", Octets),
+        ("client", Octets),
+        ("detail", Text),
+    ],
+    tail: "",
+};
 /// What leaves.
 pub(super) static OUTBOX: Table = Table {
     name: "outbox",
@@ -212,6 +231,7 @@ pub(super) static OUTBOX: Table = Table {
         ("lease_owner", Text),
         ("due_at", Int),
         ("attempts", Int),
+        ("query_position", Int),
     ],
     tail: "RETURNING id, amqp_id",
 };

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
 use super::look::{Places, Seen, What, frame_keys, look};
 use super::rows::{
-    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
+    ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
     document_row, held_row, inbox_row, key_row, text,
 };
 use crate::domain::change::{Commit, Done, Effect};
@@ -82,7 +82,7 @@ fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
         .iter()
         .filter_map(|commit| match &commit.effect {
             Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice())),
-            Effect::Event(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Event(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
     documents.sort_unstable_by_key(|(id, _)| *id);
@@ -184,7 +184,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
         let id = match &e.commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref(),
             Effect::Event(event) => event.frame.as_ref(),
-            Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         };
         id.zip(sha.as_ref()).map(|(id, sha)| {
             let extension = id.extension.as_deref().unwrap_or_default();
@@ -199,6 +199,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along));
     LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
     ACCESS_LOG.insert(line, &effected.iter().filter_map(access_row).collect()).await?;
+    ACCESS_LOG_LOOK.insert(line, &effected.iter().flat_map(look_rows).collect()).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
@@ -284,7 +285,7 @@ fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
     let (access, id, controller) = match &e.commit.effect {
         Effect::Archive(archive) => (&archive.access, &archive.header.id, &archive.header.controller),
         Effect::Event(event) => (&event.access, event.record.target(), &event.record.controller),
-        Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => return None,
+        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => return None,
     };
     Some(vec![
         Value::Int(e.position),
@@ -298,6 +299,30 @@ fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
     ])
 }
 
+/// The rows of one sending of an answer to a query, also where the stored answer goes out again.
+fn look_rows<'a>(e: &Effected<'a>) -> Rows<'a> {
+    let Effect::Answer(answer) = &e.commit.effect else { return Vec::new() };
+    let (position, at) = (e.position, e.commit.at.micros());
+    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
+    let rows = answer.looks.iter().map(|look| {
+        vec![
+            Value::Int(position),
+            Value::Int(Some(at)),
+            text(&look.access.actor),
+            text(&look.access.action),
+            text(look.document_id.as_ref().map_or("", Oid::as_str)),
+            text(&look.controller),
+            Value::Text(look.access.service_request.as_deref()),
+            Value::Text(look.access.purpose.as_deref()),
+            Value::Text(look.organisation.as_ref().map(Oid::as_str)),
+            octets(&look.person),
+            octets(&look.client),
+            Value::Text(look.detail.as_deref()),
+        ]
+    });
+    rows.collect()
+}
+
 fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: &'a str) -> Vec<Value<'a>> {
     vec![
         text(id),
@@ -309,6 +334,7 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
         text(instance),
         Value::Int(Some(e.commit.at.plus(OUTBOX_LEASE).micros())),
         Value::Int(Some(0)),
+        Value::Int(e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)))),
     ]
 }
 

@@ -183,6 +183,7 @@ fn message(work: &Work, folder: &Path, journal: &mut Journal, item: Item, to: &s
     journal.note_sent(item, digest).map_err(|e| disk(&e))?;
     Ok(Some(Outgoing {
         queue: to.to_owned(),
+        through: None,
         message_id: Some(format!("import-{}-{}", work.head.import, key(item))),
         correlation_id: None,
         reply_to: Some(reply.to_owned()),

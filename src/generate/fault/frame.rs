@@ -30,10 +30,10 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::new(Code::E810, "version-unknown", |g| Some(g.framed(|f| f.version = "V3-1999"))),
     Fault::new(Code::E811, "processing-mode-archive", |g| Some(g.framed(|f| f.processing_mode = "A"))),
     Fault::new(Code::E812, "for-another-receiver", |g| Some(g.framed(|f| f.receiver = format!("{}.18.9", Organisation::OTHER.node)))),
-    Fault::new(Code::E814, "metadata-query", |g| {
+    Fault::new(Code::E814, "metadata-response", |g| {
         Some(g.framed(|f| {
-            f.root = "RCMR_IN200029FI01";
-            f.interaction = "RCMR_IN200029FI01";
+            f.root = "RCMR_IN200030FI01";
+            f.interaction = "RCMR_IN200030FI01";
         }))
     }),
     Fault::new(Code::E815, "frame-without-document", |g| cut(&g.framed(|_| ()), "<text ", "</text>")),

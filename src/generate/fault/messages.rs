@@ -63,12 +63,6 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::new(Code::E812, "receiver-of-one-other-digit", |g| Some(g.framed(|f| nudge(&mut f.receiver)))),
     Fault::new(Code::E812, "receiver-missing", |g| cut(&g.framed(|_| ()), "<receiver ", "</receiver>")),
     Fault::new(Code::E813, "sender-missing", |g| cut(&g.framed(|_| ()), "<sender ", "</sender>")),
-    Fault::new(Code::E814, "metadata-response", |g| {
-        Some(g.framed(|f| {
-            f.root = "RCMR_IN200030FI01";
-            f.interaction = "RCMR_IN200030FI01";
-        }))
-    }),
     Fault::new(Code::E815, "two-payloads", |g| {
         swap(&g.framed(|_| ()), "</text>", "</text>\n        <text mediaType=\"text/xml\" representation=\"B64\">PGEvPg==</text>")
     }),

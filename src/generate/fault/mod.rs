@@ -7,6 +7,7 @@ mod lifecycle;
 mod link;
 mod messages;
 mod metadata;
+mod query;
 mod rules;
 mod schema;
 mod signature;
@@ -72,6 +73,8 @@ impl Fault {
             body::LATER,
             lifecycle::FAULTS,
             messages::FAULTS,
+            // Last: none of these takes a number from its place.
+            query::FAULTS,
         ]
         .into_iter()
         .flatten()

@@ -9,6 +9,7 @@ use super::{KANTA_SOCIAL, Stage};
 use crate::cda::open::{self, Opened};
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
+use crate::domain::query::Want;
 use crate::v3::frame::Content;
 use crate::xml::prepass::{self, Encoding};
 
@@ -50,7 +51,7 @@ impl Examiner {
             Opened::Framed(frame) => frame,
             Opened::Bare | Opened::Acknowledgement => return Err(vec![about("validate-frame", FRAME)]),
         };
-        let Content::Document { invalidates, .. } = std::mem::replace(&mut frame.content, Content::Query(Box::default())) else {
+        let Content::Document { invalidates, .. } = std::mem::replace(&mut frame.content, Content::Query(Want::Metadata)) else {
             return Err(vec![about("validate-no-document", FRAME)]);
         };
         if frame.service_request.code != given.request {

@@ -9,10 +9,10 @@ use crate::domain::ack::{InstanceId, Target};
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
 use crate::domain::facts::{DocumentNeeds, Needs};
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::{EventRequest, Invalidation};
 use crate::domain::message::{MessageKey, Sender};
-use crate::domain::query::Query;
+use crate::domain::query::{Query, Registers};
 use crate::domain::refusal::Refusal;
 use crate::pipeline::lanes::Touches;
 use crate::rules::decide::{Holding, Request};
@@ -73,6 +73,10 @@ pub struct AcceptedEvent {
 pub struct AcceptedQuery {
     /// What is asked.
     pub query: Query,
+    /// The registers that it may look into.
+    pub registers: Registers,
+    /// Where it stands in the frame.
+    pub place: Place,
     /// What the sender is told with the answer.
     pub warnings: Vec<Finding>,
 }

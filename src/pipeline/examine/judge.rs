@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look};
+use super::may::registers_of;
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
@@ -18,10 +19,12 @@ use crate::domain::digest::Digest;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
-use crate::rules::decide;
+use crate::domain::query::Want;
+use crate::rules::{decide, disclose};
 use crate::v3::event::EventFrame;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
 use crate::v3::patient;
+use crate::v3::query;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
 use crate::xml::tree::{self, Document};
@@ -56,6 +59,9 @@ impl Examiner {
         let schema = self.schema(&profile.schema)?;
         let decoded = prepass::decode(octets, taken(profile, stage), self.site.octets.0).inspect_err(|_| look.first_id(octets))?;
         let text = prepass::walk(&decoded.text, schema.declared().identities()).inspect_err(|_| look.first_id(octets))?;
+        if stage == Stage::Schema && is_document(&text) {
+            return self.judge_schema(&text, octets.len(), profile).map(|warnings| Judged::Checked(warnings, Vec::new()));
+        }
         let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
@@ -85,10 +91,10 @@ impl Examiner {
                     stop_at_errors(self.schema(frame_schema)?.validate(text.text))?;
                 }
                 let mut frame = *frame;
-                let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Box::default())) {
+                let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Want::Metadata)) {
                     Content::Document { octets, invalidates } => (Arc::new(octets), invalidates),
                     Content::Event(event) => return self.judge_event(*event, frame.warnings, stage, look),
-                    Content::Query(query) => return Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query: *query, warnings: frame.warnings })))),
+                    Content::Query(want) => return self.judge_query(&message, want, frame, stage, look),
                 };
                 let decoded = prepass::decode(&octets, taken(profile, stage), self.site.octets.1)?;
                 let text = prepass::walk(&decoded.text, self.schema(&profile.schema)?.declared().identities())?;
@@ -100,15 +106,21 @@ impl Examiner {
         }
     }
 
-    pub(super) fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
-        let Walked { tree: document, text, octets, received, carried } = given;
-        if octets.len() > self.site.octets.1 {
+    /// The schema stage of a document: needs no tree, so the memory it takes does not grow with the number of elements.
+    fn judge_schema(&self, text: &Prepassed<'_>, octets: usize, profile: &Profile) -> Result<Vec<Finding>, Vec<Finding>> {
+        if octets > self.site.octets.1 {
             return Err(vec![Finding::whole(Code::E105).with("limit", self.site.octets.1.to_string())]);
         }
-        look.document_id = document_id(document);
         let found = self.schema(&profile.schema)?.validate(text.text).into_iter().map(|finding| belonging(finding, profile)).collect();
         let mut warnings = stop_at_errors(found)?;
         warnings.extend(text.oddities());
+        Ok(warnings)
+    }
+
+    pub(super) fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+        let Walked { tree: document, text, octets, received, carried } = given;
+        look.document_id = document_id(document);
+        let mut warnings = self.judge_schema(text, octets.len(), profile)?;
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
@@ -132,7 +144,10 @@ impl Examiner {
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
-        warnings.extend(read.warnings);
+        // What the schema has told of an element the template need not tell again.
+        let news: Vec<Finding> =
+            read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
+        warnings.extend(news);
         let header = read.header;
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
@@ -172,10 +187,31 @@ impl Examiner {
         patient::agree(carrier, interaction.map_or(Operation::Store, |i| i.operation), &frame.service_request.code, document)
     }
 
+    /// A query has no document either: it is read, and the door of disclosure says whose registers it may look into.
+    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage, look: &Look) -> Result<Judged, Vec<Finding>> {
+        if stage == Stage::Schema {
+            return Ok(Judged::Checked(frame.warnings, Vec::new()));
+        }
+        let rules = &self.rules.query;
+        let hash = |octets: &[u8]| self.client_hash(octets);
+        let basis = frame.service_request.basis;
+        let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let registered = registers_of(&look.grant);
+        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
+        let registers = disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
+        Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
+    }
+
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.
     pub(super) fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
         self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
     }
+}
+
+/// Whether the root element is a document's.
+fn is_document(text: &Prepassed<'_>) -> bool {
+    let (namespace, name) = text.root;
+    namespace == Some(tree::HL7) && name.rsplit(':').next() == Some("ClinicalDocument")
 }
 
 /// Which encodings are taken: the archive's rule is no part of the schema stage.

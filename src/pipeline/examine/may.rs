@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use super::Examiner;
 use super::examined::Look;
 use crate::codes::access::act_of;
-use crate::domain::access::{Act, Asked, Denial, Register};
+use crate::domain::access::{Act, Asked, Denial, Grant, Register, Registration};
 use crate::domain::code::Code;
 use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
+use crate::domain::query::{self, Registers};
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -78,6 +79,16 @@ impl Examiner {
             Err(denial) => Err(vec![finding(denial, place(denial))]),
         }
     }
+}
+
+/// The registers that the sender's registrations give it; `None` where it needs no registration.
+pub(super) fn registers_of(grant: &Grant) -> Option<Registers> {
+    let own = |system: &Registration| match system.controllers.as_slice() {
+        [] => vec![query::Register::Organisation(system.organisation.clone())],
+        controllers => controllers.iter().cloned().map(query::Register::Controller).collect(),
+    };
+    let registers: Vec<query::Register> = grant.systems().flat_map(own).collect();
+    (!registers.is_empty()).then(|| Registers::new(registers))
 }
 
 fn finding(denial: Denial, place: Place) -> Finding {

@@ -76,7 +76,7 @@ async fn each_wrong_argument_is_found_both_ways_and_named() {
                 found.iter().any(|c| c.name == "inbound queue arkki.in" && c.what.contains(argument)),
                 "{argument} {wrong:?}, management {management}: {checks:#?}"
             );
-            assert!(found.iter().all(|c| c.mend.as_deref().unwrap().contains("delete_queue arkki.in --if-empty && arkki topology apply")), "{found:#?}");
+            assert!(found.iter().all(|c| c.mend.as_deref().unwrap().contains("delete_queue arkki.in && arkki topology apply")), "{found:#?}");
         }
         let applied = topology::apply(&told(&vhost, false)).await.unwrap();
         let faults: Vec<_> = applied.iter().filter_map(|a| a.fault.as_ref()).collect();

@@ -205,6 +205,7 @@ async fn a_queue_that_vanishes_and_returns_is_consumed_again_and_does_not_distur
     settings.inbound.push(InboundQueue {
         name: "other".into(),
         queue: "arkki.other".into(),
+        partitions: 0,
         prefetch: 5,
         profile: "social".into(),
         sender: Some("espoo".into()),

@@ -65,9 +65,14 @@ pub struct Run {
 impl Run {
     /// Servers, virtual host, database and messages; nothing sent yet.
     pub async fn prepare(name: &'static str, seed: u64) -> Self {
-        let place = Place::take().await;
-        let (gateway, database) = place.gateway(&more("")).await;
         let messages = tokio::task::block_in_place(|| mix::mixed(seed));
+        Self::with(name, messages, &more("")).await
+    }
+
+    /// As [`Run::prepare`], with messages and configuration of the caller's.
+    pub async fn with(name: &'static str, messages: Vec<Sent>, more: &str) -> Self {
+        let place = Place::take().await;
+        let (gateway, database) = place.gateway(more).await;
         Self { name, place, gateway: Arc::new(gateway), database, messages, told: Vec::new(), began: Instant::now() }
     }
 

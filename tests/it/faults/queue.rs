@@ -97,10 +97,16 @@ impl Desk {
 
     /// Into the inbound queue with these properties.
     pub async fn publish(&self, letters: impl IntoIterator<Item = (&[u8], BasicProperties)>) {
+        self.publish_through("", letters).await;
+    }
+
+    /// Through an exchange, in this order.
+    pub async fn publish_through(&self, exchange: &str, letters: impl IntoIterator<Item = (&[u8], BasicProperties)>) {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let mut confirms = Vec::new();
         for (body, properties) in letters {
-            confirms.push(self.channel.basic_publish("".into(), INBOUND.into(), options, body, properties.with_delivery_mode(2)).await.expect("published"));
+            let properties = properties.with_delivery_mode(2);
+            confirms.push(self.channel.basic_publish(exchange.into(), INBOUND.into(), options, body, properties).await.expect("published"));
         }
         for confirm in confirms {
             assert!(matches!(confirm.await.expect("a confirm"), lapin::Confirmation::Ack(None)), "the broker took a message and routed it");

@@ -17,6 +17,8 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(60);
 /// A fast shutdown, with its checkpoint, on a busy machine.
 const STOP: Duration = Duration::from_secs(60);
+/// A socket's path may have 107 octets, its own name among them; without one, TCP alone serves.
+const SOCKET_FOLDER: usize = 80;
 /// The kit's only database user; trusted on loopback.
 const USER: &str = "arkki";
 
@@ -97,6 +99,15 @@ impl Postgres {
         format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// The address of the database `name` by the server's socket in the file system, as a gateway on the same machine takes it; by TCP where the folder's
+    /// name is too long for one.
+    pub fn local_url(&self, name: &str) -> String {
+        match self.folder.as_os_str().len() < SOCKET_FOLDER {
+            true => format!("postgres://{USER}@localhost:{}/{name}?host={}", self.port, self.folder.display()),
+            false => self.url(name),
+        }
+    }
+
     /// A fresh database on this server.
     pub async fn database(&self) -> Database {
         tokio::task::block_in_place(|| self.database_blocking())
@@ -148,8 +159,7 @@ impl Postgres {
         for setting in ["listen_addresses=127.0.0.1", "max_connections=200", "unix_socket_permissions=0700"] {
             command.arg("-c").arg(setting);
         }
-        // A socket's path may have 107 octets; without one, TCP alone serves.
-        let room = self.folder.as_os_str().len() < 80;
+        let room = self.folder.as_os_str().len() < SOCKET_FOLDER;
         command.arg("-k").arg(if room { self.folder.as_os_str() } else { OsStr::new("") });
         let mut started = Process::start_with(&mut command, &self.log(), Signal::Quit);
         let mut ready = self.command("pg_isready");

@@ -45,7 +45,7 @@ pub struct Vhost {
 /// The run's shared node, started by the first caller. Not to be stopped.
 pub fn server() -> &'static Rabbit {
     static SERVER: OnceLock<Result<Rabbit, String>> = OnceLock::new();
-    match SERVER.get_or_init(Rabbit::begin) {
+    match SERVER.get_or_init(|| Rabbit::begin(&PLUGINS)) {
         Ok(server) => server,
         Err(why) => panic!("{why}"),
     }
@@ -56,13 +56,21 @@ pub async fn vhost() -> Vhost {
     tokio::task::spawn_blocking(|| server().vhost_blocking()).await.expect("a fresh virtual host")
 }
 
+/// What a node of the kit has beside the core.
+const PLUGINS: [&str; 2] = ["rabbitmq_management", "rabbitmq_consistent_hash_exchange"];
+
 /// A node of the test's own, running; to stop, kill and start.
 pub fn own_server() -> Rabbit {
-    Rabbit::begin().unwrap_or_else(|why| panic!("{why}"))
+    own_server_with(&PLUGINS)
+}
+
+/// As [`own_server`], with these plugins; management among them.
+pub fn own_server_with(plugins: &[&str]) -> Rabbit {
+    Rabbit::begin(plugins).unwrap_or_else(|why| panic!("{why}"))
 }
 
 impl Rabbit {
-    fn begin() -> Result<Self, String> {
+    fn begin(plugins: &[&str]) -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let programs = find()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +86,7 @@ impl Rabbit {
             process: Mutex::new(None),
             folder,
         };
-        rabbit.configure().map_err(|e| format!("{}: {e}", rabbit.folder.display()))?;
+        rabbit.configure(plugins).map_err(|e| format!("{}: {e}", rabbit.folder.display()))?;
         rabbit.launch()?;
         Ok(rabbit)
     }
@@ -156,8 +164,8 @@ impl Rabbit {
         self.start();
     }
 
-    fn configure(&self) -> std::io::Result<()> {
-        std::fs::write(self.folder.join("enabled_plugins"), "[rabbitmq_management,rabbitmq_consistent_hash_exchange].\n")?;
+    fn configure(&self, plugins: &[&str]) -> std::io::Result<()> {
+        std::fs::write(self.folder.join("enabled_plugins"), format!("[{}].\n", plugins.join(",")))?;
         let settings = [
             format!("listeners.tcp.1 = 127.0.0.1:{}", self.port),
             "management.tcp.ip = 127.0.0.1".to_owned(),

@@ -181,26 +181,28 @@ fn what_comes_to_the_schema_is_told_in_bounded_time() {
         ("schema locations without number", in_root(&"<templateId root='1.2' xsi:schemaLocation='a file:///dev/zero'/>".repeat(400_000)), "E204"),
     ];
     for (n, pieces) in chopped.iter().enumerate() {
+        // References and sections run together into one text; comments and instructions cut it into more pieces than are taken.
+        let taken = |code| if n % 2 == 0 { code } else { "E111" };
         let name = |what: &'static [&'static str; 4]| what[n];
         attacks.push((
             name(&["references in a name", "comments in a name", "sections in a name", "instructions in a name"]),
             DOCUMENT.replacen("Testström", pieces, 1).into_bytes(),
-            "valid",
+            taken("valid"),
         ));
         attacks.push((
             name(&["references between elements", "comments between elements", "sections between elements", "instructions between elements"]),
             in_root(pieces),
-            "E",
+            taken("E211"),
         ));
         attacks.push((
             name(&["references in the JSON", "comments in the JSON", "sections in the JSON", "instructions in the JSON"]),
             DOCUMENT.replacen("e30=", pieces, 1).into_bytes(),
-            "valid",
+            taken("valid"),
         ));
         attacks.push((
             name(&["references in a typed root", "comments in a typed root", "sections in a typed root", "instructions in a typed root"]),
             format!("<r xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xmlns:xs='http://www.w3.org/2001/XMLSchema' {typed}>{pieces}</r>").into_bytes(),
-            "E",
+            taken("E201"),
         ));
     }
     hold(attacks);

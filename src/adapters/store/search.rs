@@ -1,0 +1,196 @@
+//! Searches and fetches. A search is one statement whose conditions are put together from the criteria; whose registers it may look into stands in the
+//! statement itself, so no row of another's register ever leaves the database. One more row than the limit tells that there are too many; then, and only
+//! then, a second statement counts how the hits fall apart.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::decode;
+use super::events::{invalid, invalid_at, superseded, superseded_at};
+use super::fault::Fault;
+use super::line::{Line, Row, Value};
+use crate::crypto::sha256;
+use crate::domain::document::Date;
+use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
+use crate::domain::oid::Oid;
+use crate::domain::query::{Criteria, Fetched, Found, Hit, Narrowing, Register, Registers, WantedState};
+use crate::domain::time::Moment;
+
+/// Searches.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn search(line: &mut Line, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Fault> {
+    let rows = {
+        let mut sql = Conditions::of(criteria, registers);
+        let invalid = if criteria.as_of.is_some() { invalid_at!("d", "$1") } else { invalid!("d") };
+        let most = sql.place(Value::Int(Some(i64::from(limit) + 1)));
+        let text = format!(
+            "SELECT d.position, CAST(CASE WHEN {invalid} THEN 1 ELSE 0 END AS bigint), d.splice_start, d.splice_len, d.received_sha, d.archived_sha, \
+             d.archived_at, {HEADER} FROM document d WHERE {} LIMIT {most}",
+            sql.text
+        );
+        line.composed(text, &sql.values).await?
+    };
+    if rows.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
+        return narrow(line, criteria, registers).await.map(Found::TooMany);
+    }
+    let mut hits = rows.iter().map(hit).collect::<Result<Vec<Hit>, Fault>>()?;
+    hits.sort_by(|a, b| b.header.authored.cmp(&a.header.authored).then_with(|| a.header.id.cmp(&b.header.id)));
+    Ok(Found::Hits(hits))
+}
+
+/// The header's columns in the order in which [`decode::header`] reads them.
+const HEADER: &str = "d.id, d.set_id, d.version, d.replaces, d.replaces_set, d.replaces_version, d.doc_group, d.client, d.controller, d.organiser, \
+     d.service_task, d.original_task_system, d.original_task, d.case_id, d.relation_id, d.general_type, d.specific_type, d.authored, d.authored_date, \
+     d.created, d.language, d.case_closed, d.relation_old";
+
+fn hit(row: &Row) -> Result<Hit, Fault> {
+    Ok(Hit {
+        header: decode::header(row)?,
+        is_valid: row.need_int(1)? == 0,
+        archived: decode::digest(row, 5)?,
+        archived_at: Moment::from_micros(row.need_int(6)?),
+    })
+}
+
+/// Counts, over at most [`NARROWED_ROWS`] documents, how they fall apart.
+async fn narrow(line: &mut Line, criteria: &Criteria, registers: &Registers) -> Result<Narrowing, Fault> {
+    let mut sql = Conditions::of(criteria, registers);
+    let most = sql.place(Value::Int(Some(i64::from(NARROWED_ROWS))));
+    let text = format!(
+        "SELECT x.authored_date / 10000, x.service_task, x.case_id, x.general_type, x.specific_type, x.doc_group, count(*) \
+         FROM (SELECT d.authored_date, d.service_task, d.case_id, d.general_type, d.specific_type, d.doc_group FROM document d WHERE {} LIMIT {most}) x \
+         GROUP BY 1, 2, 3, 4, 5, 6",
+        sql.text
+    );
+    let mut narrowing = Narrowing::default();
+    for row in line.composed(text, &sql.values).await? {
+        let number = |column| Ok::<_, Fault>(row.int(column)?.map(|n| n.to_string()));
+        let values = [number(0)?, row.text(1)?, row.text(2)?, row.text(3)?, row.text(4)?, number(5)?];
+        narrowing.add(values, u64::try_from(row.need_int(6)?).unwrap_or(0));
+    }
+    narrowing.is_more = narrowing.counted >= u64::from(NARROWED_ROWS);
+    Ok(narrowing.finished(NARROWING_CHOICES))
+}
+
+/// The octets of documents that a search found, in the order asked, unless they are more than `most` octets together. Hashed before they leave.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn fetch(line: &mut Line, ids: &[Oid], registers: &Registers, most: usize) -> Result<Fetched, Fault> {
+    if ids.is_empty() {
+        return Ok(Fetched::Octets(Vec::new()));
+    }
+    let criteria = Criteria { ids: ids.to_vec(), state: WantedState::Any, ..Criteria::default() };
+    let sql = Conditions::of(&criteria, registers);
+    let from = format!("FROM document d JOIN document_octets o ON o.document_id = d.id WHERE {}", sql.text);
+    let sized = line.composed(format!("SELECT d.id, CAST(length(o.octets) AS bigint) {from}"), &sql.values).await?;
+    let size = sized.iter().map(|row| Ok(u64::try_from(row.need_int(1)?).unwrap_or(0))).sum::<Result<u64, Fault>>()?;
+    if size > most as u64 {
+        return Ok(Fetched::TooLarge(size));
+    }
+    let mut octets: HashMap<String, Vec<u8>> = HashMap::with_capacity(sized.len());
+    for row in line.composed(format!("SELECT d.id, o.octets, d.archived_sha {from}"), &sql.values).await? {
+        let found = row.octets(1)?.unwrap_or_default();
+        // What is not what was archived does not leave the house.
+        if decode::digest(&row, 2).is_ok_and(|archived| archived == sha256(&found)) {
+            octets.insert(row.need_text(0)?, found);
+        }
+    }
+    Ok(Fetched::Octets(ids.iter().map(|id| octets.remove(id.as_str())).collect()))
+}
+
+/// `WHERE …` and its values. A moment that is asked for is always `$1`.
+struct Conditions<'a> {
+    text: String,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Conditions<'a> {
+    fn of(criteria: &'a Criteria, registers: &'a Registers) -> Self {
+        let mut sql = Self { text: String::with_capacity(1500), values: Vec::with_capacity(16) };
+        let state = criteria.as_of.map_or((invalid!("d"), superseded!("d")), |at| {
+            sql.values.push(Value::Int(Some(at.micros())));
+            (invalid_at!("d", "$1"), superseded_at!("d", "$1"))
+        });
+        // Whose registers: the first condition, and never left out.
+        let mut own = Vec::new();
+        for register in registers.iter() {
+            let at = sql.place(Value::Text(Some(register.oid().as_str())));
+            own.push(match register {
+                Register::Controller(_) => format!("d.controller = {at}"),
+                Register::Organisation(_) => format!("d.controller = {at} OR substr(d.controller, 1, length({at}) + 1) = {at} || '.'"),
+            });
+        }
+        let own = if own.is_empty() { "1 = 0".to_owned() } else { own.join(" OR ") };
+        let _ = write!(sql.text, "({own})");
+        sql.criteria(criteria);
+        if criteria.as_of.is_some() {
+            sql.text.push_str(" AND d.archived_at <= $1");
+        }
+        match criteria.state {
+            WantedState::Valid => drop(write!(sql.text, " AND NOT {}", state.0)),
+            WantedState::Invalidated => drop(write!(sql.text, " AND {}", state.0)),
+            WantedState::Any => {}
+        }
+        if !criteria.all_versions && criteria.ids.is_empty() {
+            let _ = write!(sql.text, " AND NOT {}", state.1);
+        }
+        sql
+    }
+
+    fn criteria(&mut self, criteria: &'a Criteria) {
+        self.equal("d.client", criteria.client.as_ref().map(|client| Value::Octets(Some(&client.0))));
+        self.equal("d.case_id", criteria.case_id.as_ref().map(|id| Value::Text(Some(id.as_str()))));
+        self.equal("d.relation_id", criteria.relation_id.as_ref().map(|id| Value::Text(Some(id.as_str()))));
+        self.equal("d.controller", criteria.controller.as_ref().map(|id| Value::Text(Some(id.as_str()))));
+        self.equal("d.service_task", criteria.service_task.as_deref().map(|code| Value::Text(Some(code))));
+        self.equal("d.general_type", criteria.general_type.as_deref().map(|code| Value::Text(Some(code))));
+        self.equal("d.specific_type", criteria.specific_type.as_deref().map(|code| Value::Text(Some(code))));
+        self.equal("d.doc_group", criteria.group.map(|group| Value::Int(Some(i64::from(group.number())))));
+        for (date, sign) in [(criteria.from, ">="), (criteria.to, "<=")] {
+            if let Some(date) = date {
+                let at = self.place(Value::Int(Some(day(date))));
+                let _ = write!(self.text, " AND d.authored_date {sign} {at}");
+            }
+        }
+        self.one_of("d.id", &criteria.ids);
+        self.one_of("d.set_id", &criteria.sets);
+    }
+
+    /// Adds a value; gives the words that stand for it.
+    fn place(&mut self, value: Value<'a>) -> String {
+        self.values.push(value);
+        format!("${}", self.values.len())
+    }
+
+    fn equal(&mut self, column: &str, value: Option<Value<'a>>) {
+        if let Some(value) = value {
+            let at = self.place(value);
+            let _ = write!(self.text, " AND {column} = {at}");
+        }
+    }
+
+    /// One of some ids. Their number is filled up to a power of two with the last of them, so that there are few different statements to prepare.
+    fn one_of(&mut self, column: &str, ids: &'a [Oid]) {
+        let Some(last) = ids.last() else { return };
+        let places: Vec<String> = (0..ids.len().next_power_of_two()).map(|n| self.place(Value::Text(Some(ids.get(n).unwrap_or(last).as_str())))).collect();
+        let _ = write!(self.text, " AND {column} IN ({})", places.join(", "));
+    }
+}
+
+fn day(date: Date) -> i64 {
+    i64::from(date.year) * 10_000 + i64::from(date.month) * 100 + i64::from(date.day)
+}
+
+/// Forgets the octets of answers to queries that were decided before a moment and have left: at most `limit`. Their hash stays in the ledger.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn forget_answers(line: &mut Line, before: Moment, limit: u32) -> Result<u64, Fault> {
+    let sql = "UPDATE inbox SET answer = NULL WHERE position IN (SELECT i.position FROM inbox i WHERE i.standing = 5 AND i.answer IS NOT NULL \
+               AND i.decided_at <= $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.query_position = i.position) ORDER BY i.decided_at LIMIT $2) \
+               RETURNING position";
+    Ok(line.one(sql, &[Value::Int(Some(before.micros())), Value::Int(Some(i64::from(limit)))]).await?.len() as u64)
+}

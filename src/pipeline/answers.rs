@@ -1,0 +1,98 @@
+//! What an answer to a query leaves in the access log; and the sweep that forgets the octets of answers that have left and are old enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::gate::told;
+use crate::domain::change::{Access, Look};
+use crate::domain::query::{Query, Registers, Want};
+use crate::ports::archive::Archive;
+use crate::ports::clock::Clock;
+use crate::rules::query::Answered;
+use crate::telemetry;
+
+/// How often old answers are looked for: they are kept for hours.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How many are forgotten in one statement.
+const ROWS: u32 = 256;
+/// How many statements one sweep runs at most; what is left waits for the next.
+const ROUNDS: u32 = 64;
+
+/// Who asked what, as far as the access log wants to know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The sender, or the operator.
+    pub actor: &'a str,
+    /// The service request's code.
+    pub service_request: Option<&'a str>,
+    /// The purpose of use's code.
+    pub purpose: Option<&'a str>,
+    /// The query.
+    pub query: &'a Query,
+    /// The registers it looked into.
+    pub registers: &'a Registers,
+}
+
+/// The rows of one sending: one for the search itself, one for each document shown or given.
+#[must_use]
+pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
+    let access = |action: &str| Access {
+        actor: asked.actor.to_owned(),
+        action: action.to_owned(),
+        service_request: asked.service_request.map(str::to_owned),
+        purpose: asked.purpose.map(str::to_owned),
+    };
+    let asker = &asked.query.asker;
+    let look = |action| Look { access: access(action), document_id: None, controller: String::new(), organisation: asker.organisation.clone(), person: asker.person, client: None, detail: None };
+    let outcome = answered.refused().map_or_else(|| format!("{} documents", answered.hits.len()), |code| code.as_str().to_owned());
+    let search = Look {
+        controller: asked.registers.shown(),
+        client: asked.query.criteria.client,
+        detail: Some(format!("{}: {outcome}", asked.query.criteria.names().join(","))),
+        ..look("search")
+    };
+    let action = match asked.query.want {
+        Want::Metadata => "show",
+        Want::Documents => "fetch",
+    };
+    let documents = answered.hits.iter().map(|hit| Look {
+        document_id: Some(hit.header.id.clone()),
+        controller: hit.header.controller.as_str().to_owned(),
+        client: Some(hit.header.client),
+        ..look(action)
+    });
+    std::iter::once(search).chain(documents).collect()
+}
+
+/// Forgets old answers to queries until `stop`: the ledger keeps their hash, the access log what they showed.
+pub async fn run(archive: Arc<dyn Archive>, clock: Arc<dyn Clock>, keep: Duration, mut stop: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(SWEEP);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Ends with the gateway.
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = told(&mut stop) => return,
+        }
+        sweep(archive.as_ref(), clock.as_ref(), keep).await;
+    }
+}
+
+/// One sweep. An outage leaves the rest to the next one.
+pub async fn sweep(archive: &dyn Archive, clock: &dyn Clock, keep: Duration) {
+    let micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+    let before = crate::domain::time::Moment::from_micros(clock.now().micros().saturating_sub(micros));
+    for _ in 0..ROUNDS {
+        match archive.forget_answers(before, ROWS).await {
+            Ok(forgotten) => {
+                telemetry::answers_forgotten(forgotten);
+                if forgotten < u64::from(ROWS) {
+                    return;
+                }
+            }
+            Err(outage) => return telemetry::outage_attempt(&outage),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The door of disclosure: whose registers a query may look into. It lets the asker into its own register and nobody into another's: the right to use a
+//! register, the client's permission and rights in law need a decision that is not made here, so whoever names one of them is refused (messaging.md §5.4 R1).
+
+use crate::codes::query::QueryRules;
+use crate::domain::oid::Oid;
+use crate::domain::query::{Asker, Basis, Register, Registers};
+
+/// What the decision is taken on.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// Who asks, and on what ground.
+    pub asker: &'a Asker,
+    /// The controller that the query names.
+    pub controller: Option<&'a Oid>,
+    /// The registers that the sender's registration gives it; `None` where senders are not registered: then it is those of the organisation that the frame names.
+    pub registered: Option<&'a Registers>,
+}
+
+/// Why nothing is given: the key of the word that the refusal E835 says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied(pub &'static str);
+
+/// Decides whose registers may be looked into.
+///
+/// # Errors
+/// What stands against it.
+pub fn allowed(asking: &Asking<'_>, rules: &QueryRules) -> Result<Registers, Denied> {
+    match asking.asker.basis {
+        Basis::OwnRegister => {}
+        Basis::RegisterRight | Basis::Permission | Basis::Statute => return Err(Denied("register-basis")),
+    }
+    let own = match (asking.registered, &asking.asker.organisation) {
+        (Some(registered), _) => registered.clone(),
+        (None, None) => return Err(Denied("register-nobody")),
+        (None, Some(organisation)) => own_registers(organisation, rules),
+    };
+    match asking.controller {
+        None => Ok(own),
+        Some(controller) if own.cover(controller) => Ok(Registers::new(vec![Register::Controller(controller.clone())])),
+        Some(_) => Err(Denied("register-other")),
+    }
+}
+
+/// An organisation's own registers: those of every controller under its own OID, and the one of exactly this OID where the organisation is under no known root.
+#[must_use]
+pub fn own_registers(organisation: &Oid, rules: &QueryRules) -> Registers {
+    Registers::new(vec![match rules.organisation_of(organisation) {
+        Some(root) => Register::Organisation(root),
+        None => Register::Controller(organisation.clone()),
+    }])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::codes::source::embedded;
+
+    #[test]
+    fn own_registers_open_and_others_do_not() {
+        let rules = QueryRules::load(&embedded()).unwrap();
+        let oid = |text: &str| Oid::parse(text).unwrap();
+        let asker = |basis, organisation: Option<&str>| Asker { basis, organisation: organisation.map(oid), person: None };
+        let ask = |asker: &Asker, controller: Option<&str>, registered: Option<&Registers>| {
+            let controller = controller.map(oid);
+            allowed(&Asking { asker, controller: controller.as_ref(), registered }, &rules).map(|r| r.shown())
+        };
+        let (unit, own, other) = (Some("1.2.246.10.99999992.10.7"), Some("1.2.246.10.99999992.19.1"), Some("1.2.246.10.99999984.19.1"));
+        let us = asker(Basis::OwnRegister, unit);
+        assert_eq!(ask(&us, None, None).as_deref(), Ok("1.2.246.10.99999992"));
+        assert_eq!(ask(&us, own, None).as_deref(), Ok("1.2.246.10.99999992.19.1"));
+        assert_eq!(ask(&us, other, None), Err(Denied("register-other")));
+        assert_eq!(ask(&asker(Basis::OwnRegister, None), None, None), Err(Denied("register-nobody")));
+        for basis in [Basis::RegisterRight, Basis::Permission, Basis::Statute] {
+            assert_eq!(ask(&asker(basis, unit), own, None), Err(Denied("register-basis")));
+        }
+        // A registration says more than the frame.
+        let registered = Registers::new(vec![Register::Controller(oid("1.2.246.10.99999984.19.1"))]);
+        assert_eq!(ask(&us, None, Some(&registered)).as_deref(), Ok("1.2.246.10.99999984.19.1"));
+        assert_eq!(ask(&us, own, Some(&registered)), Err(Denied("register-other")));
+    }
+}

@@ -1,0 +1,120 @@
+//! What a query comes to on today's facts: found, nothing found, or refused because it found too much. Pure.
+
+use crate::crypto::sha256_parts;
+use crate::domain::ack::AckType;
+use crate::domain::code::Code;
+use crate::domain::digest::Digest;
+use crate::domain::finding::{Finding, Place};
+use crate::domain::limits;
+use crate::domain::query::{Fetched, Found, Hit, Narrowing, Query, Want};
+use crate::v3::ack::outcome_digest;
+use crate::v3::response::ResponseCode;
+
+/// What the archive gave for a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// What the search found.
+    pub found: Found,
+    /// The octets, when documents are asked for and the search found some.
+    pub fetched: Option<Fetched>,
+}
+
+/// A query decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// How it went.
+    pub code: ResponseCode,
+    /// What the asker is told.
+    pub findings: Vec<Finding>,
+    /// The documents given.
+    pub hits: Vec<Hit>,
+    /// Their octets, when asked for.
+    pub octets: Vec<Vec<u8>>,
+    /// How many there are.
+    pub total: u64,
+}
+
+impl Answered {
+    /// AA when nothing stands against it.
+    #[must_use]
+    pub fn ack_type(&self) -> AckType {
+        let errors: Vec<AckType> = self.findings.iter().filter(|f| f.is_error()).map(|f| f.code.ack_type()).collect();
+        match errors.as_slice() {
+            [] => AckType::Accept,
+            errors if errors.iter().all(|ack| *ack == AckType::Reject) => AckType::Reject,
+            _ => AckType::Error,
+        }
+    }
+
+    /// The code that names the outcome, when it is none of a success.
+    #[must_use]
+    pub fn refused(&self) -> Option<Code> {
+        self.findings.iter().find(|f| f.is_error()).map(|f| f.code)
+    }
+
+    /// Names the outcome with the verdict for every document: the same means that the same octets may go out again.
+    #[must_use]
+    pub fn outcome(&self, want: Want) -> Digest {
+        let base = outcome_digest(self.ack_type(), &self.findings);
+        let kind = [u8::from(want == Want::Documents)];
+        let mut parts: Vec<&[u8]> = vec![b"arkki-query-1", &base.0, &kind, self.code.as_str().as_bytes()];
+        for hit in &self.hits {
+            parts.extend([hit.header.id.as_str().as_bytes(), if hit.is_valid { b"+" } else { b"-" }, &hit.archived.0]);
+        }
+        sha256_parts(&parts)
+    }
+}
+
+/// Decides. `place` is where findings about the whole query point.
+#[must_use]
+pub fn judge(query: &Query, looked: Looked, place: &Place) -> Answered {
+    let refused = |findings, total| Answered { code: ResponseCode::Rejected, findings, hits: Vec::new(), octets: Vec::new(), total };
+    let hits = match looked.found {
+        Found::TooMany(narrowing) => return refused(too_many(&narrowing, query.limit, place), narrowing.counted),
+        Found::Hits(hits) => hits,
+    };
+    let total = hits.len() as u64;
+    let mut findings = Vec::new();
+    let unfound = query.criteria.ids.iter().filter(|id| !hits.iter().any(|hit| hit.header.id == **id)).count();
+    if unfound > 0 {
+        findings.push(Finding::new(Code::W926, place.clone()).with("count", unfound.to_string()));
+    }
+    let octets = match (query.want, looked.fetched) {
+        (Want::Metadata, _) | (Want::Documents, None) => Vec::new(),
+        (Want::Documents, Some(Fetched::TooLarge(size))) => {
+            let limit = limits::ANSWER_OCTETS.to_string();
+            let finding = Finding::new(Code::E831, place.clone()).with("count", total.to_string()).with("octets", size.to_string()).with("limit", limit);
+            return refused(vec![finding], total);
+        }
+        (Want::Documents, Some(Fetched::Octets(octets))) => {
+            let damaged: Vec<&Hit> = hits.iter().zip(&octets).filter(|(_, o)| o.is_none()).map(|(hit, _)| hit).collect();
+            if !damaged.is_empty() {
+                let told = damaged.iter().take(limits::NARROWING_CHOICES);
+                return refused(told.map(|hit| Finding::new(Code::E836, place.clone()).with("document", hit.header.id.as_str())).collect(), total);
+            }
+            octets.into_iter().flatten().collect()
+        }
+    };
+    let code = if hits.is_empty() { ResponseCode::NothingFound } else { ResponseCode::Ok };
+    Answered { code, findings, hits, octets, total }
+}
+
+/// "Too many", and for each way to narrow how many documents each value would leave.
+fn too_many(narrowing: &Narrowing, limit: u32, place: &Place) -> Vec<Finding> {
+    let mut first = Finding::new(Code::E830, place.clone()).with("count", narrowing.counted.to_string()).with("limit", limit.to_string());
+    if narrowing.is_more {
+        first = first.with("rule", "query-at-least");
+    }
+    let mut out = vec![first];
+    for (way, choices) in &narrowing.ways {
+        for choice in choices {
+            let finding = Finding::new(Code::W925, place.clone()).with("field", format!("by-{}", way.as_str())).with("count", choice.count.to_string());
+            out.push(match &choice.value {
+                Some(value) => finding.with("value", value.as_str()),
+                None => finding,
+            });
+        }
+    }
+    out.truncate(limits::FINDINGS);
+    out
+}
