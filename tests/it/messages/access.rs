@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{closed_gateway, registered, user};
+use arkki::generate::query::{Parameter, QuerySpec};
+
+use super::{Desk, Ground, SOON, closed_gateway, device, registered, user};
 use crate::faces::{exits, json};
 use crate::kit::{self, Output};
 use crate::road::Gateway;
@@ -81,4 +83,46 @@ async fn production_does_not_start_with_an_open_door() {
         exits(&said, 2);
         assert!(said.errors().contains(words), "{words}: {}", said.errors());
     }
+}
+
+/// A search for a client's documents, as one of the systems sends it.
+fn search(ground: &Ground, system: &str, number: u64) -> Vec<u8> {
+    let spec = QuerySpec::metadata(number, vec![Parameter::client(&ground.family.person.hetu)]);
+    let text = String::from_utf8(spec.render()).unwrap();
+    let sender = text.find("<sender ").unwrap();
+    let from = sender + text[sender..].find("root=\"").unwrap() + "root=\"".len();
+    let to = from + text[from..].find('"').unwrap();
+    format!("{}{}{}", &text[..from], device(system), &text[to..]).into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_needs_its_profile_and_sees_the_registers_of_its_registration() {
+    let gateway = closed_gateway().await;
+    let mut serve = gateway.serve(&[]);
+    let ground = Ground::new();
+    let relation = ground.relation(360);
+    let mut joining = Desk::open(&gateway.vhost, "joining").await;
+    let stored = joining.ask(&ground.framed(&relation, "joining", |_| ())).await;
+    assert!(String::from_utf8_lossy(&stored).contains("<typeCode code=\"AA\""), "{}", String::from_utf8_lossy(&stored));
+    for (n, (system, words, sees)) in [
+        ("joining", "<typeCode code=\"AA\"", true),
+        ("reading", "<typeCode code=\"AA\"", true),
+        ("storing", "E853", false),
+        ("application", "E853", false),
+        // Its frame says that it asks for the sample organisation; its registration says whose it is.
+        ("other", "code=\"NF\"", false),
+        ("ended", "E851", false),
+        ("stranger", "E850", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let octets = search(&ground, system, 500 + n as u64);
+        let answer = if system == "joining" { joining.ask(&octets).await } else { Desk::open(&gateway.vhost, system).await.ask(&octets).await };
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.contains(words) && answer.contains(&relation.id) == sees, "{system}: {answer}");
+        assert!(!answer.contains("E85") || answer.contains("5Y00009"), "{system}: {answer}");
+    }
+    serve.signal(kit::process::Signal::Term);
+    assert!(serve.wait(SOON).is_some());
 }

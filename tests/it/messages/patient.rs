@@ -29,7 +29,7 @@ const RELATED: &str =
 
 /// A frame of the family around a document; `change` has the frame's text.
 fn frame(interaction: &str, document: &str, change: impl FnOnce(String) -> String) -> Vec<u8> {
-    let text = change(format!(
+    let text = change(
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <RCMR_IN100002FI01 xmlns="urn:hl7-org:v3" ITSVersion="XML_1.0"><id root="1.2.246.537.10.99999992.18.1"/><creationTime value="20261122"/><versionCode code="V3-2006"/>
   <interactionId root="2.16.840.1.113883.1.6" extension="RCMR_IN100002FI01"/><processingCode code="T"/><processingModeCode code="T"/><acceptAckCode code="ER"/>
@@ -43,7 +43,8 @@ fn frame(interaction: &str, document: &str, change: impl FnOnce(String) -> Strin
       <custodian><assignedCustodian><representedOrganization><id root="1.2.246.537.10.99999992.19.0"/></representedOrganization></assignedCustodian></custodian>
     </clinicalDocument></subject></controlActProcess></RCMR_IN100002FI01>
 "#
-    ));
+        .to_owned(),
+    );
     text.replace("RCMR_IN100002FI01", interaction).replace("PAYLOAD", &STANDARD.encode(document)).into_bytes()
 }
 

@@ -187,7 +187,7 @@ async fn nobody_can_occupy_it() {
         let idle: Vec<TcpStream> = (0..3)
             .map(|n| {
                 let mut stream = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
-                stream.write_all(head[..head.len() - 2 * n].as_bytes()).unwrap();
+                stream.write_all(&head.as_bytes()[..head.len() - 2 * n]).unwrap();
                 stream
             })
             .collect();
