@@ -8,11 +8,12 @@ use crate::domain::finding::Finding;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 
-/// The decision, or a refusal in its place. What was decided before stays decided: a repeat gets its answer also when the registration has ended.
+/// The decision, or a refusal in its place. What was decided before stays decided: a repeat gets its answer also when the registration has ended,
+/// but for a query's, which would show documents once more to who may not see them now.
 #[must_use]
-pub fn still_may(grant: &Grant, decision: Decision, at: Moment) -> Decision {
+pub fn still_may(grant: &Grant, decision: Decision, is_query: bool, at: Moment) -> Decision {
     match decision {
-        Decision::Repeat | Decision::RepeatHeld => decision,
+        Decision::Repeat | Decision::RepeatHeld if !is_query => decision,
         decision if grant.is_in_force(at) => decision,
         _ => Decision::Refuse { refusal: Refusal::one(Finding::whole(Code::E851)), expects: Vec::new() },
     }
@@ -43,9 +44,10 @@ mod tests {
         let grant = Register::new(true, vec![system]).judge(&Matrix::default(), &Asked { user: "anna", ..Asked::default() }).unwrap();
         let at = |text: &str| Moment::parse_iso(text).unwrap();
         let archive = || Decision::Archive { expects: Vec::new(), warnings: Vec::new() };
-        assert_eq!(still_may(&grant, archive(), at("2026-06-30T12:00:00Z")), archive());
-        let Decision::Refuse { refusal, .. } = still_may(&grant, archive(), at("2026-07-01T12:00:00Z")) else { panic!("archived after its end") };
+        assert_eq!(still_may(&grant, archive(), false, at("2026-06-30T12:00:00Z")), archive());
+        let Decision::Refuse { refusal, .. } = still_may(&grant, archive(), false, at("2026-07-01T12:00:00Z")) else { panic!("archived after its end") };
         assert_eq!(refusal.code(), Code::E851);
-        assert_eq!(still_may(&grant, Decision::Repeat, at("2026-07-01T12:00:00Z")), Decision::Repeat);
+        assert_eq!(still_may(&grant, Decision::Repeat, false, at("2026-07-01T12:00:00Z")), Decision::Repeat);
+        assert_ne!(still_may(&grant, Decision::Repeat, true, at("2026-07-01T12:00:00Z")), Decision::Repeat);
     }
 }
