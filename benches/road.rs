@@ -2,7 +2,8 @@
 //! It asserts that every answer is AA and every delivery settled; it never asserts a time. Prints one Markdown table.
 //!
 //! * `ARKKI_BENCH_MESSAGES` (12000): how many documents of about 30 KB
-//! * `ARKKI_BENCH_ONLY` (all): some of `micro,schema,rules,body,sign,relay,road,steady`, with commas
+//! * `ARKKI_BENCH_ONLY` (all): some of `micro,schema,rules,body,sign,relay,road,steady,search`, with commas
+//! * `ARKKI_BENCH_DOCUMENTS` (1000000): how many documents the archive of `search` holds
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench says plainly what it expects")]
 
 #[path = "parts/body.rs"]
@@ -22,6 +23,8 @@ mod relay;
 mod rules;
 #[path = "parts/schema.rs"]
 mod schema;
+#[path = "parts/search.rs"]
+mod search;
 #[path = "parts/sender.rs"]
 mod sender;
 #[path = "parts/sign.rs"]
@@ -40,7 +43,7 @@ const MESSAGES: usize = 12_000;
 
 fn main() {
     let count = std::env::var("ARKKI_BENCH_MESSAGES").ok().map_or(MESSAGES, |n| n.parse().expect("ARKKI_BENCH_MESSAGES is a number"));
-    let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,schema,rules,body,sign,relay,road,steady".to_owned());
+    let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,schema,rules,body,sign,relay,road,steady,search".to_owned());
     let wanted = |part: &str| only.split(',').any(|o| o == part);
     println!("{count} messages of about {OCTETS} octets, {} cores", std::thread::available_parallelism().map_or(0, usize::from));
     let show = |table: &str| println!("\n{table}");
@@ -59,7 +62,7 @@ fn main() {
     if wanted("rules") {
         show(&rules::run());
     }
-    if !(wanted("relay") || wanted("road") || wanted("steady")) {
+    if !(wanted("relay") || wanted("road") || wanted("steady") || wanted("search")) {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -71,7 +74,12 @@ fn main() {
     if wanted("road") {
         table += &runtime.block_on(gateway.throughput(count, OCTETS));
     }
-    show(&table);
+    if wanted("relay") || wanted("road") {
+        show(&table);
+    }
+    if wanted("search") {
+        show(&search::run(&gateway, count, OCTETS));
+    }
     if wanted("steady") {
         show(&runtime.block_on(gateway.steady(OCTETS)));
     }

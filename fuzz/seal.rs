@@ -53,7 +53,7 @@ fn sealed_at(text: &str, document: &tree::Document<'_>, profile: &SigningProfile
     let rule = SignerRule { senders: &KEYS.own, require_professional: false };
     let layout = Layout::within(document, profile);
     let before = layout.verify(&KEYS.anchors, &rule);
-    let asked = Asked { profile, anchors: &KEYS.anchors, rule, status: &|_| Status::NotAsked, arrived: AT };
+    let asked = Asked { profile, anchors: &KEYS.anchors, rule, status: &|_| (Status::NotAsked, None), octets: document.input_text().as_bytes(), arrived: AT };
     let told = explain(document, None, &asked);
     if profile.place != SigningPlace::Detached {
         let expected = before.as_ref().map(Vec::len);

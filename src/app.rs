@@ -289,6 +289,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let keys: Arc<dyn Keys> = Arc::<Keyring>::clone(&ring);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
     let stamper = stamper(config, &entropy)?;
+    let revocation = Arc::new(revocations(config)?);
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
@@ -297,13 +298,13 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         checkpoints: store,
         file: config.checkpoint_file.as_ref().map(|path| Arc::new(LineFile::new(path)) as Arc<dyn CheckpointFile>),
         stamper,
-        evidence: Arc::new(SiteEvidence::new(Arc::clone(&keys), &examiner.site().anchors, config.crls.clone())),
+        evidence: Arc::new(SiteEvidence::new(Arc::clone(&keys), &examiner.site().anchors, config.crls.clone(), Arc::clone(&revocation))),
         clock: Arc::clone(&clock),
         instance: config.instance.clone(),
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, keys, revocation: Arc::new(revocations(config)?), clock, checkpoints };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arkki::adapters::amqp::Answers;
+use arkki::adapters::amqp::{AmqpClient, Answers};
 
 use crate::kit::postgres::{Database, Postgres};
 use crate::kit::process::{Process, Signal};
@@ -64,6 +64,11 @@ impl Gateway {
         let client = sender::client(&self.vhost.amqp_url, FULL_REPLIES).await;
         let sent = sender::fill(&client, FULL_REPLIES, 1, count, octets).await;
         println!("road: {count} documents, {} octets each on average", sent / count.max(1));
+        self.emptied("**arkki serve**", count, client, FULL_REPLIES).await
+    }
+
+    /// A queue that is full already, emptied as fast as can be; every answer must be AA.
+    pub async fn emptied(&self, name: &str, count: usize, client: AmqpClient, replies: &str) -> String {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let before = self.cost();
         let mut serve = self.serve(&["--until-answered", &count.to_string()]);
@@ -80,10 +85,10 @@ impl Gateway {
         assert!(serve.wait(HUNG).is_some_and(|s| s.success()), "{}", self.tail());
         let after = self.cost();
         let seconds = self.seconds_between("\"ready\"", "\"stopping:");
-        let mut answers = client.answers(FULL_REPLIES).await.expect("answers");
+        let mut answers = client.answers(replies).await.expect("answers");
         sender::all_accepted(&mut answers, count).await;
         client.close().await;
-        row("**arkki serve**", count, seconds, arkki, before, after, Some(peak))
+        row(name, count, seconds, arkki, before, after, Some(peak))
     }
 
     /// Documents at a steady rate with somebody who waits: from publication to the answer in hand.
@@ -119,6 +124,15 @@ impl Gateway {
             percentile(100),
             used * 1000.0 / count as f64,
         )
+    }
+
+    /// The database's address, and a way to speak to it.
+    pub fn database_url(&self) -> String {
+        self.database.url.clone()
+    }
+
+    pub fn sql(&self, statement: &str) {
+        self.postgres.sql(&self.database.name, statement);
     }
 
     pub fn cost(&self) -> Cost {

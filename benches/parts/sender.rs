@@ -47,7 +47,6 @@ pub fn outgoing(message: Message, replies: &str) -> Outgoing {
         content_type: Some("application/xml".to_owned()),
         user_id: Some("guest".to_owned()),
         body: Arc::new(message.octets),
-        through: None,
     }
 }
 

@@ -1,9 +1,10 @@
-//! What signatures of these days are verified with later: the site's authorities and the revocation lists in force, as the site's files have them.
+//! What signatures of these days are verified with later: the site's authorities, the revocation lists in force as the site's files have them, and what the responder answered.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::revocation::Revocations;
 use crate::crypto;
 use crate::crypto::revocation::LIST_OCTETS;
 use crate::crypto::trust::TrustAnchors;
@@ -21,17 +22,18 @@ pub struct SiteEvidence {
     authorities: Vec<Material>,
     lists: Vec<PathBuf>,
     read: Mutex<Vec<Read>>,
+    responder: Arc<Revocations>,
 }
 
 impl SiteEvidence {
-    /// The given keys and authorities, and the lists in these files.
+    /// The given keys and authorities, the lists in these files, and the answers that are got by asking.
     #[must_use]
-    pub fn new(keys: Arc<dyn Keys>, anchors: &TrustAnchors, lists: Vec<PathBuf>) -> Self {
+    pub fn new(keys: Arc<dyn Keys>, anchors: &TrustAnchors, lists: Vec<PathBuf>, responder: Arc<Revocations>) -> Self {
         let authorities = anchors
             .authorities()
-            .map(|authority| Material { kind: MaterialKind::Certificate, sha: authority.fingerprint(), octets: authority.der().to_vec() })
+            .map(|authority| Material { kind: MaterialKind::Certificate, sha: authority.fingerprint(), octets: authority.der().to_vec(), about: None })
             .collect();
-        Self { keys, authorities, lists, read: Mutex::default() }
+        Self { keys, authorities, lists, read: Mutex::default(), responder }
     }
 }
 
@@ -54,9 +56,13 @@ impl Evidence for SiteEvidence {
                 if let Some(at) = known {
                     read.remove(at);
                 }
-                read.push((file.clone(), stamp, Material { kind: MaterialKind::RevocationList, sha: crypto::sha256(&octets), octets }));
+                read.push((file.clone(), stamp, Material { kind: MaterialKind::RevocationList, sha: crypto::sha256(&octets), octets, about: None }));
             }
         }
-        self.authorities.iter().chain(read.iter().map(|(_, _, material)| material)).cloned().collect()
+        self.authorities.iter().chain(read.iter().map(|(_, _, material)| material)).cloned().chain(self.responder.unkept()).collect()
+    }
+
+    fn kept(&self, material: &[Material]) {
+        self.responder.kept(material);
     }
 }

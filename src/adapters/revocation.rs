@@ -1,7 +1,7 @@
 //! Revocation lists in files and an OCSP responder. The responder is asked first, where there is one; the lists are what is left when it does not answer, and all there is without
 //! one. When neither gives anything current the site's policy decides: hold (the gateway waits, as for any outage) or warn (the document is taken, and its answer says so).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,10 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 
 use super::post::{self, Address};
+use crate::crypto;
 use crate::crypto::Fault;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::revocation::{self, LIST_OCTETS, RevocationLists, Status};
 use crate::crypto::trust::TrustAnchors;
+use crate::domain::checkpoint::{Material, MaterialKind};
 use crate::domain::digest::Digest;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::time::Moment;
@@ -49,6 +51,7 @@ pub struct Revocations {
     sources: Sources,
     lists: Mutex<Held>,
     answers: Mutex<HashMap<Digest, (Status, Moment)>>,
+    unkept: Mutex<VecDeque<Material>>,
 }
 
 struct Held {
@@ -68,7 +71,13 @@ impl Revocations {
         if let (false, None, Some(name)) = (sources.lists.is_empty(), &sources.responder, lists.missing(&anchors).first()) {
             return Err(Fault::new(format!("no revocation list of {name:?} among them, which the site trusts")));
         }
-        Ok(Self { anchors, sources, lists: Mutex::new(Held { looked: Instant::now(), stamps, lists: Arc::new(lists) }), answers: Mutex::default() })
+        Ok(Self {
+            anchors,
+            sources,
+            lists: Mutex::new(Held { looked: Instant::now(), stamps, lists: Arc::new(lists) }),
+            answers: Mutex::default(),
+            unkept: Mutex::default(),
+        })
     }
 
     /// What the lists alone say: for verdicts that are given offline.
@@ -78,6 +87,14 @@ impl Revocations {
             return Status::NotAsked;
         }
         self.lookup(&self.now(), certificate, at)
+    }
+
+    /// The list that speaks of a certificate: its issuer's common name, from when, until when.
+    #[must_use]
+    pub fn list_of(&self, certificate: &Certificate) -> Option<(String, Moment, Moment)> {
+        let issuer = self.anchors.issuer_of(certificate)?;
+        let (from, next) = self.now().span_of(issuer)?;
+        Some((issuer.subject().unwrap_or("–").to_owned(), from, next))
     }
 
     /// When the first of the lists is due to be replaced.
@@ -122,6 +139,27 @@ impl Revocations {
         self.now()
     }
 
+    /// The answers that no checkpoint names yet, for whoever makes one.
+    #[must_use]
+    pub fn unkept(&self) -> Vec<Material> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// A checkpoint names these now.
+    pub fn kept(&self, material: &[Material]) {
+        let kept: HashSet<Digest> = material.iter().filter(|piece| piece.kind == MaterialKind::OcspAnswer).map(|piece| piece.sha).collect();
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner).retain(|piece| !kept.contains(&piece.sha));
+    }
+
+    fn keep(&self, octets: Vec<u8>, certificate: Digest, at: Moment) {
+        let mut unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Checkpoints that cannot be made for so long are an alarm of their own; messages go on.
+        if unkept.len() >= ANSWERS {
+            unkept.pop_front();
+        }
+        unkept.push_back(Material { kind: MaterialKind::OcspAnswer, sha: crypto::sha256(&octets), octets, about: Some((certificate, at)) });
+    }
+
     async fn ask(&self, responder: &Address, certificate: &Certificate, at: Moment) -> Option<Status> {
         let known = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&certificate.fingerprint()).copied();
         if let Some((status, _)) = known.filter(|(_, until)| at <= *until) {
@@ -131,10 +169,12 @@ impl Revocations {
         let judged = async {
             let question = revocation::ocsp_question(certificate, issuer).map_err(|fault| fault.to_string())?;
             let answer = post::post(responder, "application/ocsp-request", &question, revocation::ANSWER_OCTETS, ANSWER).await?;
-            revocation::ocsp_answer(&answer, certificate, issuer, &self.anchors, at).map_err(|fault| format!("{responder}: {fault}"))
+            let judged = revocation::ocsp_answer(&answer, certificate, issuer, &self.anchors, at).map_err(|fault| format!("{responder}: {fault}"))?;
+            Ok::<_, String>((judged, answer))
         };
         match judged.await {
-            Ok((status, until)) => {
+            Ok(((status, until), answer)) => {
+                self.keep(answer, certificate.fingerprint(), at);
                 let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
                 if answers.len() >= ANSWERS {
                     answers.clear();

@@ -89,8 +89,10 @@ pub struct Asked<'q> {
     pub anchors: &'q TrustAnchors,
     /// The site's rule about signers.
     pub rule: SignerRule<'q>,
-    /// What is known of a certificate's revocation.
-    pub status: &'q dyn Fn(&Certificate) -> Status,
+    /// What is known of a certificate's revocation, and the step that tells which material says so.
+    pub status: &'q dyn Fn(&Certificate) -> (Status, Option<Step>),
+    /// The document's octets, in whatever encoding they came.
+    pub octets: &'q [u8],
     /// When the document came: now, for a file.
     pub arrived: Moment,
 }
@@ -98,7 +100,7 @@ pub struct Asked<'q> {
 /// Explains the signatures in a document, or the one that lies beside it.
 #[must_use]
 pub fn explain(document: &Document<'_>, beside: Option<&Document<'_>>, asked: &Asked<'_>) -> Explanation {
-    let octets = document.input_text().as_bytes();
+    let octets = asked.octets;
     let layout = Layout::within(document, asked.profile);
     let (mut whole, parts) = if asked.profile.place == SigningPlace::Detached {
         let misplaced = layout.survey.signatures.first().map(|s| super::layout::fault(Code::E610, *s, "misplaced"));
@@ -195,13 +197,15 @@ impl Part<'_, '_> {
             };
             steps.push(Step { key, words: words.clone(), outcome });
         }
-        steps.push(self.revocation(asked, words));
+        let (revocation, source) = self.revocation(asked, words);
+        steps.push(revocation);
+        steps.extend(source);
         steps
     }
 
-    fn revocation(&self, asked: &Asked<'_>, mut words: Vec<(&'static str, String)>) -> Step {
-        let Ok(fact) = &self.verdict else { return Step { key: "revocation-good", words, outcome: Outcome::NotLooked } };
-        let status = (asked.status)(&fact.signed_with);
+    fn revocation(&self, asked: &Asked<'_>, mut words: Vec<(&'static str, String)>) -> (Step, Option<Step>) {
+        let Ok(fact) = &self.verdict else { return (Step { key: "revocation-good", words, outcome: Outcome::NotLooked }, None) };
+        let (status, source) = (asked.status)(&fact.signed_with);
         let found = judge(std::slice::from_ref(fact), &[status], asked.arrived);
         let key = match status {
             Status::NotAsked => "revocation-not-asked",
@@ -217,7 +221,7 @@ impl Part<'_, '_> {
             (true, Status::NotAsked) => Outcome::Told,
             (true, _) => Outcome::Holds,
         };
-        Step { key, words, outcome }
+        (Step { key, words, outcome }, source)
     }
 
     const fn who(&self, is_read: bool) -> &'static str {

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod header;
 mod layout;
 pub mod open;
+pub mod plain;
 pub mod seal;
 pub mod signers;
 pub mod structured;

@@ -84,7 +84,7 @@ impl SealPoint {
         let mut findings = layout.doubles.clone();
         findings.extend(layout.strange_namespace());
         if layout.profile.place == SigningPlace::Detached {
-            return Self::beside(layout, findings);
+            return Self::beside(layout, layout.root.document().input_text().as_bytes());
         }
         let target = layout.body.and_then(|body| body_id(layout, body, &mut findings));
         let place = match (layout.header, layout.collection) {
@@ -117,9 +117,12 @@ impl SealPoint {
         }
     }
 
-    /// The document as a whole is signed: its octets, under a name made of their own digest, so that no id of the sender's becomes the name of a file.
-    fn beside(layout: &Layout<'_, '_>, mut findings: Vec<Finding>) -> Result<Self, Vec<Finding>> {
-        let octets = layout.root.document().input_text().as_bytes();
+    /// The document as a whole is signed: its octets, in whatever encoding, under a name made of their own digest, so that no id of the sender's becomes the name of a file.
+    ///
+    /// # Errors
+    /// E610 for a signature that stands in the document: in this profile there is no place for one within. E601 as in [`Self::locate`].
+    pub fn beside(layout: &Layout<'_, '_>, octets: &[u8]) -> Result<Self, Vec<Finding>> {
+        let mut findings = Vec::from_iter(layout.strange_namespace());
         findings.extend(layout.survey.signatures.first().map(|signature| fault(Code::E610, *signature, "misplaced")));
         if !findings.is_empty() {
             return Err(findings);

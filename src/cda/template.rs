@@ -310,6 +310,7 @@ fn specification(reader: &Reader<'_, '_, '_>, group: Group, out: &mut Vec<Findin
             Some(code) if code.len() <= 8 && code.bytes().all(|b| b.is_ascii_digit()) => format!("1.2.246.537.6.1506.{code}."),
             _ => "1.2.246.537.6.1506.".to_owned(),
         },
+        Group::Other => return,
     };
     if !value.starts_with(&expected) {
         out.push(reader.finding(Code::E310, Known::Specification).with("expected", expected));

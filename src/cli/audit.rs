@@ -17,9 +17,10 @@ use crate::config::checked::Config;
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
-use crate::pipeline::audit::{AuditFault, AuditReport, Plan, Verify, audit};
+use crate::pipeline::audit::{AuditFault, AuditReport, Plan, Signers, Verify, audit};
 use crate::pipeline::checkpoint::line::LINE_OCTETS;
 use crate::pipeline::checkpoint::verify::{Against, Judges};
+use crate::pipeline::evidence::Past;
 use crate::ports::archive::Archive as _;
 use crate::ports::checkpoints::Checkpoints as _;
 
@@ -43,6 +44,9 @@ pub struct Audit {
     /// A file of checkpoints to hold the ledger against.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// A PEM file of trust anchors beside the configuration's, for signatures of days whose anchors the site trusts no more; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    trust: Vec<PathBuf>,
     /// Keep the audit's state in this file and go on from there when it is there: what was read before is not read again.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     resume: Option<PathBuf>,
@@ -53,7 +57,8 @@ pub struct Audit {
 
 /// Audits the archive, which may be at work meanwhile.
 #[must_use]
-pub fn run(command: &Audit, config: Config, json: bool) -> Report {
+pub fn run(command: &Audit, mut config: Config, json: bool) -> Report {
+    config.trust.extend(command.trust.iter().cloned());
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(report) => return report,
@@ -72,13 +77,15 @@ async fn look(command: &Audit, config: &Config, json: bool) -> Result<(AuditRepo
     let signer = app::signer_certificate(config).map_err(|fault| fault.to_string())?;
     let archive = open(config).await?;
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
+    let past = Past::open(archive.as_ref(), &examiner.site().anchors, config.crl_grace).await.map_err(shown)?;
+    let examiner = examiner.with_anchors(past.anchors().again());
     let name = archive.archive_name().await.map_err(shown)?;
     let so_far = begin(command, &archive, &name).await?;
     let verify: Verify = Arc::new(move |document| examiner.audit(document, &signer));
     let progress = bar(json, so_far.head.map_or(0, |(position, _)| position.0));
     let mut saved = Instant::now();
     let mut unsaved = None;
-    let outcome = audit(archive.as_ref(), Plan { verify, threads: config.threads, so_far }, &mut |report, of| {
+    let outcome = audit(archive.as_ref(), Plan { verify, past: Some(&past), threads: config.threads, so_far }, &mut |report, of| {
         progress.set_length(of);
         progress.set_position(report.head.map_or(0, |(position, _)| position.0));
         if let Some(file) = command.resume.as_ref().filter(|_| saved.elapsed() >= SAVED) {
@@ -118,6 +125,7 @@ pub(super) async fn open(config: &Config) -> Result<Arc<Store>, String> {
 pub(super) async fn hold(config: &Config, archive: &Store, file: Option<&Path>, found: &mut AuditReport) -> Result<Seen, String> {
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let anchors = app::trust(config).map_err(|fault| fault.to_string())?;
+    let anchors = Past::open(archive, &anchors, config.crl_grace).await.map_err(shown)?.anchors().again();
     let stamps = app::stamp_trust(config).map_err(|fault| fault.to_string())?;
     let serials = app::own_serials(config).map_err(|fault| fault.to_string())?;
     let judges = || Judges { anchors: &anchors, serials: &serials, stamps: stamps.as_ref() };
@@ -192,6 +200,12 @@ fn read_state(file: &Path) -> Result<Option<(String, AuditReport)>, String> {
             entries: number(&value, "entries")?,
             documents: number(&value, "documents")?,
             rows: 0,
+            signers: Signers {
+                by_answer: number(&value, "by_answer").unwrap_or(0),
+                by_list: number(&value, "by_list").unwrap_or(0),
+                by_nothing: number(&value, "by_nothing").unwrap_or(0),
+                not_asked: number(&value, "not_asked").unwrap_or(0),
+            },
             head: (head > 0).then_some((Position(head), hash)),
             faults: value.get("faults")?.as_array()?.iter().map(fault).collect::<Option<_>>()?,
             unlisted: number(&value, "unlisted")?,
@@ -210,6 +224,10 @@ fn save(file: &Path, name: &str, report: &AuditReport) -> Result<(), String> {
         "hash": hash.to_hex(),
         "entries": report.entries,
         "documents": report.documents,
+        "by_answer": report.signers.by_answer,
+        "by_list": report.signers.by_list,
+        "by_nothing": report.signers.by_nothing,
+        "not_asked": report.signers.not_asked,
         "faults": list(report, usize::MAX),
         "unlisted": report.unlisted,
     });
@@ -225,6 +243,12 @@ fn report(command: &Audit, found: &AuditReport, (checkpoints, stamped, unreadabl
     let faults = found.faults.len() as u64 + found.unlisted;
     let mut text: String = found.faults.iter().take(command.most).map(|f| format!("position {}: {}\n", f.position.0, f.what)).collect();
     text.push_str(&format!("{} ledger entries, {} documents, {} other rows, {faults} faults\n", found.entries, found.documents, found.rows));
+    let Signers { by_answer, by_list, by_nothing, not_asked } = found.signers;
+    if found.signers != Signers::default() {
+        text.push_str(&format!(
+            "signers' certificates: {by_answer} judged by kept OCSP answers, {by_list} by kept revocation lists; of {by_nothing} nothing was kept, of {not_asked} nothing was asked then\n"
+        ));
+    }
     text.push_str(&format!("{checkpoints} checkpoints, {stamped} with a verified time stamp\n"));
     if unreadable > 0 {
         text.push_str(&format!("{unreadable} lines of the file could not be read; the chain tells whether a checkpoint is missing\n"));
@@ -236,6 +260,7 @@ fn report(command: &Audit, found: &AuditReport, (checkpoints, stamped, unreadabl
         "entries": found.entries,
         "documents": found.documents,
         "rows": found.rows,
+        "signers": { "by_answer": by_answer, "by_list": by_list, "by_nothing": by_nothing, "not_asked": not_asked },
         "checkpoints": checkpoints,
         "stamped": stamped,
         "unreadable_lines": unreadable,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -18,10 +19,14 @@ use crate::config::checked::Config;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::environment::Environment;
+use crate::domain::ledger::Position;
 use crate::domain::time::Moment;
 use crate::ports::archive::Archive as _;
+use crate::ports::checkpoints::Checkpoints as _;
 use crate::ports::clock::Clock as _;
 
+/// How much later than its pace a checkpoint may come before it is overdue.
+const LATE: Duration = Duration::from_secs(60);
 /// From how many days before its end a certificate is spoken of.
 const SOON_DAYS: i64 = 60;
 
@@ -52,6 +57,7 @@ pub fn run(_command: &Doctor, config: &Config) -> Report {
 
 async fn world(config: &Config) -> Vec<Check> {
     let mut checks = vec![archive(config).await];
+    checks.extend(newest_checkpoint(config, SystemClock.now()).await);
     match app::broker_settings(config) {
         Ok(settings) => {
             checks.extend(doctor::examine(&settings).await);
@@ -184,6 +190,32 @@ fn checkpoint_file(config: &Config) -> Check {
             Err(outage) => unwell("checkpoints", outage.detail, "make its folder writable for Arkki's user"),
         },
     }
+}
+
+/// How old the newest checkpoint is. What the ledger has grown by since is what a rewriter could change unseen; nothing is said of an archive that cannot be looked at, for that is said elsewhere.
+async fn newest_checkpoint(config: &Config, now: Moment) -> Option<Check> {
+    let entropy = Arc::new(SystemEntropy::open().ok()?);
+    let store = store::open_unchanged(config.archive_url.reveal(), config.instance.clone(), entropy).await.ok()?;
+    let head = store.head().await.ok()?.map_or(Position(0), |(position, _)| position);
+    let last = store.last_checkpoint().await.ok()?;
+    let open = head.0.saturating_sub(last.as_ref().map_or(0, |c| c.statement.position.0));
+    // Twice the pace, and the time a stopped gateway's last one may take: then one is overdue.
+    let patience = config.checkpoint_time.saturating_mul(2).saturating_add(LATE);
+    let first = store.ledger_page(Position(head.0.saturating_sub(open)), 1).await.ok()?;
+    let waits = first.first().map_or(0, |entry| now.seconds().saturating_sub(entry.entry.at.seconds()));
+    let age = last.as_ref().map(|c| now.seconds().saturating_sub(c.statement.at.seconds()));
+    let what = match age {
+        None if head == Position(0) => return Some(well("newest checkpoint", "none yet, for the ledger is empty".into())),
+        None => format!("none yet; {open} entries wait for one, the oldest for {waits} s"),
+        Some(age) if open == 0 => return Some(well("newest checkpoint", format!("{age} s old, at the ledger's end"))),
+        Some(age) => format!("{age} s old; {open} entries since, the oldest {waits} s old"),
+    };
+    let overdue = u64::try_from(waits).is_ok_and(|waits| waits > patience.as_secs());
+    Some(if overdue {
+        unwell("newest checkpoint", what, "start arkki serve, and see in its log (arkki_checkpoint_failures_total) why none is made")
+    } else {
+        well("newest checkpoint", what)
+    })
 }
 
 fn anchors_check(config: &Config, anchors: &[Certificate], now: Moment) -> Check {

@@ -80,7 +80,7 @@ enum Command {
     /// Show what a document of each group must hold, and try the examples that the rules carry.
     Templates(templates::Templates),
     /// Search the archive's describing data, or fetch a document; each look is logged.
-    Query(query::QueryCommand),
+    Query(Box<query::QueryCommand>),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date.

@@ -1,5 +1,7 @@
 //! `arkki signature verify`: what a document's signatures prove, step by step, and what they do not.
 
+mod archived;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,16 +22,20 @@ use crate::codes::signatures::SigningPlace;
 use crate::config::checked::{Config, ConfigFault};
 use crate::domain::language::Language;
 use crate::domain::oid::Oid;
+use crate::domain::time::Moment;
 use crate::ports::clock::Clock as _;
+use crate::xml::encoding::Decoded;
+use crate::xml::identity::Identities;
 use crate::xml::prepass::{self, Encoding};
 use crate::xml::tree::{self, Document, HL7FI};
 
-const HELP: &str = r#"Needs no broker, no database and no keys. Without --config the anchors are those of --trust, and revocation is asked of the lists of --crl only.
+const HELP: &str = r#"Needs no broker, no database (but for --archived) and no keys. Without --config the anchors are those of --trust, and revocation is asked of the lists of --crl only.
 
 Examples:
   arkki signature verify --trust samples/keys/ca.pem samples/accepted/03-client-document-fi-signed.xml
   arkki signature verify --language fi --trust ca.pem --crl ca.crl document.xml
   arkki signature verify --beside document.sig.xml --trust ca.pem document.xml
+  arkki --config arkki.toml signature verify --archived 1.2.246.10.99999992.95.2026.1.1
 
 Exit codes: 0 every signature is valid, 1 one is not or there is none, 2 a file, the rules or the anchors could not be read."#;
 
@@ -62,11 +68,22 @@ pub struct Verify {
     /// The signature that lies beside the document (plain CDA R2).
     #[arg(long, value_name = "FILE")]
     beside: Option<PathBuf>,
+    /// When the document came, as 2026-11-22T08:00:00Z: revocation is judged as of then. Now, when not given.
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "archived")]
+    at: Option<Moment>,
+    /// A document of the archive: its OID, or its ledger position. It is judged as of when it was archived, with what was kept then.
+    #[arg(long, value_name = "OID", conflicts_with_all = ["file", "beside", "profile", "crl"])]
+    archived: Option<String>,
     /// Language of the sentences: fi, sv or en.
     #[arg(long, default_value = "en", value_parser = language)]
     language: Language,
     /// The document.
-    file: PathBuf,
+    #[arg(required_unless_present = "archived")]
+    file: Option<PathBuf>,
+}
+
+fn time(text: &str) -> Result<Moment, String> {
+    Moment::parse_iso(text).ok_or_else(|| "say it as 2026-11-22T08:00:00Z".to_owned())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -91,26 +108,56 @@ fn verify(command: &Verify, config: Option<&Path>) -> Result<Report, ConfigFault
     let files = app::rule_files(config.rules_folder.as_deref())?;
     let fault = |e: &dyn std::fmt::Display| ConfigFault(e.to_string());
     let (rules, sentences) = (RuleSet::load(&files).map_err(|e| fault(&e))?, Explanations::load(&files).map_err(|e| fault(&e))?);
-    let (anchors, revocations) = (app::trust(&config)?, app::revocations(&config)?);
-    let senders =
-        config.signers.iter().map(|s| Oid::parse(s).map_err(|_| ConfigFault(format!("[sign] signers: {s:?} is not an OID")))).collect::<Result<Vec<_>, _>>()?;
-    let octets = read(&command.file, config.document_octets)?;
-    let document = parse(&octets, &command.file)?;
+    let said = Said { sentences: &sentences, catalogue: &rules.catalogue, language: command.language };
+    match (&command.archived, &command.file) {
+        (Some(which), _) => {
+            let runtime = super::runtime().map_err(|report| ConfigFault(report.text))?;
+            let (subject, explanation) = runtime.block_on(archived::explained(which, &config, &rules)).map_err(ConfigFault)?;
+            Ok(said.report(&subject, &explanation))
+        }
+        (None, Some(file)) => Ok(said.report(&file.to_string_lossy(), &of_file(command, file, &config, &rules)?)),
+        (None, None) => Err(ConfigFault("name a document, or one of the archive with --archived".into())),
+    }
+}
+
+fn of_file(command: &Verify, file: &Path, config: &Config, rules: &RuleSet) -> Result<Explanation, ConfigFault> {
+    let (anchors, revocations) = (app::trust(config)?, app::revocations(config)?);
+    let senders = senders(config)?;
+    let octets = read(file, config.document_octets)?;
+    let decoded = decoded(&octets, file)?;
+    let document = parse(&decoded.text, file)?;
     let beside_octets = command.beside.as_ref().map(|path| read(path, SIGNATURE_OCTETS)).transpose()?;
-    let beside = match (&beside_octets, &command.beside) {
-        (Some(octets), Some(path)) => Some(parse(octets, path)?),
+    let beside_text = match (&beside_octets, &command.beside) {
+        (Some(octets), Some(path)) => Some((self::decoded(octets, path)?, path)),
         _ => None,
     };
-    let arrived = SystemClock.now();
+    let beside = beside_text.as_ref().map(|(decoded, path)| parse(&decoded.text, path)).transpose()?;
+    let place = place(command, &document);
+    if place != SigningPlace::Detached && prepass::objection(&decoded).is_some() {
+        return Err(unreadable(file));
+    }
+    let arrived = command.at.unwrap_or_else(|| SystemClock.now());
     let asked = Asked {
-        profile: rules.signatures.at(place(command, &document)),
+        profile: rules.signatures.at(place),
         anchors: &anchors,
         rule: SignerRule { senders: &senders, require_professional: false },
-        status: &|certificate| revocations.by_lists(certificate, arrived),
+        status: &|certificate| {
+            let source = revocations.list_of(certificate).map(|(issuer, from, next)| by_list(issuer, from, next));
+            (revocations.by_lists(certificate, arrived), source)
+        },
+        octets: &octets,
         arrived,
     };
-    let explanation = explain(&document, beside.as_ref(), &asked);
-    Ok(Said { sentences: &sentences, catalogue: &rules.catalogue, language: command.language }.report(&command.file, &explanation))
+    Ok(explain(&document, beside.as_ref(), &asked))
+}
+
+/// Which list spoke.
+fn by_list(issuer: String, from: Moment, next: Moment) -> Step {
+    Step { key: "by-list", words: vec![("issuer", issuer), ("from", from.to_iso()), ("until", next.to_iso())], outcome: Outcome::Told }
+}
+
+fn senders(config: &Config) -> Result<Vec<Oid>, ConfigFault> {
+    config.signers.iter().map(|s| Oid::parse(s).map_err(|_| ConfigFault(format!("[sign] signers: {s:?} is not an OID")))).collect()
 }
 
 fn configured(command: &Verify, config: Option<&Path>) -> Result<Config, ConfigFault> {
@@ -127,11 +174,18 @@ fn read(path: &Path, most: usize) -> Result<Vec<u8>, ConfigFault> {
     if octets.len() > most { Err(ConfigFault(format!("{}: more than {most} octets", path.display()))) } else { Ok(octets) }
 }
 
+fn unreadable(path: &Path) -> ConfigFault {
+    ConfigFault(format!("{}: not a document the gateway reads; `arkki validate` says why", path.display()))
+}
+
+fn decoded<'o>(octets: &'o [u8], path: &Path) -> Result<Decoded<'o>, ConfigFault> {
+    prepass::decode(octets, Encoding::Any, octets.len()).map_err(|_| unreadable(path))
+}
+
 /// The gateway's own way to a tree: what it would not parse is not explained either.
-fn parse<'o>(octets: &'o [u8], path: &Path) -> Result<Document<'o>, ConfigFault> {
-    let unreadable = || ConfigFault(format!("{}: not a document the gateway reads; `arkki validate` says why", path.display()));
-    let walked = prepass::prepass_within(octets, Encoding::Utf8Only, octets.len()).map_err(|_| unreadable())?;
-    tree::parse(walked.text).map_err(|_| unreadable())
+fn parse<'t>(text: &'t str, path: &Path) -> Result<Document<'t>, ConfigFault> {
+    let walked = prepass::walk(text, &Identities::usual()).map_err(|_| unreadable(path))?;
+    tree::parse(walked.text).map_err(|_| unreadable(path))
 }
 
 fn place(command: &Verify, document: &Document<'_>) -> SigningPlace {
@@ -155,8 +209,8 @@ struct Said<'s> {
 }
 
 impl Said<'_> {
-    fn report(&self, file: &Path, explanation: &Explanation) -> Report {
-        let mut text = format!("{}\n", file.display());
+    fn report(&self, file: &str, explanation: &Explanation) -> Report {
+        let mut text = format!("{file}\n");
         self.lines(&explanation.document, &mut text);
         for (n, steps) in explanation.signatures.iter().enumerate() {
             text.push_str(&format!("\n{} {}\n", self.sentences.say("signature", &[], self.language), n + 1));
@@ -168,7 +222,7 @@ impl Said<'_> {
         text.push_str(&format!("\n{verdict}\n"));
         let signatures: Vec<Value> = explanation.signatures.iter().map(|steps| self.json(steps)).collect();
         let json = json!({
-            "file": file.to_string_lossy(),
+            "file": file,
             "verdict": explanation.verdict.as_str(),
             "document": self.json(&explanation.document),
             "signatures": signatures,

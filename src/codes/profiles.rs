@@ -47,7 +47,9 @@ pub struct Profile {
 pub enum TemplateUse {
     /// The one of the document's group; it gives the header facts that archiving needs.
     Group,
-    /// None: no header facts, so that documents can be checked and not archived.
+    /// None: the header facts that archiving needs are those of the CDA header alone, for documents outside the social register.
+    Header,
+    /// None, and no header facts: documents can be checked and not archived.
     None,
 }
 
@@ -63,10 +65,10 @@ pub enum EncodingRule {
 }
 
 impl Profile {
-    /// Whether documents of this profile can be archived: only where a template gives header facts.
+    /// Whether documents of this profile can be archived: only where header facts are read.
     #[must_use]
     pub const fn can_be_archived(&self) -> bool {
-        matches!(self.templates, TemplateUse::Group)
+        matches!(self.templates, TemplateUse::Group | TemplateUse::Header)
     }
 
     /// Whether its schema set is the site's own.
@@ -95,9 +97,6 @@ impl Profiles {
                 Some(entry) => entry,
                 None => present(&file, files, &row.schema)?,
             };
-            if row.templates == TemplateUse::Group && row.encoding != EncodingRule::Utf8 {
-                return Err(file.fault_at(&row.id, "what is archived and sealed is UTF-8: templates = \"group\" goes with encoding = \"utf-8\""));
-            }
             let frame = row.frame.as_ref().map(|frame| present(&file, files, frame)).transpose()?;
             let answers = services.interaction(row.acknowledgement.get_ref()).is_some_and(|i| i.operation == Operation::Acknowledgement);
             if !answers {
@@ -105,6 +104,11 @@ impl Profiles {
             }
             let place = SigningPlace::ALL.into_iter().find(|place| place.as_str() == row.signing.get_ref());
             let signing = place.ok_or_else(|| file.fault_at(&row.signing, "signing is none of social-header, patient-header, detached"))?;
+            if row.templates != TemplateUse::None && signing != SigningPlace::Detached && row.encoding != EncodingRule::Utf8 {
+                return Err(
+                    file.fault_at(&row.id, "what is archived and signed within is UTF-8: templates = \"group\" or \"header\" goes with encoding = \"utf-8\"")
+                );
+            }
             let acknowledgement = row.acknowledgement.into_inner();
             profiles.push(Profile { name: row.id.into_inner(), schema, frame, templates: row.templates, encoding: row.encoding, signing, acknowledgement });
         }
@@ -199,10 +203,11 @@ mod tests {
         let social = profiles.get(DEFAULT).unwrap();
         assert!(social.can_be_archived() && social.frame.is_some() && !social.has_site_schema());
         assert_eq!((social.signing, social.encoding), (SigningPlace::SocialHeader, EncodingRule::Utf8));
-        assert_eq!(profiles.get("kanta-patient").unwrap().signing, SigningPlace::PatientHeader);
+        let patient = profiles.get("kanta-patient").unwrap();
+        assert_eq!((patient.signing, patient.can_be_archived()), (SigningPlace::PatientHeader, false));
         for name in ["cda-r2", "cda-r2-sdtc"] {
             let profile = profiles.get(name).unwrap();
-            assert!(!profile.can_be_archived() && profile.frame.is_none());
+            assert!(profile.can_be_archived() && profile.frame.is_none());
             assert_eq!((profile.signing, profile.encoding), (SigningPlace::Detached, EncodingRule::Any));
         }
     }

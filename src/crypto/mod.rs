@@ -5,6 +5,7 @@ pub mod authority;
 pub mod certificate;
 pub mod key;
 pub mod revocation;
+mod signing_certificate;
 pub mod timestamp;
 pub mod trust;
 

@@ -86,6 +86,12 @@ impl RevocationLists {
         self.0.iter().map(|list| list.next).min()
     }
 
+    /// From when until when the issuer's list is; `None` without one.
+    #[must_use]
+    pub fn span_of(&self, issuer: &Certificate) -> Option<(Moment, Moment)> {
+        self.0.iter().find(|list| list.is_of(issuer)).map(|list| (list.from, list.next))
+    }
+
     /// What the issuer's list says. `grace` is how long after its `nextUpdate` a list still counts.
     #[must_use]
     pub fn status(&self, certificate: &Certificate, issuer: &Certificate, at: Moment, grace: std::time::Duration) -> Status {

@@ -7,6 +7,7 @@ use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 
 use super::Fault;
 use super::revocation::element;
+use super::signing_certificate;
 use super::trust::TrustAnchors;
 use crate::domain::digest::Digest;
 use crate::domain::time::Moment;
@@ -69,8 +70,8 @@ pub fn token_of(answer: &[u8]) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// Verifies a token over a digest: signed by a certificate that is for time stamping alone and leads to one of these anchors at the token's own time, about this digest, with this
-/// nonce where one is given. Gives its time.
+/// Verifies a token over a digest: signed by a certificate that it names under its signature, that is for time stamping alone and leads to one of these anchors at the token's own time;
+/// about this digest, with this nonce where one is given. Gives its time.
 ///
 /// # Errors
 /// What does not fit.
@@ -87,6 +88,7 @@ pub fn verify(token: &[u8], digest: &Digest, nonce: Option<[u8; NONCE_OCTETS]>, 
     if content(token, Some((anchors, info.at)))? != read {
         return Err(Fault::new("the token does not hold what it signs"));
     }
+    signing_certificate::fits(token)?;
     if info.imprint != digest.0 {
         return Err(Fault::new("the time stamp is of something else"));
     }

@@ -73,6 +73,19 @@ impl TrustAnchors {
         Self { anchors: self.anchors.clone(), intermediates: self.intermediates.clone(), remembered: Mutex::default() }
     }
 
+    /// The same anchors, with more intermediates: of these certificates (DER) those that may issue others and are not known yet. What was an intermediate once is so for the
+    /// signatures of its days; that it may begin a chain nobody says but the site.
+    #[must_use]
+    pub fn knowing(&self, more: &[Vec<u8>]) -> Self {
+        let mut known = self.again();
+        for certificate in more.iter().filter_map(|der| Certificate::from_der(der).ok()).filter(Certificate::is_authority) {
+            if !known.authorities().any(|authority| *authority == certificate) {
+                known.intermediates.push(certificate);
+            }
+        }
+        known
+    }
+
     /// The anchors.
     #[must_use]
     pub fn anchors(&self) -> &[Certificate] {

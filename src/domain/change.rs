@@ -56,11 +56,13 @@ pub struct Archive {
     pub frame: Option<InstanceId>,
     /// The archived octets: the received document with our signature spliced in.
     pub octets: Arc<Vec<u8>>,
-    /// Where our signature begins in `octets`, and how long it is: without it they are the received octets.
+    /// Where our signature begins in `octets`, and how long it is (0 where it is kept beside): without it they are the received octets.
     pub splice: (usize, usize),
     /// SHA-256 of the document as received.
     pub received: Digest,
-    /// SHA-256 of `octets`.
+    /// Our signature's own document, where the profile keeps it beside; `octets` are then the received ones.
+    pub beside: Option<Vec<u8>>,
+    /// SHA-256 of `octets`; the ledger's entry has that of `octets` and `beside` after them.
     pub archived: Digest,
     /// The ledger's entry.
     pub entry: Entry,

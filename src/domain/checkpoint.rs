@@ -118,4 +118,6 @@ pub struct Material {
     pub sha: Digest,
     /// The octets.
     pub octets: Vec<u8>,
+    /// Of an OCSP answer: the SHA-256 of the certificate it is about, and when it was given.
+    pub about: Option<(Digest, Moment)>,
 }

@@ -1,4 +1,4 @@
-//! The header facts of a social-welfare document (documents.md §2), read once and checked.
+//! The header facts of a document, read once and checked: of the social register's (documents.md §2), and the few of them that any CDA document has.
 
 use super::digest::Digest;
 use super::oid::Oid;
@@ -21,13 +21,15 @@ pub enum Group {
     Permission,
     /// 9 kielto, förbud.
     Denial,
+    /// A document outside the social register (plain CDA R2): it belongs to no group, and no link of it is judged. 0 in the archive; no document says so of itself.
+    Other,
 }
 
 impl Group {
-    /// Every group Arkki knows.
+    /// Every group of the social register.
     pub const ALL: [Self; 7] = [Self::ClientRelation, Self::Case, Self::PhaseOne, Self::Old, Self::Client, Self::Permission, Self::Denial];
 
-    /// The code in 1.2.246.537.6.1505.
+    /// The code in 1.2.246.537.6.1505; 0 for [`Self::Other`].
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -38,13 +40,20 @@ impl Group {
             Self::Client => 5,
             Self::Permission => 8,
             Self::Denial => 9,
+            Self::Other => 0,
         }
     }
 
-    /// Reads the code.
+    /// Reads the code as a document says it.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|g| g.number() == number)
+    }
+
+    /// Reads the number as the archive keeps it.
+    #[must_use]
+    pub fn kept(number: u8) -> Option<Self> {
+        if number == Self::Other.number() { Some(Self::Other) } else { Self::from_number(number) }
     }
 
     /// Whether documents of this group hang on a case (`componentOf/encompassingEncounter/id`).

@@ -67,7 +67,7 @@ pub struct Entry {
     pub document_id: Option<String>,
     /// SHA-256 of the document as received.
     pub document: Option<Digest>,
-    /// SHA-256 of the archived octets, our signature in them.
+    /// SHA-256 of the archived octets, our signature in them; or of the octets and of the signature that is kept beside them, one after the other.
     pub archived: Option<Digest>,
     /// The refusal's code.
     pub code: Option<String>,

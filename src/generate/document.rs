@@ -177,7 +177,7 @@ impl DocumentSpec {
         match self.group {
             Group::PhaseOne | Group::Client => Some(terms::PLAN),
             Group::Old => Some(terms::DECISION),
-            Group::ClientRelation | Group::Case | Group::Permission | Group::Denial => None,
+            Group::ClientRelation | Group::Case | Group::Permission | Group::Denial | Group::Other => None,
         }
     }
 

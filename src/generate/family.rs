@@ -128,7 +128,8 @@ impl Family {
             Group::Case => &self.case,
             Group::PhaseOne => &self.phase_one,
             Group::Old => &self.old_document,
-            Group::Client => &self.client_document,
+            // None outside the register is made here.
+            Group::Client | Group::Other => &self.client_document,
             Group::Permission => &self.permission,
             Group::Denial => &self.denial,
         }

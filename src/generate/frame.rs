@@ -211,7 +211,7 @@ pub const fn service_request(document: &DocumentSpec) -> &'static str {
         Group::Case => "SPX-CASE",
         Group::PhaseOne => "SPX-PHASE1",
         Group::Old => "SPX-OLD",
-        Group::Client => "SP17",
+        Group::Client | Group::Other => "SP17",
         Group::Permission => "SPX-PERMISSION",
         Group::Denial => "SPX-DENIAL",
     }

@@ -14,7 +14,7 @@ pub(super) fn of(spec: &DocumentSpec, story: &str) -> Option<String> {
         Group::Client => plan(spec, story),
         Group::Permission => permission(spec, story),
         Group::Denial => denial(spec, story),
-        Group::PhaseOne | Group::Old => return None,
+        Group::PhaseOne | Group::Old | Group::Other => return None,
     };
     let mut text = String::with_capacity(story.len() + 2048);
     value.write(&mut text);

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
+use super::evidence::{Past, Source};
+use crate::cda::signers;
+use crate::cda::verify::SignatureFact;
 use crate::crypto::{sha256, sha256_parts};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{Chained, EntryKind, Position};
@@ -20,8 +23,30 @@ const ROWS: u32 = 500;
 /// The most faults listed; a lost table would list millions, and the count tells as much.
 const LISTED: usize = 10_000;
 
-/// Names what is wrong with an archived document by itself: signatures, header facts against the octets.
-pub type Verify = Arc<dyn Fn(&StoredDocument) -> Vec<String> + Send + Sync>;
+/// Looks at an archived document by itself: signatures, header facts against the octets.
+pub type Verify = Arc<dyn Fn(&StoredDocument) -> Looked + Send + Sync>;
+
+/// What a look at an archived document came to.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// What is wrong with it.
+    pub faults: Vec<String>,
+    /// The signatures it came with, which verify: of their signers' certificates it is asked what was known then.
+    pub signatures: Vec<SignatureFact>,
+}
+
+/// Of how many signers' certificates which kept material spoke.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Signers {
+    /// OCSP answers.
+    pub by_answer: u64,
+    /// Revocation lists.
+    pub by_list: u64,
+    /// None that was kept, though lists or a responder were in use: taken with a warning then, or not yet covered by a checkpoint.
+    pub by_nothing: u64,
+    /// None, for neither lists nor a responder were in use.
+    pub not_asked: u64,
+}
 
 /// Something that is not as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +66,8 @@ pub struct AuditReport {
     pub documents: u64,
     /// Rows of other tables held against the rest.
     pub rows: u64,
+    /// Which material spoke of signers' certificates.
+    pub signers: Signers,
     /// The last entry read and its hash: compare it with a checkpoint kept elsewhere.
     pub head: Option<(Position, Digest)>,
     /// The faults, in order of position as far as they were found in passing.
@@ -67,20 +94,22 @@ impl AuditReport {
 }
 
 /// How an audit goes about it.
-pub struct Plan {
+pub struct Plan<'p> {
     /// What is looked at in each document.
     pub verify: Verify,
+    /// What was kept to judge signers by; `None` does not judge them.
+    pub past: Option<&'p Past<'p>>,
     /// How many documents are verified at once.
     pub threads: usize,
     /// What an earlier run found up to its head: this one begins behind it.
     pub so_far: AuditReport,
 }
 
-impl Plan {
-    /// From the first entry.
+impl Plan<'_> {
+    /// From the first entry, signers not judged.
     #[must_use]
     pub fn new(verify: Verify, threads: usize) -> Self {
-        Self { verify, threads, so_far: AuditReport::default() }
+        Self { verify, past: None, threads, so_far: AuditReport::default() }
     }
 }
 
@@ -88,8 +117,8 @@ impl Plan {
 ///
 /// # Errors
 /// An outage: the archive did not answer, so nothing can be said.
-pub async fn audit(archive: &dyn Archive, plan: Plan, progress: &mut (dyn FnMut(&AuditReport, u64) + Send)) -> Result<AuditReport, Outage> {
-    let Plan { verify, threads, so_far: mut report } = plan;
+pub async fn audit(archive: &dyn Archive, plan: Plan<'_>, progress: &mut (dyn FnMut(&AuditReport, u64) + Send)) -> Result<AuditReport, Outage> {
+    let Plan { verify, past, threads, so_far: mut report } = plan;
     let of = archive.head().await?.map_or(0, |(position, _)| position.0);
     let mut last = report.head.unwrap_or((Position(0), Digest::ZERO));
     if last.0 > Position(0) {
@@ -112,14 +141,16 @@ pub async fn audit(archive: &dyn Archive, plan: Plan, progress: &mut (dyn FnMut(
             }
             break;
         }
-        let judged: Vec<_> = page.iter().map(|chained| judge(archive, chained, &verify)).collect();
+        let judged: Vec<_> = page.iter().map(|chained| judge(archive, chained, &verify, past)).collect();
         let mut judged = stream::iter(judged).buffered(threads.max(1).saturating_add(AHEAD));
         for chained in &page {
             link(&mut report, chained, &mut last);
             let Some(found) = judged.next().await else { break };
-            for what in found? {
+            let (found, signers) = found?;
+            for what in found {
                 report.fault(chained.position, what);
             }
+            report.signers.add(signers);
             report.documents += u64::from(chained.entry.kind == EntryKind::Archived);
         }
         report.head = Some(last);
@@ -147,7 +178,7 @@ async fn walk(archive: &dyn Archive, report: &mut AuditReport) -> Result<(), Out
 }
 
 /// What is wrong behind one entry. Hashing and verifying burn a processor, so they run beside the runtime, at most as many at once as the caller's buffer holds.
-async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify) -> Result<Vec<String>, Outage> {
+async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: Option<&Past<'_>>) -> Result<(Vec<String>, Signers), Outage> {
     let (archived, event) = (chained.entry.kind == EntryKind::Archived, chained.entry.kind == EntryKind::Event);
     let mut found: Vec<String> = Vec::new();
     // An event that came along with a document has no decision of its own: the document's entry has it.
@@ -157,24 +188,51 @@ async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify) -> Res
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived || event {
+    if archived || event || chained.entry.kind == EntryKind::Answered {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
-    let (chained, verify) = (chained.clone(), Arc::clone(verify));
+    let (entry, verify) = (chained.clone(), Arc::clone(verify));
     let judged = tokio::task::spawn_blocking(move || {
         if let Some(decision) = decision {
-            check_decision(&mut found, &chained, &decision);
+            check_decision(&mut found, &entry, &decision);
         }
-        if archived {
-            check_document(&mut found, &chained, document.as_ref(), &verify);
-        }
-        found
+        let signatures = if archived { check_document(&mut found, &entry, document.as_ref(), &verify) } else { Vec::new() };
+        (found, signatures)
     });
     // A panic is a defect of ours over one document, and is told as a fault of that document, not as an archive that does not answer.
-    match judged.await {
-        Ok(found) => Ok(found),
-        Err(ended) if ended.is_panic() => Ok(vec!["it cannot be verified: a defect of Arkki, please report it".to_owned()]),
-        Err(_) => Err(Outage::new(Part::Machine, "the audit is ending")),
+    let (mut found, signatures) = match judged.await {
+        Ok(judged) => judged,
+        Err(ended) if ended.is_panic() => (vec!["it cannot be verified: a defect of Arkki, please report it".to_owned()], Vec::new()),
+        Err(_) => return Err(Outage::new(Part::Machine, "the audit is ending")),
+    };
+    let mut signers = Signers::default();
+    if let Some(past) = past {
+        for signature in &signatures {
+            let (status, source) = past.known(&signature.signed_with, chained.position, chained.entry.at).await?;
+            // As the gateway judged it then; what became known later takes nothing from a document that had arrived.
+            let codes = signers::judge(std::slice::from_ref(signature), &[status], chained.entry.at);
+            found.extend(codes.iter().filter(|f| f.is_error()).map(|f| format!("{} {}, as the kept material says", f.code.as_str(), f.code.name())));
+            signers.count(&source);
+        }
+    }
+    Ok((found, signers))
+}
+
+impl Signers {
+    fn count(&mut self, source: &Source) {
+        match source {
+            Source::Answer(_) => self.by_answer += 1,
+            Source::List { .. } => self.by_list += 1,
+            Source::Nothing => self.by_nothing += 1,
+            Source::NotAsked => self.not_asked += 1,
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.by_answer += more.by_answer;
+        self.by_list += more.by_list;
+        self.by_nothing += more.by_nothing;
+        self.not_asked += more.not_asked;
     }
 }
 
@@ -232,21 +290,25 @@ fn answer_is(answer: &[u8], position: Position, draft: Digest) -> bool {
     })
 }
 
-fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&StoredDocument>, verify: &Verify) {
+fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&StoredDocument>, verify: &Verify) -> Vec<SignatureFact> {
     let entry = &chained.entry;
     let Some(document) = document else {
         found.push("the document is missing".to_owned());
-        return;
+        return Vec::new();
     };
-    let archived = sha256(&document.octets);
-    if Some(archived) != entry.archived || archived != document.archived {
-        found.push("the archived octets have changed".to_owned());
-    }
     let (start, length) = document.splice;
     let received = match (document.octets.get(..start), document.octets.get(start.saturating_add(length)..)) {
         (Some(head), Some(tail)) => Some(sha256_parts(&[head, tail])),
         _ => None,
     };
+    let archived = sha256(&document.octets);
+    let whole = document.beside.as_deref().map_or(archived, |beside| sha256_parts(&[&document.octets, beside]));
+    if document.beside.is_some() && Some(whole) != entry.archived && received.is_some() && received == entry.document {
+        // The octets by themselves are those received, so what changed is what was laid beside them.
+        found.push("the signature beside the document has changed".to_owned());
+    } else if Some(whole) != entry.archived || archived != document.archived {
+        found.push("the archived octets have changed".to_owned());
+    }
     if received.is_none() || received != entry.document || received != Some(document.received) {
         found.push("without our signature the octets are not those received".to_owned());
     }
@@ -256,7 +318,9 @@ fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&
     if document.header.is_none() {
         found.push("the header facts cannot be read".to_owned());
     }
-    found.extend(verify(document));
+    let looked = verify(document);
+    found.extend(looked.faults);
+    looked.signatures
 }
 
 #[cfg(test)]

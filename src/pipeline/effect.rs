@@ -115,13 +115,15 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
     let signer = setting.signer;
     let sealed = seal::seal_with(&accepted.document, &accepted.seal, (signer.algorithm(), signer.certificate()), setting.at, |octets| signer.sign(octets))?;
     let archived = crypto::sha256(&sealed.octets);
+    // The chain covers what lies beside as well.
+    let whole = sealed.beside.as_deref().map_or(archived, |beside| crypto::sha256_parts(&[&sealed.octets, beside]));
     let warnings = located(setting, accepted, warnings);
     let outcome = ack::outcome_digest(AckType::Accept, &warnings);
     let answer = answer(setting, AckType::Accept, warnings);
     let entry = Entry {
         document_id: Some(accepted.header.id.as_str().to_owned()),
         document: Some(accepted.received),
-        archived: Some(archived),
+        archived: Some(whole),
         ..entry(setting, EntryKind::Archived, None, Some(&answer))
     };
     let action = match (&accepted.invalidates, &accepted.header.replaces) {
@@ -135,6 +137,7 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         frame: setting.examined.frame_id(),
         octets: Arc::new(sealed.octets),
         splice: sealed.splice,
+        beside: sealed.beside,
         received: accepted.received,
         archived,
         entry,

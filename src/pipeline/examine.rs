@@ -9,7 +9,7 @@ mod judge;
 mod may;
 mod schemas;
 
-pub use self::audit::OwnSigner;
+pub use self::audit::{OwnSigner, signing_place};
 pub use self::beside::{Beside, DOCUMENT, FRAME};
 use self::examined::Look;
 pub use self::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined};
@@ -116,6 +116,13 @@ impl Examiner {
     /// Which schema file is wrong, and why.
     pub fn compile(&self) -> Result<(), String> {
         self.schemas.compile()
+    }
+
+    /// The same with these authorities: for an audit, which knows those that the archive kept.
+    #[must_use]
+    pub fn with_anchors(mut self, anchors: TrustAnchors) -> Self {
+        self.site.anchors = anchors;
+        self
     }
 
     /// Compiles no schema yet: each is compiled when a document first needs it. Ask [`Self::ready`] for what will be needed.

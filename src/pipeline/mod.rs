@@ -5,6 +5,7 @@ pub mod audit;
 pub mod checkpoint;
 pub mod door;
 pub mod effect;
+pub mod evidence;
 pub mod examine;
 pub mod gate;
 pub mod holds;

@@ -162,6 +162,8 @@ pub struct StoredDocument {
     pub received: Digest,
     /// The SHA-256 kept beside it: of `octets`.
     pub archived: Digest,
+    /// Our signature's own document, where it is kept beside.
+    pub beside: Option<Vec<u8>>,
     /// When it was archived.
     pub at: Moment,
     /// The header facts kept beside it, for comparison with the octets; `None` when they cannot be read.

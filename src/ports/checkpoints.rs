@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use crate::domain::checkpoint::{Checkpoint, Material};
+use crate::domain::checkpoint::{Checkpoint, Material, MaterialKind};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
+use crate::domain::time::Moment;
 
 /// The archive's own checkpoints.
 #[async_trait]
@@ -46,11 +47,35 @@ pub trait Checkpoints: Send + Sync {
     /// An outage.
     async fn stamp(&self, position: Position, token: &[u8]) -> Result<(), Outage>;
 
-    /// The members of a set of validation material; empty when there is no such set.
+    /// The last checkpoint below a position.
     ///
     /// # Errors
     /// An outage.
-    async fn material(&self, set: Digest) -> Result<Vec<Material>, Outage>;
+    async fn checkpoint_below(&self, position: Position) -> Result<Option<Checkpoint>, Outage>;
+
+    /// The members of a set of validation material, by kind and digest; empty when there is no such set.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn material_set(&self, set: Digest) -> Result<Vec<(MaterialKind, Digest)>, Outage>;
+
+    /// A piece of validation material; `None` where it is missing, or is not what its digest says.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn piece(&self, sha: Digest) -> Result<Option<Material>, Outage>;
+
+    /// Every certificate that was kept, at most `limit`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn kept_certificates(&self, limit: u32) -> Result<Vec<Material>, Outage>;
+
+    /// OCSP answers about a certificate that were given at or before a moment, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn answers(&self, certificate: Digest, until: Moment, limit: u32) -> Result<Vec<Material>, Outage>;
 }
 
 /// An append-only file of checkpoints.

@@ -20,6 +20,9 @@ const SET: &str = "/ClinicalDocument/setId/@root";
 /// updated (R21).
 pub(super) fn own(header: &Header, rules: &RuleSet) -> Vec<Finding> {
     let mut out = Vec::new();
+    if header.group == Group::Other {
+        return out;
+    }
     if header.relation_state.is_some_and(|r| r.old) && header.version > 1 {
         out.push(finding(Code::E405, "/ClinicalDocument/versionNumber/@value"));
     }
@@ -55,7 +58,7 @@ pub(super) fn judge(header: &Header, invalidates: bool, facts: &Facts, found: &m
         Group::ClientRelation => own_relation(header, facts, found),
         Group::Case => case_document(header, invalidates, facts, found),
         Group::PhaseOne | Group::Old | Group::Client => client_document(header, invalidates, facts, found),
-        Group::Permission | Group::Denial => {}
+        Group::Permission | Group::Denial | Group::Other => {}
     }
 }
 

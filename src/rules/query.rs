@@ -118,3 +118,69 @@ fn too_many(narrowing: &Narrowing, limit: u32, place: &Place) -> Vec<Finding> {
     out.truncate(limits::FINDINGS);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::document::{Date, Group, Header};
+    use crate::domain::oid::Oid;
+    use crate::domain::query::{Asker, Basis, Criteria};
+    use crate::domain::time::Moment;
+
+    fn hit(n: u32) -> Hit {
+        let oid = |text: &str| Oid::parse(text).unwrap_or_else(|_| unreachable!());
+        let header = Header {
+            id: oid(&format!("1.2.{n}")),
+            set_id: oid(&format!("1.2.{n}")),
+            version: 1,
+            replaces: None,
+            group: Group::Client,
+            client: Digest::ZERO,
+            controller: oid("1.2.3"),
+            organiser: None,
+            service_task: None,
+            original_task: None,
+            case_id: None,
+            relation_id: None,
+            general_type: None,
+            specific_type: None,
+            authored: Moment::from_seconds(0),
+            authored_date: Date { year: 2026, month: 1, day: 1 },
+            created: None,
+            language: "fi".to_owned(),
+            case_state: None,
+            relation_state: None,
+        };
+        Hit { header, is_valid: true, archived: Digest([1; 32]), archived_at: Moment::from_seconds(0) }
+    }
+
+    fn judged(want: Want, hits: Vec<Hit>, fetched: Option<Fetched>) -> Answered {
+        let criteria = Criteria { ids: hits.iter().map(|h| h.header.id.clone()).collect(), ..Criteria::default() };
+        let asker = Asker { basis: Basis::OwnRegister, organisation: None, person: None };
+        let query = Query { want, id: None, criteria, limit: 300, asker };
+        judge(&query, Looked { found: Found::Hits(hits), fetched }, &Place::whole())
+    }
+
+    #[test]
+    fn what_does_not_fit_or_is_damaged_is_given_in_no_part() {
+        let large = judged(Want::Documents, vec![hit(1), hit(2)], Some(Fetched::TooLarge(99_000_000)));
+        assert_eq!((large.refused(), large.ack_type(), large.hits.len(), large.total), (Some(Code::E831), AckType::Error, 0, 2));
+        let damaged = judged(Want::Documents, vec![hit(1), hit(2)], Some(Fetched::Octets(vec![Some(vec![1]), None])));
+        assert_eq!((damaged.refused(), damaged.ack_type(), damaged.octets.len()), (Some(Code::E836), AckType::Reject, 0));
+        assert_eq!(damaged.findings.first().and_then(|f| f.arg("document")), Some("1.2.2"));
+    }
+
+    #[test]
+    fn an_outcome_is_the_verdict_for_every_document() {
+        let both = judged(Want::Metadata, vec![hit(1), hit(2)], None);
+        let outcome = both.outcome(Want::Metadata);
+        assert_eq!((both.code, both.refused()), (ResponseCode::Ok, None));
+        assert_eq!(judged(Want::Metadata, vec![hit(1), hit(2)], None).outcome(Want::Metadata), outcome);
+        assert_ne!(both.outcome(Want::Documents), outcome);
+        assert_ne!(judged(Want::Metadata, vec![hit(1)], None).outcome(Want::Metadata), outcome);
+        let invalidated = Hit { is_valid: false, ..hit(2) };
+        assert_ne!(judged(Want::Metadata, vec![hit(1), invalidated], None).outcome(Want::Metadata), outcome);
+        let nothing = judged(Want::Metadata, Vec::new(), None);
+        assert_eq!((nothing.code, nothing.ack_type()), (ResponseCode::NothingFound, AckType::Accept));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::decide::{Gathered, finding};
 use crate::domain::code::Code;
-use crate::domain::document::Header;
+use crate::domain::document::{Group, Header};
 use crate::domain::facts::{Awaited, DocumentFact, Expectation, Facts, Mark};
 use crate::domain::finding::Finding;
 
@@ -14,11 +14,13 @@ const PARENT: &str = "/ClinicalDocument/relatedDocument/parentDocument";
 pub(super) fn own(header: &Header) -> Vec<Finding> {
     let mut out = Vec::new();
     let is_first = header.version == 1;
+    // How a set begins is the register's own rule; CDA R2 says only what a replacement is.
+    let is_social = header.group != Group::Other;
     let number = || finding(Code::E703, VERSION).with("version", header.version.to_string());
     match &header.replaces {
         // Which of the two is wrong cannot be told, so nothing more is said of the ids.
-        Some(_) if is_first => return vec![number().with("expected", "≥ 2").under("version-replaces")],
-        None if !is_first => return vec![number().with("expected", "1").under("version-replaces")],
+        Some(_) if is_first && is_social => return vec![number().with("expected", "≥ 2").under("version-replaces")],
+        None if !is_first && is_social => return vec![number().with("expected", "1").under("version-replaces")],
         Some(replaced) => {
             if replaced.set_id.as_ref().is_some_and(|set| *set != header.set_id) {
                 out.push(finding(Code::E702, &format!("{PARENT}/setId/@root")).with("rule", "set-replaced"));
@@ -29,10 +31,10 @@ pub(super) fn own(header: &Header) -> Vec<Finding> {
         }
         None => {}
     }
-    if is_first && header.id != header.set_id {
+    if is_social && is_first && header.id != header.set_id {
         out.push(finding(Code::E702, SET).with("rule", "set-first"));
     }
-    if !is_first && header.id == header.set_id {
+    if is_social && !is_first && header.id == header.set_id {
         out.push(finding(Code::E702, SET).with("rule", "set-new-id"));
     }
     out

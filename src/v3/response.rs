@@ -143,7 +143,10 @@ fn social(xml: &mut String, hit: &Hit, codes: &AnswerCodes) {
     if let Some(created) = header.created {
         let _ = write!(xml, "<hl7fi:creationTime value=\"{}\"/>", created.to_hl7());
     }
-    code(xml, "hl7fi:documentGroup", &header.group.number().to_string(), &codes.group_system);
+    // A document outside the register is of no group, and none is made up for it.
+    if header.group != Group::Other {
+        code(xml, "hl7fi:documentGroup", &header.group.number().to_string(), &codes.group_system);
+    }
     if let Some(task) = &header.service_task {
         code(xml, "hl7fi:functionCode", task, &codes.task_system);
     }

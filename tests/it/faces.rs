@@ -1,6 +1,7 @@
 //! The command line as its users meet it: help, verdicts, refusals to start, exit codes, JSON; and the port that machines watch.
 
 mod audits;
+mod beside;
 mod defects;
 mod demo;
 mod help;

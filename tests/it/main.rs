@@ -13,6 +13,7 @@ mod kit;
 mod lifecycle;
 mod messages;
 mod order;
+mod queries;
 mod road;
 mod rules;
 mod sign;

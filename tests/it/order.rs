@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arkki::domain::language::Language;
 use arkki::generate::document::DocumentSpec;
+use arkki::generate::event;
 use arkki::generate::family::Family;
 use arkki::generate::random::Random;
 use lapin::BasicProperties;
@@ -35,7 +36,7 @@ struct Link {
 fn partition(spec: &DocumentSpec) -> String {
     let client = [b"1.2.246.21".as_slice(), b"\0", spec.person.hetu.as_bytes()].concat();
     let key: String = SITE_KEY.iter().map(|b| format!("{b:02x}")).collect();
-    let output = kit::run_with_input("openssl", &["dgst", "-sha256", "-mac", "HMAC", "-macopt", &format!("hexkey:{key}")], &client).must();
+    let output = kit::run_with_input("openssl", ["dgst", "-sha256", "-mac", "HMAC", "-macopt", &format!("hexkey:{key}")], &client).must();
     output.trim().rsplit(' ').next().unwrap()[..16].to_owned()
 }
 
@@ -185,9 +186,11 @@ async fn send_leads_a_clients_messages_to_one_partition_and_says_nothing_of_the_
     let gateway = Gateway::new(None, "[inbound.main]\npartitions = 4\n").await;
     let folder = kit::temp_dir();
     let mut paths = files(folder.path(), 3);
-    let broken = folder.path().join("broken.xml");
+    let (broken, invalidation) = (folder.path().join("broken.xml"), folder.path().join("invalidation.xml"));
     std::fs::write(&broken, b"<ClinicalDocument").unwrap();
-    paths.push(broken);
+    let frame = event::about(&chain(3)[2], event::Names::VERSION, "SPX-INVALIDATE", event::Why::words("wrong client"), 77);
+    std::fs::write(&invalidation, frame.render(&[])).unwrap();
+    paths.extend([broken, invalidation]);
     let names: Vec<&str> = paths.iter().map(|p| p.to_str().unwrap()).collect();
     let unanswered = gateway.arkki(&[&["send", "--json", "--timeout", "1"], names.as_slice()].concat());
     assert_eq!(unanswered.code, Some(1), "{}", unanswered.errors());
@@ -198,7 +201,7 @@ async fn send_leads_a_clients_messages_to_one_partition_and_says_nothing_of_the_
         assert!(queue != INBOUND || here.is_empty(), "past the partitions");
         found.extend(here.into_iter().map(|m| (queue.clone(), m)));
     }
-    assert_eq!(found.len(), 9);
+    assert_eq!(found.len(), 10);
     let header = |m: &crate::faults::queue::Found| {
         let headers = m.properties.headers().clone().unwrap();
         headers.inner().iter().find_map(|(name, value)| match value {
@@ -207,7 +210,7 @@ async fn send_leads_a_clients_messages_to_one_partition_and_says_nothing_of_the_
         })
     };
     let (of_client, others): (Vec<_>, Vec<_>) = found.iter().partition(|(_, m)| header(m) == Some(partition(&spec)));
-    assert_eq!((of_client.len(), others.len()), (8, 1));
+    assert_eq!((of_client.len(), others.len()), (9, 1), "eight documents and the event about one of them");
     assert!(of_client.iter().all(|(queue, _)| *queue == of_client[0].0), "one partition");
     assert!(header(&others[0].1).is_some_and(|h| h.len() == 16 && h.bytes().all(|b| b.is_ascii_hexdigit())), "the unreadable one is spread by its octets");
     for (_, message) in &found {

@@ -5,6 +5,7 @@ mod canonical;
 mod explained;
 mod judges;
 mod keys;
+mod lasting;
 mod legacy;
 mod places;
 mod profile;

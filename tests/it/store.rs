@@ -4,9 +4,11 @@ mod checkpoints;
 mod crowd;
 mod damage;
 mod hold;
+mod killed;
 pub mod make;
 mod outage;
 pub mod place;
+mod queries;
 mod speed;
 mod suite;
 
@@ -62,6 +64,14 @@ on_both! {
         a_shortened_ledger_is_found,
         lost_checkpoints_and_another_archive_are_found,
         two_instances_make_one_chain_and_a_lost_key_only_delays;
+    queries:
+        searches_find_what_meets_every_criterion,
+        only_the_latest_valid_versions_unless_asked,
+        nothing_of_another_register_is_found_or_fetched,
+        too_many_tell_how_to_narrow,
+        fetched_octets_are_those_archived_and_damage_does_not_leave,
+        the_same_verdict_sends_the_stored_octets_and_logs_again,
+        old_answers_are_forgotten_and_the_audit_still_agrees;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

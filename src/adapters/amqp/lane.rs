@@ -47,7 +47,7 @@ pub(super) struct Lane<'a> {
 pub(super) enum Ended {
     /// Everything in hand was settled and told; closed for good.
     Closed,
-    /// A pause took too long: the channel was closed, and taking is wanted again.
+    /// The channel was closed, because a pause took too long or a partition was left, and taking is wanted again.
     HandedBack,
 }
 
@@ -131,9 +131,11 @@ impl Turn<'_> {
             if cancel_at.is_none() {
                 self.tell().await?;
             }
-            if wanted == Mode::Taking && self.consumer.is_none() {
-                // A partition was yielded and the broker told of all of it: we join the end of its line.
-                continue;
+            if wanted != Mode::Closing && self.lane.source.single && self.consumer.is_none() {
+                // The partition is another's from now on. Closed, the channel gives back what the broker may have sent on the way to the cancel.
+                asked(self.channel.close(200, "OK".into())).await?;
+                let _ = mode.wait_for(|m| *m != Mode::Paused).await;
+                return Ok(Ended::HandedBack);
             }
             if wanted == Mode::Closing && self.consumer.is_none() && self.is_empty() {
                 asked(self.channel.close(200, "OK".into())).await?;
@@ -232,9 +234,12 @@ impl Turn<'_> {
         {
             self.quiet = None;
             asked(self.channel.basic_cancel(consumer.tag(), BasicCancelOptions { nowait: false })).await?;
-            // What came before the broker's answer is in hand too.
+            // What came before the broker's answer is in hand too; of a partition it goes back, for another instance may have what comes after it.
             while let Some(Some(raw)) = consumer.next().now_or_never() {
                 self.take(raw?);
+            }
+            if self.lane.source.single {
+                self.drop_waiting();
             }
             self.disown(if self.yielding { Partition::Yielded } else { Partition::Left });
         }

@@ -65,9 +65,9 @@ impl Management {
         self.thing("exchanges", exchange, "/bindings/source")
     }
 
-    /// Every queue of the virtual host: name, messages and consumers. Depths are as old as the broker's statistics.
+    /// Every queue of the virtual host: name and messages. Depths are as old as the broker's statistics.
     pub(super) fn queues(&self) -> Result<Said, Outage> {
-        self.get(&format!("/queues/{}?columns=name,messages,consumers", self.vhost))
+        self.get(&format!("/queues/{}?columns=name,messages", self.vhost))
     }
 
     /// The user's permissions in the virtual host.

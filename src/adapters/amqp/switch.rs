@@ -46,7 +46,7 @@ pub enum Step {
         queue: String,
         /// What it holds, what instances have in hand included.
         messages: u64,
-        /// How many consume it; none will never drain it.
+        /// How many instances are its active consumer, one or none; none will never drain it.
         consumers: u64,
     },
     /// The queue was empty and is gone.
@@ -85,7 +85,7 @@ impl fmt::Display for Step {
             Self::Bound(queue) => write!(f, "bound     {queue}"),
             Self::Unbound(queue) => write!(f, "unbound   {queue}"),
             Self::Draining { queue, messages, consumers: 0 } => write!(f, "draining  {queue}: {messages} messages, and nobody consumes it"),
-            Self::Draining { queue, messages, consumers } => write!(f, "draining  {queue}: {messages} messages, {consumers} consumers"),
+            Self::Draining { queue, messages, .. } => write!(f, "draining  {queue}: {messages} messages"),
             Self::Deleted(queue) => write!(f, "deleted   {queue}, empty"),
         }
     }
@@ -107,7 +107,7 @@ pub type Told<'a> = &'a mut (dyn FnMut(&Step) -> ControlFlow<()> + Send);
 pub async fn switch(settings: &AmqpSettings, inbound: &InboundQueue, count: u16, within: Duration, told: Told<'_>) -> Result<(), SwitchFault> {
     let connection = connect(settings, "switch").await?;
     let sight = Arc::new(Sight::of(settings, &connection)?);
-    let before = Arc::clone(&sight).look(inbound).await?;
+    let before = Arc::clone(&sight).look(inbound, count).await?;
     before.permits(count)?;
     let mut change = Change { settings, inbound, count, channel: open(&connection).await?, vhost: connection.status().vhost().as_str().to_owned(), told };
     let outcome = change.make(&sight, before, within).await;
@@ -123,8 +123,8 @@ struct Seen {
     exchange: bool,
     /// Queue and weight of each binding.
     bindings: Vec<(String, String)>,
-    /// Depth and consumers of each partition queue.
-    queues: BTreeMap<String, (Option<u64>, u64)>,
+    /// The depth of each partition queue.
+    queues: BTreeMap<String, Option<u64>>,
 }
 
 impl Seen {
@@ -155,13 +155,13 @@ impl Sight {
         Ok(Self(Management::new(url, credentials, connection.status().vhost().as_str())?))
     }
 
-    /// A look that refuses when a depth cannot be seen. A queue made a moment ago has none yet.
-    async fn look(self: Arc<Self>, inbound: &InboundQueue) -> Result<Seen, SwitchFault> {
+    /// A look that refuses when the depth of a queue that is to go cannot be seen. One made a moment ago has none yet.
+    async fn look(self: Arc<Self>, inbound: &InboundQueue, count: u16) -> Result<Seen, SwitchFault> {
         let deadline = Instant::now() + UNSEEN;
         loop {
             let (sight, queue) = (Arc::clone(&self), inbound.queue.clone());
             let seen = tokio::task::spawn_blocking(move || sight.ask(&queue)).await.map_err(|_| outage("the look at the management API broke off"))??;
-            let unseen = seen.queues.iter().find(|(_, (depth, _))| depth.is_none()).map(|(name, _)| name.clone());
+            let unseen = seen.leaving(inbound, count).into_iter().find(|name| seen.queues.get(name).copied().flatten().is_none());
             match unseen {
                 None => return Ok(seen),
                 Some(queue) if Instant::now() >= deadline => {
@@ -185,12 +185,8 @@ impl Sight {
             None => Value::Null,
         };
         let list = self.shown(self.0.queues().map_err(away)?)?.unwrap_or_default();
-        let consumers = |name: &str| {
-            let queue = list.as_array()?.iter().find(|q| q.get("name").and_then(Value::as_str) == Some(name))?;
-            queue.get("consumers").and_then(Value::as_u64)
-        };
         let ours = names(&list).filter(|name| partitions::number(inbound, name).is_some());
-        let queues = ours.map(|name| (name.to_owned(), (depth(&list, name), consumers(name).unwrap_or(0)))).collect();
+        let queues = ours.map(|name| (name.to_owned(), depth(&list, name))).collect();
         Ok(Seen { plugin: knows_type(&overview), exchange: standing.is_some(), bindings: bindings(&bound), queues })
     }
 
@@ -232,7 +228,7 @@ impl Change<'_> {
     async fn make(&mut self, sight: &Arc<Sight>, before: Seen, within: Duration) -> Result<(), SwitchFault> {
         self.lead_in(&before).await?;
         // What was bound may have been bound wrongly, or by another switch meanwhile: looked at again.
-        let now = Arc::clone(sight).look(self.inbound).await.map_err(midway)?;
+        let now = Arc::clone(sight).look(self.inbound, self.count).await.map_err(midway)?;
         self.lead_out(&now).await?;
         self.drain(sight, now.leaving(self.inbound, self.count), within).await
     }
@@ -306,11 +302,12 @@ impl Change<'_> {
         let mut empty_since: BTreeMap<String, Instant> = BTreeMap::new();
         let mut last_told: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         while !queues.is_empty() {
-            let seen = Arc::clone(sight).look(self.inbound).await.map_err(midway)?;
+            let seen = Arc::clone(sight).look(self.inbound, self.count).await.map_err(midway)?;
             let mut left = Vec::new();
             for queue in queues {
-                let Some((depth, consumers)) = seen.queues.get(&queue).copied() else { continue };
-                let messages = depth.unwrap_or(0).max(self.ready(&queue).await?);
+                let Some(depth) = seen.queues.get(&queue).copied() else { continue };
+                let (ready, consumers) = self.ready(&queue).await?;
+                let messages = depth.unwrap_or(0).max(ready);
                 if messages > 0 {
                     empty_since.remove(&queue);
                     if last_told.insert(queue.clone(), (messages, consumers)) != Some((messages, consumers)) {
@@ -335,11 +332,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Messages that nobody has in hand, as the queue itself counts them at this moment.
-    async fn ready(&self, queue: &str) -> Result<u64, SwitchFault> {
+    /// Messages that nobody has in hand, and active consumers, as the queue itself counts them at this moment.
+    async fn ready(&self, queue: &str) -> Result<(u64, u64), SwitchFault> {
         let options = QueueDeclareOptions { passive: true, durable: true, exclusive: false, auto_delete: false, nowait: false };
         let queue = asked(self.channel.queue_declare(short(queue)?, options, FieldTable::default())).await.map_err(|e| refused(&e))?;
-        Ok(u64::from(queue.message_count()))
+        Ok((u64::from(queue.message_count()), u64::from(queue.consumer_count())))
     }
 
     fn tell(&mut self, step: Step) -> Result<(), SwitchFault> {

@@ -74,32 +74,75 @@ impl Checkpoints for Store {
         })
     }
 
-    async fn material(&self, set: Digest) -> Result<Vec<Material>, Outage> {
+    async fn checkpoint_below(&self, position: Position) -> Result<Option<Checkpoint>, Outage> {
         on_spare!(&self.lines, |line| async move {
-            let sql = "SELECT m.kind, m.sha, m.octets FROM material_set s JOIN material m ON m.sha = s.sha WHERE s.set_sha = $1 ORDER BY m.sha";
-            let rows = line.one(sql, &[Value::Octets(Some(&set.0))]).await?;
-            let read = |row: &Row| {
-                let kind = i16::try_from(row.need_int(0)?).ok().and_then(MaterialKind::from_number).ok_or_else(|| Fault::unreadable(0))?;
-                Ok(Material { kind, sha: decode::digest(row, 1)?, octets: row.need_octets(2)? })
-            };
-            rows.iter().map(read).collect::<Result<_, Fault>>()
+            let rows = line.one(checkpoint_sql!("WHERE c.position < $1 ORDER BY c.position DESC LIMIT 1"), &[place(position)]).await?;
+            rows.first().map(checkpoint).transpose()
         })
     }
+
+    async fn material_set(&self, set: Digest) -> Result<Vec<(MaterialKind, Digest)>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let sql = "SELECT m.kind, m.sha FROM material_set s JOIN material m ON m.sha = s.sha WHERE s.set_sha = $1 ORDER BY m.sha";
+            let rows = line.one(sql, &[Value::Octets(Some(&set.0))]).await?;
+            rows.iter().map(|row| Ok((kind(row, 0)?, decode::digest(row, 1)?))).collect::<Result<_, Fault>>()
+        })
+    }
+
+    async fn piece(&self, sha: Digest) -> Result<Option<Material>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let rows = line.one("SELECT kind, sha, octets, about, at FROM material WHERE sha = $1", &[Value::Octets(Some(&sha.0))]).await?;
+            Ok::<_, Fault>(rows.first().and_then(material))
+        })
+    }
+
+    async fn kept_certificates(&self, limit: u32) -> Result<Vec<Material>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let values = [Value::Int(Some(i64::from(MaterialKind::Certificate.number()))), Value::Int(Some(i64::from(limit)))];
+            let rows = line.one("SELECT kind, sha, octets, about, at FROM material WHERE kind = $1 ORDER BY sha LIMIT $2", &values).await?;
+            Ok::<_, Fault>(rows.iter().filter_map(material).collect())
+        })
+    }
+
+    async fn answers(&self, certificate: Digest, until: Moment, limit: u32) -> Result<Vec<Material>, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let values = [Value::Octets(Some(&certificate.0)), Value::Int(Some(until.micros())), Value::Int(Some(i64::from(limit)))];
+            let sql = "SELECT kind, sha, octets, about, at FROM material WHERE about = $1 AND at <= $2 ORDER BY at DESC LIMIT $3";
+            let rows = line.one(sql, &values).await?;
+            Ok::<_, Fault>(rows.iter().filter_map(material).collect())
+        })
+    }
+}
+
+fn kind(row: &Row, column: usize) -> Result<MaterialKind, Fault> {
+    i16::try_from(row.need_int(column)?).ok().and_then(MaterialKind::from_number).ok_or_else(|| Fault::unreadable(column))
+}
+
+/// A piece as it lies there; `None` for one that cannot be read or is not what its digest says, which is as good as missing.
+fn material(row: &Row) -> Option<Material> {
+    let (sha, octets) = (decode::digest(row, 1).ok()?, row.need_octets(2).ok()?);
+    let about = match (decode::digest(row, 3), row.need_int(4)) {
+        (Ok(certificate), Ok(at)) => Some((certificate, Moment::from_micros(at))),
+        _ => None,
+    };
+    (crypto::sha256(&octets) == sha).then_some(Material { kind: kind(row, 0).ok()?, sha, octets, about })
 }
 
 async fn keep(line: &mut Line, checkpoint: &Checkpoint, material: &[Material]) -> Result<bool, Fault> {
     line.begin().await?;
     let statement = &checkpoint.statement;
     let octets = |octets| Value::Octets(Some(octets));
-    let certificate = Material { kind: MaterialKind::Certificate, sha: statement.certificate, octets: checkpoint.certificate.clone() };
+    let certificate = Material { kind: MaterialKind::Certificate, sha: statement.certificate, octets: checkpoint.certificate.clone(), about: None };
     // Sorted, so that two instances that keep the same pieces do not wait for each other in a circle.
     let mut pieces: Vec<&Material> = material.iter().chain([&certificate]).collect();
     pieces.sort_unstable_by_key(|piece| piece.sha.0);
     for piece in pieces {
         // Looked for first: a list of megabytes is not sent once a minute to be found there already.
         if line.one("SELECT kind FROM material WHERE sha = $1", &[octets(&piece.sha.0)]).await?.is_empty() {
-            let values = [octets(&piece.sha.0), Value::Int(Some(i64::from(piece.kind.number()))), octets(&piece.octets)];
-            line.one("INSERT INTO material (sha, kind, octets) VALUES ($1, $2, $3) ON CONFLICT (sha) DO NOTHING", &values).await?;
+            let (about, at) = (piece.about.as_ref().map(|(certificate, _)| certificate.0.as_slice()), piece.about.map(|(_, at)| at.micros()));
+            let kind = Value::Int(Some(i64::from(piece.kind.number())));
+            let values = [octets(&piece.sha.0), kind, octets(&piece.octets), Value::Octets(about), Value::Int(at)];
+            line.one("INSERT INTO material (sha, kind, octets, about, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sha) DO NOTHING", &values).await?;
         }
     }
     for piece in material {

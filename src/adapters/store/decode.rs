@@ -97,7 +97,7 @@ macro_rules! stored_columns {
     () => {
         "SELECT d.position, o.octets, d.splice_start, d.splice_len, d.received_sha, d.archived_sha, d.archived_at, d.id, d.set_id, d.version, d.replaces, \
          d.replaces_set, d.replaces_version, d.doc_group, d.client, d.controller, d.organiser, d.service_task, d.original_task_system, d.original_task, \
-         d.case_id, d.relation_id, d.general_type, d.specific_type, d.authored, d.authored_date, d.created, d.language, d.case_closed, d.relation_old \
+         d.case_id, d.relation_id, d.general_type, d.specific_type, d.authored, d.authored_date, d.created, d.language, d.case_closed, d.relation_old, o.beside \
          FROM document d JOIN document_octets o ON o.document_id = d.id WHERE "
     };
 }
@@ -116,6 +116,7 @@ pub(super) fn stored_document(row: &Row) -> Result<StoredDocument, Fault> {
         splice: (size(number(2)), size(number(3))),
         received: digest(row, 4).unwrap_or(Digest::ZERO),
         archived: digest(row, 5).unwrap_or(Digest::ZERO),
+        beside: row.octets(30).ok().flatten(),
         at: Moment::from_micros(number(6).unwrap_or(0)),
         header: header(row).ok(),
     })
@@ -233,5 +234,5 @@ pub(super) fn count(row: &Row, column: usize) -> Result<u32, Fault> {
 }
 
 pub(super) fn group(row: &Row, column: usize) -> Result<Group, Fault> {
-    u8::try_from(row.need_int(column)?).ok().and_then(Group::from_number).ok_or_else(|| Fault::unreadable(column))
+    u8::try_from(row.need_int(column)?).ok().and_then(Group::kept).ok_or_else(|| Fault::unreadable(column))
 }

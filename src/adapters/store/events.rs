@@ -125,10 +125,11 @@ pub(super) async fn write(line: &mut Line, effected: &[Effected<'_>]) -> Result<
         sqlite: "DELETE FROM invalid WHERE id = $1 AND scope = $2".to_owned(),
     };
     line.many(&end, &[Kind::Text, Kind::Int], &ended).await?;
-    let ids = |of: fn(&(&EventRecord, Option<&Oid>, Option<&Oid>)) -> Option<String>| events.iter().filter_map(|(_, e)| of(e)).collect::<Vec<_>>();
-    for (sql, ids) in [(CASES, ids(|e| e.1.map(|id| id.as_str().to_owned()))), (RELATIONS, ids(|e| e.2.map(|id| id.as_str().to_owned())))] {
+    let cases: Vec<_> = events.iter().filter_map(|(_, (_, case, _))| case.map(|id| vec![text(id.as_str())])).collect();
+    let relations: Vec<_> = events.iter().filter_map(|(_, (_, _, relation))| relation.map(|id| vec![text(id.as_str())])).collect();
+    for (sql, ids) in [(CASES, cases), (RELATIONS, relations)] {
         let both = Both { postgres: format!("{sql} = ANY($1::text[])"), sqlite: format!("{sql} = $1") };
-        line.many(&both, &[Kind::Text], &ids.iter().map(|id| vec![text(id)]).collect::<Vec<_>>()).await?;
+        line.many(&both, &[Kind::Text], &ids).await?;
     }
     Ok(())
 }

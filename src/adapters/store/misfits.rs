@@ -6,7 +6,7 @@ use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{misfit_events, place, unsigned};
+use super::{misfit_events, place, search, unsigned};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
@@ -27,6 +27,9 @@ const HELD_PAGE: i64 = 4;
 pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec<&'static str>, Fault> {
     if chained.entry.kind == EntryKind::Event {
         return misfit_events::companions(line, chained).await;
+    }
+    if chained.entry.kind == EntryKind::Answered {
+        return search::companions(line, chained).await;
     }
     let sql = "SELECT a.position, a.at, a.actor, a.action, a.document_id, a.controller, d.id, d.controller, d.replaces, d.doc_group, d.case_id, c.id, d.relation_id, r.id, \
                d.sender, d.archived_at, (SELECT count(*) FROM document_event e WHERE e.by_document = d.id) FROM document d LEFT JOIN access_log a ON a.position = d.position LEFT JOIN case_file c ON c.id = d.case_id \

@@ -49,7 +49,7 @@ use Kind::{Flag, Int, Octets, Text};
 /// Octets of documents, before the lock; an id already there is found by the row that does not come back.
 pub(super) static DOCUMENT_OCTETS: Table = Table {
     name: "document_octets",
-    columns: &[("document_id", Text), ("octets", Octets)],
+    columns: &[("document_id", Text), ("octets", Octets), ("beside", Octets)],
     tail: "ON CONFLICT (document_id) DO NOTHING RETURNING document_id",
 };
 

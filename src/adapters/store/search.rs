@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use crate::crypto::sha256;
 use crate::domain::document::Date;
+use crate::domain::ledger::Chained;
 use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
 use crate::domain::oid::Oid;
 use crate::domain::query::{Criteria, Fetched, Found, Hit, Narrowing, Register, Registers, WantedState};
@@ -193,4 +194,30 @@ pub(super) async fn forget_answers(line: &mut Line, before: Moment, limit: u32) 
                AND i.decided_at <= $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.query_position = i.position) ORDER BY i.decided_at LIMIT $2) \
                RETURNING position";
     Ok(line.one(sql, &[Value::Int(Some(before.micros())), Value::Int(Some(i64::from(limit)))]).await?.len() as u64)
+}
+
+/// What is wrong with the access log of an answer to a query: each sending has a row for the search, which says how many documents it showed, and a row
+/// for each of them.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec<&'static str>, Fault> {
+    let at = [super::place(chained.position)];
+    let mut searches = 0;
+    let mut said = 0;
+    for row in line.one("SELECT actor, detail FROM access_log WHERE position = $1 AND action = 'search'", &at).await? {
+        let detail = row.text(1).ok().flatten().unwrap_or_default();
+        searches += i64::from(row.text(0).ok().flatten().as_deref() == Some(chained.entry.sender.as_str()));
+        said += detail.strip_suffix(" documents").and_then(|d| d.rsplit(' ').next()).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);
+    }
+    let rows = line.one("SELECT count(*) FROM access_log WHERE position = $1 AND action <> 'search'", &at).await?;
+    let shown = rows.first().and_then(|row| row.int(0).ok().flatten()).unwrap_or(0);
+    let mut wrong = Vec::new();
+    if searches == 0 {
+        wrong.push("the access log does not have the search");
+    }
+    if shown != said {
+        wrong.push("the access log has other documents than the search showed");
+    }
+    Ok(wrong)
 }

@@ -12,7 +12,7 @@ use super::rows::{
     ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows, digest,
     document_row, held_row, inbox_row, key_row, text,
 };
-use crate::domain::change::{Commit, Done, Effect};
+use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
 use crate::domain::ledger::{Chained, Position};
@@ -78,15 +78,15 @@ pub(super) async fn run(line: &mut Line, commits: &[&Commit], instance: &str, en
 }
 
 fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
-    let mut documents: Vec<(&str, &[u8])> = commits
+    let mut documents: Vec<&Archive> = commits
         .iter()
         .filter_map(|commit| match &commit.effect {
-            Effect::Archive(archive) => Some((archive.header.id.as_str(), archive.octets.as_slice())),
+            Effect::Archive(archive) => Some(&**archive),
             Effect::Event(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
-    documents.sort_unstable_by_key(|(id, _)| *id);
-    documents.into_iter().map(|(id, octets)| vec![text(id), Value::Octets(Some(octets))]).collect()
+    documents.sort_unstable_by(|a, b| a.header.id.cmp(&b.header.id));
+    documents.into_iter().map(|a| vec![text(a.header.id.as_str()), Value::Octets(Some(&a.octets)), Value::Octets(a.beside.as_deref())]).collect()
 }
 
 const HEAD: &str = "SELECT position, hash, documents, messages, accepted, refused FROM head WHERE id = 1";

@@ -32,8 +32,10 @@ const STAMPED: u32 = 10;
 pub trait Evidence: Send + Sync {
     /// The key in force at a moment.
     fn signer(&self, at: Moment) -> Arc<dyn Signer>;
-    /// The certificates and revocation lists in force now: what signatures of these days are verified with later.
+    /// The certificates and revocation lists in force now, and the OCSP answers that no checkpoint names yet: what signatures of these days are verified with later.
     fn material(&self) -> Vec<Material>;
+    /// A checkpoint names these now.
+    fn kept(&self, _material: &[Material]) {}
 }
 
 /// When a checkpoint is due.
@@ -149,7 +151,7 @@ impl Maker {
         let (signer, mut material) = asked.await.map_err(|_| Outage::new(Part::Key, "asking for the key ended unexpectedly"))?;
         let der = signer.certificate().to_vec();
         let certificate = crypto::sha256(&der);
-        material.push(Material { kind: MaterialKind::Certificate, sha: certificate, octets: der.clone() });
+        material.push(Material { kind: MaterialKind::Certificate, sha: certificate, octets: der.clone(), about: None });
         let set = set_of(&mut material);
         let statement = Statement {
             archive: self.checkpoints.archive_name().await?,
@@ -170,6 +172,7 @@ impl Maker {
         let checkpoint = Checkpoint { statement, signature, certificate: der, hash, token: None };
         if self.checkpoints.keep_checkpoint(&checkpoint, &material).await? {
             telemetry::checkpoint_made(position);
+            self.evidence.kept(&material);
             known.last = Some(checkpoint);
         } else {
             known.last = self.checkpoints.last_checkpoint().await?;

@@ -1,7 +1,7 @@
 //! Holds checkpoints against a ledger: each must be signed by us, name the one before it, and find exactly its hash at its position. A ledger that was shortened, rewritten or
 //! rewritten with all its hashes anew does not have the hashes that were signed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::line::{self, Line};
 use crate::crypto;
@@ -16,6 +16,8 @@ use crate::ports::checkpoints::Checkpoints;
 
 /// How many certificates a file may bring: a key lives for years, and two instances may have one each.
 const CERTIFICATES: usize = 1024;
+/// How many pieces of material are remembered as looked at; a full memory is emptied, and some are looked at again.
+const PIECES: usize = 100_000;
 /// How many checkpoints of the archive are read at once.
 const PAGE: u32 = 500;
 
@@ -41,6 +43,8 @@ pub struct Against<'a> {
     agreed: Position,
     disagreed: bool,
     unreadable: u64,
+    /// Material that was looked at.
+    pieces: HashSet<Digest>,
     /// Checkpoints seen, and those with a verified time stamp.
     pub seen: (u64, u64),
 }
@@ -53,7 +57,19 @@ impl<'a> Against<'a> {
     pub async fn new(archive: &'a dyn Archive, checkpoints: &dyn Checkpoints, judges: Judges<'a>) -> Result<Self, Outage> {
         let head = archive.head().await?.map_or(Position(0), |(position, _)| position);
         let name = checkpoints.archive_name().await?;
-        Ok(Self { archive, name, head, judges, certificates: HashMap::new(), last: None, agreed: Position(0), disagreed: false, unreadable: 0, seen: (0, 0) })
+        Ok(Self {
+            archive,
+            name,
+            head,
+            judges,
+            certificates: HashMap::new(),
+            last: None,
+            agreed: Position(0),
+            disagreed: false,
+            unreadable: 0,
+            pieces: HashSet::new(),
+            seen: (0, 0),
+        })
     }
 
     /// Takes the file's next line.
@@ -83,7 +99,7 @@ impl<'a> Against<'a> {
     /// # Errors
     /// An outage.
     pub async fn archives_own(&mut self, checkpoints: &dyn Checkpoints, report: &mut AuditReport) -> Result<(), Outage> {
-        let mut after = Position(0);
+        let (mut after, mut named) = (Position(0), None);
         // Ends with the last page: positions only grow.
         loop {
             let page = checkpoints.checkpoints(after, PAGE).await?;
@@ -91,8 +107,31 @@ impl<'a> Against<'a> {
             after = last.statement.position;
             for checkpoint in &page {
                 self.checkpoint(checkpoint, report).await?;
+                if named != Some(checkpoint.statement.material) {
+                    named = Some(checkpoint.statement.material);
+                    self.material(checkpoints, checkpoint, report).await?;
+                }
             }
         }
+    }
+
+    /// Whether the material that a checkpoint names is there, piece by piece.
+    async fn material(&mut self, checkpoints: &dyn Checkpoints, checkpoint: &Checkpoint, report: &mut AuditReport) -> Result<(), Outage> {
+        let position = checkpoint.statement.position;
+        let members = checkpoints.material_set(checkpoint.statement.material).await?;
+        let digests: Vec<&[u8]> = members.iter().map(|(_, sha)| sha.0.as_slice()).collect();
+        if crypto::sha256_parts(&digests) != checkpoint.statement.material {
+            report.fault(position, "validation material that a checkpoint names is missing");
+        }
+        for (_, sha) in members {
+            if self.pieces.len() >= PIECES {
+                self.pieces.clear();
+            }
+            if self.pieces.insert(sha) && checkpoints.piece(sha).await?.is_none() {
+                report.fault(position, "validation material that a checkpoint names has changed");
+            }
+        }
+        Ok(())
     }
 
     /// Whether the archive itself still has the checkpoint last seen in a file.

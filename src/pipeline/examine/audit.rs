@@ -1,13 +1,17 @@
 //! An archived document looked at again: its octets, its header columns, every signature in it.
 
 use super::{Examiner, document_id};
-use crate::cda::content;
-use crate::cda::verify::{self, SignerRule};
+use crate::cda::verify::{self, SignatureFact, SignerRule};
+use crate::cda::{beside, content, plain};
+use crate::codes::signatures::{SigningPlace, SigningProfile};
 use crate::crypto;
 use crate::domain::digest::Digest;
-use crate::domain::document::Header;
+use crate::domain::document::{Group, Header};
+use crate::domain::finding::Finding;
 use crate::domain::oid::Oid;
+use crate::pipeline::audit::Looked;
 use crate::ports::archive::StoredDocument;
+use crate::xml::prepass::{self, Encoding};
 use crate::xml::tree::{self, Document};
 
 /// Who signs for this gateway: needed to judge its own signatures.
@@ -18,35 +22,97 @@ pub struct OwnSigner {
 }
 
 impl Examiner {
-    /// What is wrong with an archived document: it must parse, bear its id, and every signature in it must verify, ours among them. Empty when all is well.
+    /// What is wrong with an archived document: it must parse, bear its id, and every signature in it must verify, ours as the last. Gives those it came with.
     #[must_use]
-    pub fn audit(&self, stored: &StoredDocument, own: &OwnSigner) -> Vec<String> {
-        let Ok(text) = std::str::from_utf8(&stored.octets) else { return vec!["the octets are not UTF-8".to_owned()] };
-        let Ok(document) = tree::parse(text) else { return vec!["the octets are not well-formed".to_owned()] };
+    pub fn audit(&self, stored: &StoredDocument, own: &OwnSigner) -> Looked {
+        let place = signing_place(stored);
+        let taken = if place == SigningPlace::Detached { Encoding::Any } else { Encoding::Utf8Only };
+        let Ok(decoded) = prepass::decode(&stored.octets, taken, usize::MAX) else {
+            return unreadable("the octets are not in an encoding that is archived");
+        };
+        let Ok(document) = tree::parse(&decoded.text) else { return unreadable("the octets are not well-formed") };
         let mut faults = Vec::new();
-        if document_id(&document).as_deref() != Some(stored.id.as_str()) {
+        let id = if is_social(stored) { document_id(&document) } else { plain::document_id(&document).map(|id| id.as_str().to_owned()) };
+        if id.as_deref() != Some(stored.id.as_str()) {
             faults.push("the octets are of another document".to_owned());
         }
         faults.extend(self.audit_header(&document, stored));
         let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serials).cloned().collect();
-        match verify::verify(&document, &self.site.anchors, &SignerRule { senders: &senders, require_professional: false }) {
-            Ok(signatures) if signatures.iter().any(|s| s.kind == verify::Kind::System) => {}
-            Ok(_) => faults.push("no system signature".to_owned()),
-            Err(findings) => faults.extend(findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.code.name()))),
+        let rule = SignerRule { senders: &senders, require_professional: false };
+        let profile = self.rules.signatures.at(place);
+        let verdict = match place {
+            SigningPlace::Detached => self.audit_beside(stored, &document, profile, &rule),
+            SigningPlace::SocialHeader | SigningPlace::PatientHeader => verify::verify_within(&document, profile, &self.site.anchors, &rule).map_err(named),
+        };
+        match verdict {
+            // Ours is the last: it was put behind those that came.
+            Ok(mut signatures) => {
+                if !signatures.pop().is_some_and(|ours| ours.kind == verify::Kind::System) {
+                    faults.push("no system signature".to_owned());
+                }
+                Looked { faults, signatures }
+            }
+            Err(found) => {
+                faults.extend(found);
+                Looked { faults, signatures: Vec::new() }
+            }
         }
-        faults
+    }
+
+    /// Our signature that lies beside the document.
+    fn audit_beside(
+        &self,
+        stored: &StoredDocument,
+        document: &Document<'_>,
+        profile: &SigningProfile,
+        rule: &SignerRule<'_>,
+    ) -> Result<Vec<SignatureFact>, Vec<String>> {
+        let Some(signature) = &stored.beside else { return Err(vec!["the signature beside the document is missing".to_owned()]) };
+        let read = std::str::from_utf8(signature).ok().and_then(|text| tree::parse(text).ok());
+        let Some(read) = read else { return Err(vec!["the signature beside the document cannot be read".to_owned()]) };
+        let fact = beside::verify(&read, (&stored.octets, document), profile, &self.site.anchors, rule);
+        fact.map(|fact| vec![fact]).map_err(|findings| named(findings).into_iter().map(|what| format!("the signature beside the document: {what}")).collect())
     }
 
     /// The header columns against the octets, read again by today's rules; what they no longer accept cannot be compared and is said so.
     fn audit_header(&self, document: &Document<'_>, stored: &StoredDocument) -> Option<String> {
         let Some(columns) = &stored.header else { return Some("the header columns cannot be read".to_owned()) };
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
-        match content::read(document, &self.rules, self.site.environment(), &hash) {
-            Ok(read) if read.header == *columns => None,
-            Ok(read) => Some(format!("header columns differ from the octets: {}", differing(&read.header, columns).join(", "))),
+        let read = if is_social(stored) {
+            content::read(document, &self.rules, self.site.environment(), &hash).map(|read| read.header)
+        } else {
+            plain::read(document, &hash)
+        };
+        match read {
+            Ok(header) if header == *columns => None,
+            Ok(header) => Some(format!("header columns differ from the octets: {}", differing(&header, columns).join(", "))),
             Err(findings) => Some(format!("today's rules do not take the octets: {}", findings.first().map_or("", |f| f.code.as_str()))),
         }
     }
+}
+
+/// Whether the archive keeps it as a document of the social register; so it is judged too where its columns cannot be read.
+fn is_social(stored: &StoredDocument) -> bool {
+    stored.header.as_ref().is_none_or(|header| header.group != Group::Other)
+}
+
+/// Where our signature stands. Of documents outside the social register those that were not touched have it beside them.
+#[must_use]
+pub fn signing_place(stored: &StoredDocument) -> SigningPlace {
+    match (is_social(stored), stored.splice.1) {
+        _ if stored.beside.is_some() => SigningPlace::Detached,
+        (true, _) => SigningPlace::SocialHeader,
+        (false, 0) => SigningPlace::Detached,
+        (false, _) => SigningPlace::PatientHeader,
+    }
+}
+
+fn unreadable(what: &str) -> Looked {
+    Looked { faults: vec![what.to_owned()], signatures: Vec::new() }
+}
+
+fn named(findings: Vec<Finding>) -> Vec<String> {
+    findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.code.name())).collect()
 }
 
 /// The names of the facts in which two headers differ.

@@ -8,9 +8,10 @@ use super::may::registers_of;
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
+use crate::cda::plain;
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{Layout, SignatureFact, SignerRule};
-use crate::codes::profiles::{EncodingRule, Profile};
+use crate::codes::profiles::{EncodingRule, Profile, TemplateUse};
 use crate::codes::requests::Operation;
 use crate::codes::signatures::SigningPlace;
 use crate::crypto;
@@ -119,7 +120,10 @@ impl Examiner {
 
     pub(super) fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
         let Walked { tree: document, text, octets, received, carried } = given;
-        look.document_id = document_id(document);
+        look.document_id = match profile.templates {
+            TemplateUse::Header => plain::document_id(document).map(|id| id.as_str().to_owned()),
+            TemplateUse::Group | TemplateUse::None => document_id(document),
+        };
         let mut warnings = self.judge_schema(text, octets.len(), profile)?;
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
@@ -143,12 +147,17 @@ impl Examiner {
             return Ok(Judged::Checked(warnings, signatures));
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
-        let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
-        // What the schema has told of an element the template need not tell again.
-        let news: Vec<Finding> =
-            read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
-        warnings.extend(news);
-        let header = read.header;
+        let header = match profile.templates {
+            TemplateUse::Header => plain::read(document, &hash)?,
+            TemplateUse::Group | TemplateUse::None => {
+                let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
+                // What the schema has told of an element the template need not tell again.
+                let news: Vec<Finding> =
+                    read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
+                warnings.extend(news);
+                read.header
+            }
+        };
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
         let (mut invalidates, mut framed) = (None, None);
@@ -160,9 +169,12 @@ impl Examiner {
         }
         warnings.extend(stop_at_errors(findings)?);
         self.may_touch(look, document, framed, &header)?;
-        let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
-        let signatures = layout.verify(&self.site.anchors, &rule)?;
-        let seal = SealPoint::in_layout(&layout)?;
+        let (signatures, seal) = if profile.signing == SigningPlace::Detached {
+            (Vec::new(), SealPoint::beside(&layout, &octets)?)
+        } else {
+            let rule = SignerRule { senders: &self.site.signers, require_professional: self.rules.signatures.needs_professional(&header) };
+            (layout.verify(&self.site.anchors, &rule)?, SealPoint::in_layout(&layout)?)
+        };
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         Ok(Judged::Accepted(Accepted::Document(Box::new(AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates }))))

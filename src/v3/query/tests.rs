@@ -44,7 +44,7 @@ fn every_parameter_is_read() {
     )
     .unwrap();
     let c = &query.criteria;
-    assert_eq!(c.client, Some(crate::crypto::sha256(b"1.2.246.21\0010190-999W")));
+    assert_eq!(c.client, Some(crate::crypto::sha256(b"1.2.246.21\x00010190-999W")));
     assert_eq!((c.service_task.as_deref(), c.general_type.as_deref(), c.specific_type.as_deref()), (Some("25"), Some("15"), Some("15007")));
     assert_eq!(c.from, Some(Date { year: 2025, month: 1, day: 1 }));
     assert_eq!(c.to, Some(Date { year: 2026, month: 2, day: 28 }));

@@ -96,7 +96,7 @@ fn roots() {
     assert_eq!(kind("<ClinicalDocument/>"), "E210");
     assert_eq!(kind("<html xmlns='http://www.w3.org/1999/xhtml'/>"), "E201");
     assert_eq!(kind("<PRPA_IN201301UV02 xmlns='urn:hl7-org:v3'/>"), "E201");
-    assert_eq!(kind("<RCMR_IN200029FI01 xmlns='urn:hl7-org:v3'/>"), "E814");
+    assert_eq!(kind("<RCMR_IN200030FI01 xmlns='urn:hl7-org:v3'/>"), "E814");
     assert_eq!(kind("<RCMR_IN200002FI01 xmlns='urn:hl7-org:v3'/>"), "E810 E301 E301 E809 E811 E812 E813 E301");
 }
 

@@ -9,13 +9,13 @@ use crate::kit::{self, process::Signal};
 use crate::road::Gateway;
 
 /// An archive's own database, behind Arkki's back.
-enum Behind {
+pub(super) enum Behind {
     Postgres(String),
     Sqlite(String),
 }
 
 impl Behind {
-    async fn run(&self, statement: &str) {
+    pub async fn run(&self, statement: &str) {
         match self {
             Self::Postgres(name) => drop(kit::postgres::server().sql(name, statement)),
             Self::Sqlite(url) => {

@@ -186,6 +186,6 @@ pub async fn clean(archive_: &dyn Archive) {
 
 /// What the audit finds: position and words.
 pub async fn faults(archive_: &dyn Archive) -> Vec<(u64, String)> {
-    let report = audit(archive_, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap();
+    let report = audit(archive_, Plan::new(Arc::new(|_| arkki::pipeline::audit::Looked::default()), 1), &mut |_, _| ()).await.unwrap();
     report.faults.into_iter().map(|f| (f.position.0, f.what)).collect()
 }

@@ -14,11 +14,11 @@ use crate::kit;
 
 /// Codes that no rule of documents is about, and why.
 const NO_RULE: [(&str, &str); 42] = [
-    ("E830", "needs more than 300 documents; queries::suite makes them"),
-    ("E831", "needs documents larger than an answer; queries::suite makes them"),
-    ("E836", "needs a damaged archive; queries::suite damages one"),
+    ("E830", "needs more than 300 documents; store::queries makes them"),
+    ("E831", "needs documents larger than an answer; queries makes them"),
+    ("E836", "needs a damaged archive; queries damages one"),
     ("W925", "as E830"),
-    ("W926", "the archive's; queries::road asks for a document that is not there"),
+    ("W926", "the archive's; queries asks for a document that is not there"),
     ("E105", "a bound: its sample would be 20 MiB; generate::judged makes it"),
     ("E111", "a bound: its sample would be two million elements; generate::judged makes it"),
     ("E206", "the schema of the social document has no reference that could dangle; xml::schema tests it"),

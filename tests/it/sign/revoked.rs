@@ -30,14 +30,14 @@ const NEXT: &str = "2026-11-23T00:00:00Z";
 const DURING: &str = "2026-11-22T08:00:00Z";
 
 /// An authority's books, as `openssl ca` keeps them.
-struct Books {
-    folder: tempfile::TempDir,
+pub(super) struct Books {
+    pub(super) folder: tempfile::TempDir,
     authority: Authority,
     anchors: TrustAnchors,
 }
 
 impl Books {
-    fn open(name: &str) -> Self {
+    pub(super) fn open(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::make(name, valid(FROM, UNTIL)).unwrap();
         let kept = authority.to_pem().unwrap();
@@ -53,7 +53,7 @@ impl Books {
         Self { folder, authority, anchors }
     }
 
-    fn at(&self, name: &str) -> String {
+    pub(super) fn at(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
@@ -62,7 +62,7 @@ impl Books {
     }
 
     /// Writes the books: each certificate good, or revoked at a moment for a reason.
-    fn write(&self, entries: &[(&Pair, Option<(&str, &str)>)]) {
+    pub(super) fn write(&self, entries: &[(&Pair, Option<(&str, &str)>)]) {
         let mut index = String::new();
         for (who, revoked) in entries {
             let (state, when) = revoked.map_or(("V", String::new()), |(at, reason)| ("R", format!("{},{reason}", short(at))));
@@ -72,7 +72,7 @@ impl Books {
     }
 
     /// Has openssl make a list of what is in the books.
-    fn list(&self, from: &str, next: &str) -> PathBuf {
+    pub(super) fn list(&self, from: &str, next: &str) -> PathBuf {
         let (conf, key, certificate, out) = (self.at("ca.conf"), self.at("ca.key"), self.at("ca.pem"), self.at("list.pem"));
         let (from, next) = (long(from), long(next));
         let times = ["-crl_lastupdate", &from, "-crl_nextupdate", &next];
@@ -181,13 +181,13 @@ fn a_verdict_counts_from_the_moment_a_document_arrives() {
 }
 
 /// openssl as a responder, until it is dropped.
-struct Responder {
+pub(super) struct Responder {
     child: Child,
-    address: Address,
+    pub(super) address: Address,
 }
 
 impl Responder {
-    fn start(books: &Books, signer: &Books) -> Self {
+    pub(super) fn start(books: &Books, signer: &Books) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(kit::tool("openssl"));
         command.args(["ocsp", "-port", &port.to_string(), "-nmin", "5", "-index", &books.at("index.txt"), "-CA", &books.at("ca.pem")]);
@@ -261,7 +261,7 @@ fn a_list_that_is_put_in_place_is_seen() {
 }
 
 /// Whole seconds, as lists have them.
-fn iso(at: Moment) -> String {
+pub(super) fn iso(at: Moment) -> String {
     Moment::from_seconds(at.seconds()).to_iso().replace(".000", "")
 }
 

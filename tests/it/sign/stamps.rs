@@ -22,13 +22,17 @@ fn openssl(folder: &Path, args: &str) -> bool {
     done.status.success()
 }
 
-/// An authority with a certificate of this extended use.
+/// An authority with a certificate of this extended use, which its tokens name by its SHA-256.
 fn authority(folder: &Path, usage: &str) {
+    authority_naming(folder, usage, "sha256");
+}
+
+fn authority_naming(folder: &Path, usage: &str, named_by: &str) {
     let config = format!(
         "[req]\ndistinguished_name = dn\n[dn]\n[ca]\nbasicConstraints = critical,CA:true\nkeyUsage = critical,keyCertSign,cRLSign\n\
          [leaf]\nbasicConstraints = critical,CA:false\nkeyUsage = critical,digitalSignature\nextendedKeyUsage = {usage}\n\
          [tsa]\ndefault_tsa = t\n[t]\nserial = serial\nsigner_cert = tsa.pem\nsigner_key = tsa.key\nsigner_digest = sha256\n\
-         default_policy = 1.2.3.4\ndigests = sha256\naccuracy = secs:1\ness_cert_id_alg = sha256\ncerts = ca.pem\n"
+         default_policy = 1.2.3.4\ndigests = sha256\naccuracy = secs:1\ness_cert_id_alg = {named_by}\ncerts = ca.pem\n"
     );
     std::fs::write(folder.join("c.cnf"), config).unwrap();
     std::fs::write(folder.join("serial"), "01").unwrap();
@@ -104,4 +108,53 @@ async fn openssls_authority_is_asked_and_its_token_believed_by_both() {
     let port = kit::ports::free();
     let silent = HttpStamper::new(Address::parse(&format!("http://127.0.0.1:{port}/")).unwrap(), known, Arc::new(SystemEntropy::open().unwrap()));
     assert!(silent.stamp(&digest).await.is_err());
+}
+
+/// The signing-certificate attribute: openssl's own tokens have it in both versions; what has none, or was signed with a twin of the certificate, is refused by both.
+#[test]
+fn a_token_says_under_its_signature_whose_certificate_it_is() {
+    let digest = arkki::crypto::sha256(b"a checkpoint");
+    for named_by in ["sha1", "sha256", "sha384"] {
+        let temp = kit::temp_dir();
+        let folder = temp.path();
+        authority_naming(folder, "critical,timeStamping", named_by);
+        // Another certificate of the same name, number and key.
+        let (der, twin) = (folder.join("tsa.der"), folder.join("twin.der"));
+        assert!(openssl(folder, "x509 -in tsa.pem -outform DER -out tsa.der"));
+        let number = String::from_utf8(
+            std::process::Command::new("openssl").current_dir(folder).args(["x509", "-in", "tsa.pem", "-noout", "-serial"]).output().unwrap().stdout,
+        )
+        .unwrap();
+        let number = number.trim().strip_prefix("serial=").unwrap();
+        assert!(openssl(
+            folder,
+            &format!(
+                "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -set_serial 0x{number} -extfile c.cnf -extensions leaf -outform DER -out twin.der -days 19"
+            )
+        ));
+        let (der, twin) = (std::fs::read(der).unwrap(), std::fs::read(twin).unwrap());
+        assert!(openssl(folder, &format!("ts -query -digest {digest} -sha256 -cert -out q.tsq")));
+        assert!(openssl(folder, "ts -reply -config c.cnf -section t -queryfile q.tsq -token_out -out token"));
+        let token = std::fs::read(folder.join("token")).unwrap();
+        let verdict = |token: &[u8]| timestamp::verify(token, &digest, None, &anchors(folder));
+        verdict(&token).unwrap_or_else(|fault| panic!("{named_by}: {fault}"));
+
+        // The same content signed by the same key as plain CMS: no attribute names the certificate. With -cades one does.
+        assert!(openssl(folder, "cms -verify -inform DER -in token -binary -CAfile ca.pem -purpose timestampsign -out info"));
+        for (more, is_named) in [("", false), (" -cades", true)] {
+            let sign = "cms -sign -in info -binary -nodetach -md sha256 -econtent_type 1.2.840.113549.1.9.16.1.4 -signer tsa.pem -inkey tsa.key -outform DER -out plain";
+            assert!(openssl(folder, &format!("{sign}{more}")));
+            let plain = std::fs::read(folder.join("plain")).unwrap();
+            assert_eq!(verdict(&plain).is_ok(), is_named, "{named_by}{more}: {:?}", verdict(&plain));
+            assert_eq!(openssl(folder, &format!("ts -verify -digest {digest} -in plain -token_in -CAfile ca.pem")), is_named);
+        }
+
+        // The twin exchanged for the signer's in the token: its signature verifies under both.
+        assert_eq!(der.len(), twin.len(), "they differ in their last day and their issuer's signature");
+        let at = token.windows(der.len()).position(|window| window == der).unwrap();
+        let exchanged = [&token[..at], &twin, &token[at + der.len()..]].concat();
+        assert!(verdict(&exchanged).unwrap_err().to_string().contains("another certificate"), "{:?}", verdict(&exchanged));
+        std::fs::write(folder.join("exchanged"), exchanged).unwrap();
+        assert!(!openssl(folder, &format!("ts -verify -digest {digest} -in exchanged -token_in -CAfile ca.pem")));
+    }
 }

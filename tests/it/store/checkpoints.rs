@@ -14,7 +14,7 @@ use arkki::domain::checkpoint::{Material, MaterialKind};
 use arkki::domain::ledger::Position;
 use arkki::domain::outage::{Outage, Part};
 use arkki::domain::time::Moment;
-use arkki::pipeline::audit::{AuditReport, Plan, audit};
+use arkki::pipeline::audit::{AuditReport, Looked, Plan, audit};
 use arkki::pipeline::checkpoint::make::{Evidence, Maker, Pace};
 use arkki::pipeline::checkpoint::verify::{Against, Judges};
 use arkki::ports::archive::Archive;
@@ -51,7 +51,7 @@ impl Evidence for Site {
 
     fn material(&self) -> Vec<Material> {
         let octets = b"a revocation list".to_vec();
-        vec![Material { kind: MaterialKind::RevocationList, sha: crypto::sha256(&octets), octets }]
+        vec![Material { kind: MaterialKind::RevocationList, sha: crypto::sha256(&octets), octets, about: None }]
     }
 }
 
@@ -146,8 +146,13 @@ pub async fn an_untouched_ledger_agrees_with_its_checkpoints(place: Place) {
     assert_eq!(own[1].statement.before, own[0].hash);
     // The material is kept once, and is what the checkpoint signed.
     assert_eq!(place.sql("SELECT count(*) FROM material").await, "2");
-    let material = store.material(own[2].statement.material).await.unwrap();
-    assert_eq!(material.len(), 2);
+    let members = store.material_set(own[2].statement.material).await.unwrap();
+    assert_eq!(members.len(), 2);
+    for (kind, sha) in members {
+        assert_eq!(store.piece(sha).await.unwrap().map(|piece| piece.kind), Some(kind));
+    }
+    assert_eq!(store.checkpoint_below(Position(9)).await.unwrap().map(|c| c.hash), Some(own[1].hash));
+    assert!(store.checkpoint_below(Position(3)).await.unwrap().is_none());
     // Nothing grew: none is made. A line cut short is written again behind it.
     checkpoint(&store, &key, Some(&file)).await;
     assert_eq!(store.checkpoints(Position(0), 10).await.unwrap().len(), 3);
@@ -171,7 +176,7 @@ pub async fn a_rewritten_ledger_is_found_though_its_chain_holds(place: Place) {
     let folder = kit::temp_dir();
     let (store, key, file) = filled(&place, folder.path()).await;
     rewrite(&place, &store, 5).await;
-    let chain = audit(&*store, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap();
+    let chain = audit(&*store, Plan::new(Arc::new(|_| Looked::default()), 1), &mut |_, _| ()).await.unwrap();
     assert_eq!(chain.faults, [], "the chain alone cannot tell");
     let found = held(&store, &file).await.faults;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -189,7 +194,7 @@ pub async fn a_shortened_ledger_is_found(place: Place) {
     place.sql("DELETE FROM inbox WHERE position > 7").await;
     place.sql("DELETE FROM ledger WHERE position > 7").await;
     place.sql(&format!("UPDATE head SET position = 7, hash = {}", octets(&place, &seventh.0))).await;
-    let chain = audit(&*store, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap();
+    let chain = audit(&*store, Plan::new(Arc::new(|_| Looked::default()), 1), &mut |_, _| ()).await.unwrap();
     assert_eq!(chain.faults, [], "the chain alone cannot tell");
     let found = held(&store, &file).await.faults;
     assert!(found.len() == 1 && found[0].position == Position(9) && found[0].what.contains("ends at position 7"), "{found:?}");

@@ -13,7 +13,7 @@ use super::make::*;
 use super::place::Place;
 
 async fn clean(archive_: &dyn Archive) {
-    let report = audit(archive_, Plan::new(std::sync::Arc::new(|_| Vec::new()), 2), &mut |_, _| ()).await.unwrap();
+    let report = audit(archive_, Plan::new(std::sync::Arc::new(|_| arkki::pipeline::audit::Looked::default()), 2), &mut |_, _| ()).await.unwrap();
     assert!(report.is_clean(), "{:?}", report.faults);
 }
 

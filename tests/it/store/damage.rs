@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arkki::domain::facts::Awaited;
-use arkki::pipeline::audit::{AuditReport, Plan, Verify, audit};
+use arkki::pipeline::audit::{AuditReport, Looked, Plan, Verify, audit};
 use arkki::ports::archive::{Archive, StoredDocument};
 
 use super::make::*;
@@ -27,7 +27,8 @@ async fn run(archive_: &dyn Archive) -> AuditReport {
     // Stands for what the composition root gives: header facts read again from the octets.
     let verify: Verify = Arc::new(|stored: &StoredDocument| {
         let n = (1..=4).find(|n| document_id(*n) == stored.id).unwrap_or(0);
-        if stored.header.as_ref() == Some(&header(n)) { Vec::new() } else { vec!["the header facts are not those of the octets".to_owned()] }
+        let faults = if stored.header.as_ref() == Some(&header(n)) { Vec::new() } else { vec!["the header facts are not those of the octets".to_owned()] };
+        Looked { faults, signatures: Vec::new() }
     });
     let mut pages = 0;
     let report = audit(archive_, Plan::new(verify, 2), &mut |report, of| pages += usize::from(report.entries <= of)).await.unwrap();
@@ -42,7 +43,7 @@ pub async fn an_intact_archive_has_no_faults(place: Place) {
     assert!(report.is_clean(), "{:?}", report.faults);
     let empty = Place::sqlite();
     let empty = empty.open("one").await;
-    let report = audit(&*empty, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap();
+    let report = audit(&*empty, Plan::new(Arc::new(|_| Looked::default()), 1), &mut |_, _| ()).await.unwrap();
     assert!(report.is_clean() && report.head.is_none());
 }
 
@@ -114,7 +115,7 @@ pub async fn cases_and_relations_are_held_against_their_documents(place: Place) 
     let archive_ = place.open("one").await;
     done(archive_.commit(archive(relation_header(1, 1, false))).await.unwrap());
     done(archive_.commit(archive(case_header(2, 1, 1, false))).await.unwrap());
-    let faults = || async { audit(&*archive_, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |_, _| ()).await.unwrap().faults };
+    let faults = || async { audit(&*archive_, Plan::new(Arc::new(|_| Looked::default()), 1), &mut |_, _| ()).await.unwrap().faults };
     assert_eq!(faults().await, []);
     for (damage, mend, position) in [
         ("UPDATE case_file SET revision = 2", "UPDATE case_file SET revision = 1", 2),
@@ -138,14 +139,14 @@ pub async fn cases_and_relations_are_held_against_their_documents(place: Place) 
 pub async fn an_audit_goes_on_where_another_ended(place: Place) {
     let archive_ = filled(&place).await;
     let mut so_far = AuditReport::default();
-    let whole = audit(&*archive_, Plan::new(Arc::new(|_| Vec::new()), 1), &mut |report, _| so_far = report.clone()).await.unwrap();
+    let whole = audit(&*archive_, Plan::new(Arc::new(|_| Looked::default()), 1), &mut |report, _| so_far = report.clone()).await.unwrap();
     assert_eq!((so_far.entries, so_far.head), (whole.entries, whole.head));
     done(archive_.commit(refuse(b"<later/>", "E100")).await.unwrap());
-    let plan = Plan { so_far: so_far.clone(), ..Plan::new(Arc::new(|_| vec!["looked at again".to_owned()]), 1) };
+    let plan = Plan { so_far: so_far.clone(), ..Plan::new(Arc::new(|_| Looked { faults: vec!["looked at again".to_owned()], ..Looked::default() }), 1) };
     let rest = audit(&*archive_, plan, &mut |_, _| ()).await.unwrap();
     assert!(rest.is_clean() && rest.entries == whole.entries + 1, "{:?}", rest.faults);
     // An entry that changed under the earlier audit's feet is seen.
     place.flip("ledger", "hash", 0, "position = 8").await;
-    let plan = Plan { so_far, ..Plan::new(Arc::new(|_| Vec::new()), 1) };
+    let plan = Plan { so_far, ..Plan::new(Arc::new(|_| Looked::default()), 1) };
     assert!(!audit(&*archive_, plan, &mut |_, _| ()).await.unwrap().is_clean());
 }

@@ -128,6 +128,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
     let archive = Archive {
         frame: None,
         splice: (9, signature.len()),
+        beside: None,
         received: sha256(&received),
         archived: sha256_parts(&[&octets]),
         octets: Arc::new(octets),

@@ -1,0 +1,69 @@
+//! `arkki query` on the archive of a house that is at work.
+
+use std::process::Command;
+
+use arkki::crypto::sha256;
+use arkki::generate::person::Person;
+use arkki::generate::samples;
+use serde_json::Value;
+
+use super::Place;
+use crate::kit::{self, Output};
+
+fn arkki(place: &Place, args: &[&str], input: &str) -> Output {
+    let mut command = Command::new(kit::arkki());
+    command.arg("--config").arg(place.path("arkki.toml")).arg("query").args(args).env("USER", "tester");
+    kit::run_command(&mut command, input.as_bytes())
+}
+
+const OWN: [&str; 2] = ["--register", "1.2.246.10.99999992.10.0"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_finds_fetches_and_logs() {
+    let place = Place::open(|_| ()).await;
+    let hetu = Person::canary().hetu;
+    let with = |more: &[&str]| [&OWN, more].concat().iter().map(|s| (*s).to_owned()).collect::<Vec<String>>();
+    let run = |more: &[&str], input: &str| arkki(&place, &with(more).iter().map(String::as_str).collect::<Vec<_>>(), input);
+    let found: Value = serde_json::from_str(&run(&["--client", "-", "--json"], &hetu).must()).unwrap();
+    assert_eq!((found["answer"].as_str(), found["total"].as_u64(), found["documents"].as_array().map(Vec::len)), (Some("OK"), Some(10), Some(10)));
+    let table = run(&["--client", "-", "--group", "5", "--language", "sv"], &hetu).must();
+    assert!(table.starts_with("handling") && table.ends_with("1 handlingar\n"), "{table}");
+    // Fetched octets are the archived ones; a file that is there is not written over.
+    let id = samples::finnish().client_document.id;
+    let file = place.path("fetched.xml").display().to_string();
+    run(&["--fetch", &id, "-o", &file], "").must();
+    let archived = place.sql(&format!("SELECT lower(hex(archived_sha)) FROM document WHERE id = '{id}'")).await;
+    assert_eq!(archived, [sha256(&std::fs::read(&file).unwrap()).to_hex()]);
+    let again = run(&["--fetch", &id, "-o", &file], "");
+    assert!(!again.ok() && again.errors().contains("fetched.xml"), "{}", again.errors());
+    let out = run(&["--fetch", &id, "-o", "-"], "").must();
+    assert_eq!(sha256(out.as_bytes()).to_hex(), archived[0]);
+    // Each look is in the access log under the operator's name, and in the ledger.
+    let logged = place.sql("SELECT action || ' ' || count(*) FROM access_log WHERE actor = 'operator:tester' GROUP BY action ORDER BY action").await;
+    assert_eq!(logged, ["fetch 3", "search 5", "show 11"]);
+    assert_eq!(place.sql("SELECT count(*) FROM ledger WHERE kind = 5").await, ["5"]);
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_asked_is_said_and_not_logged() {
+    let place = Place::open(|_| ()).await;
+    let hetu = Person::canary().hetu;
+    for (args, said) in [
+        (&["--group", "5"][..], "the criteria do not narrow the search"),
+        (&[][..], "no criterion at all"),
+        (&["--from", "2026-02-01", "--to", "2026-01-01"][..], "the span begins after its end"),
+        (&["--from", "2026-02-31"][..], "a day as YYYY-MM-DD is needed"),
+        (&["--case", "x"][..], "not an OID"),
+        (&["--state", "lost", "--case", "1.2.3"][..], "valid, invalidated or any"),
+        (&["--controller", "1.2.246.10.99999984.10.0", "--case", "1.2.3"][..], "another controller's register"),
+        (&["--client", "/no/such/file"][..], "/no/such/file"),
+    ] {
+        let output = arkki(&place, &[&OWN[..], args].concat(), &hetu);
+        assert!(!output.ok() && output.errors().contains(said), "{args:?}: {}", output.errors());
+    }
+    let wrong = arkki(&place, &[&OWN[..], &["--client", "-"]].concat(), "010190-999X");
+    assert!(wrong.errors().contains("the check character") && !wrong.errors().contains("999X"), "{}", wrong.errors());
+    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE action = 'search'").await, ["0"]);
+    place.close().await;
+}
