@@ -31,7 +31,7 @@ use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
-use crate::pipeline::examine::{Examiner, Site};
+use crate::pipeline::examine::{Examiner, Senders, Site};
 use crate::pipeline::intake::Parts;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
@@ -40,7 +40,7 @@ use crate::ports::clock::{Clock, Entropy};
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
-use crate::web::probe;
+use crate::web::{probe, validate};
 pub use house::{House, World};
 pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
 use keys::{open_keys, take_keys, watch_keys};
@@ -218,6 +218,11 @@ fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSche
         site_key,
         signers,
         language: config.language,
+        senders: Senders {
+            register: config.register.clone(),
+            languages: config.senders.iter().filter_map(|(name, sender)| Some((name.clone(), sender.language?))).collect(),
+            only_ae: config.only_ae,
+        },
         code_system: config.code_system.clone(),
         id_root: config.id_root.clone(),
         device: config.device.clone(),
@@ -343,6 +348,10 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         Some(address) => Some(probe::listen(address).await?),
         None => None,
     };
+    let validation = match config.validate {
+        Some(address) => Some(validate::listen(address).await?),
+        None => None,
+    };
     let settings = Arc::new(broker_settings(&config)?);
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
     let (house, rules, ring) = tokio::select! {
@@ -356,6 +365,9 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let (stop_probe, stop_seen) = watch::channel(false);
     let answers = Arc::new(AtomicBool::new(true));
     let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics.clone(), Arc::clone(&answers)));
+    if let Some(listener) = validation {
+        tokio::spawn(validate::serve(listener, Arc::clone(&house.parts), stop_seen.clone()));
+    }
     if let Some(listener) = listener {
         tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }

@@ -23,6 +23,18 @@ pub enum Opened {
 /// # Errors
 /// E201 for a root that is no message, E814 for an interaction that is not taken, else everything that is wrong with the frame.
 pub fn open(document: &Document<'_>, rules: &RuleSet, site: &FrameSite) -> Result<Opened, Vec<Finding>> {
+    open_by(document, rules, || frame::read(document, rules, site))
+}
+
+/// As [`open`], of a frame whose document stands beside it; it may carry the same octets too.
+///
+/// # Errors
+/// As [`open`]; E860 when the frame carries another document.
+pub fn open_beside(document: &Document<'_>, rules: &RuleSet, site: &FrameSite, beside: &[u8]) -> Result<Opened, Vec<Finding>> {
+    open_by(document, rules, || frame::read_beside(document, rules, site, beside))
+}
+
+fn open_by(document: &Document<'_>, rules: &RuleSet, read: impl FnOnce() -> Result<Frame, Vec<Finding>>) -> Result<Opened, Vec<Finding>> {
     let root = document.root_element();
     let name = root.tag_name();
     let unknown = |code, word| vec![Finding::new(code, tree::place(root)).with(word, shown(name.name()))];
@@ -37,7 +49,7 @@ pub fn open(document: &Document<'_>, rules: &RuleSet, site: &FrameSite) -> Resul
         None => Err(unknown(Code::E201, "element")),
         Some(interaction) if interaction.operation == Operation::Acknowledgement => Ok(Opened::Acknowledgement),
         Some(interaction) if !interaction.open => Err(unknown(Code::E814, "interaction")),
-        Some(_) => frame::read(document, rules, site).map(|frame| Opened::Framed(Box::new(frame))),
+        Some(_) => read().map(|frame| Opened::Framed(Box::new(frame))),
     }
 }
 

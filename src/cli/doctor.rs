@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::registrations;
 use super::report::{Health, Report};
 use crate::adapters::amqp::doctor::{self, Check, State};
 use crate::adapters::checkpoint_file::LineFile;
@@ -58,7 +59,10 @@ async fn world(config: &Config) -> Vec<Check> {
     let mut checks = vec![archive(config).await];
     checks.extend(newest_checkpoint(config, SystemClock.now()).await);
     match app::broker_settings(config) {
-        Ok(settings) => checks.extend(doctor::examine(&settings).await),
+        Ok(settings) => {
+            checks.extend(doctor::examine(&settings).await);
+            checks.extend(registrations::checks(config, &doctor::users(&settings).await, SystemClock.now()));
+        }
         Err(fault) => checks.push(unwell("broker settings", fault.0, "mend the configuration")),
     }
     checks

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod migrate;
 pub mod outcome;
 pub mod query;
+mod registrations;
 pub mod report;
 pub mod send;
 pub mod serve;

@@ -1,5 +1,6 @@
 //! Floor 1: rules that are data: the catalogue of sentences, interactions, service requests, code systems; and the hash that names a rule set.
 
+pub mod access;
 pub mod body;
 pub mod catalogue;
 pub mod controllers;

@@ -1,5 +1,6 @@
 //! All rules that are data, loaded and checked together, under the hash that every verdict names.
 
+use super::access;
 use super::body::BodyRules;
 use super::catalogue::Catalogue;
 use super::controllers::Controllers;
@@ -17,6 +18,7 @@ use super::tasks::ServiceTasks;
 use crate::cda::structured::sosmeta::Sosmeta;
 use crate::cda::template::Templates;
 use crate::crypto::sha256_parts;
+use crate::domain::access::Matrix;
 use crate::domain::digest::Digest;
 use crate::domain::finding::Finding;
 
@@ -30,6 +32,8 @@ pub struct RuleSet {
     pub systems: Systems,
     /// Interactions and service requests.
     pub services: Services,
+    /// Which system profile may ask for what.
+    pub access: Matrix,
     /// Why documents are invalidated and reinstated.
     pub lifecycle: Lifecycle,
     /// What documents are checked as.
@@ -64,6 +68,7 @@ impl RuleSet {
         let rules = Rules::load(files)?;
         Ok(Self {
             catalogue: Catalogue::load(files)?,
+            access: access::load(files, &services)?,
             profiles: Profiles::load(files, &services)?,
             services,
             query: QueryRules::load(files)?,
@@ -155,6 +160,7 @@ mod tests {
             ("codes/systems/social.toml", "complete = true\n", "complete = 1\n"),
             ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
+            ("codes/access.toml", "\"storing\"", "\"shopping\""),
             ("codes/profiles.toml", "signing = \"social-header\"", "signing = \"margin\""),
             ("codes/service_tasks.toml", "2016-03-01", "2016-13-01"),
             ("codes/controllers.toml", "2024-09-01", "2024-09-31"),

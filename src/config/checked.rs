@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
-use super::raw::{Raw, RawInbound};
+use super::raw::{Raw, RawInbound, RawSender};
+use super::registrations;
+use crate::domain::access::Register;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::limits;
@@ -77,6 +79,7 @@ pub struct Config {
     pub default_route: Option<String>,
     pub allow_anonymous: bool,
     pub senders: BTreeMap<String, SenderRoute>,
+    pub register: Register,
     pub archive_url: SecretUrl,
     pub site_key_file: PathBuf,
     pub key_file: PathBuf,
@@ -101,6 +104,7 @@ pub struct Config {
     pub id_root: Oid,
     pub code_system: Oid,
     pub receivers: Vec<String>,
+    pub only_ae: bool,
     pub keep_query_answers: Duration,
     pub rules_folder: Option<PathBuf>,
     pub profile_schemas: BTreeMap<String, PathBuf>,
@@ -112,6 +116,7 @@ pub struct Config {
     pub held_in_all: u64,
     pub stop: Duration,
     pub threads: usize,
+    pub validate: Option<SocketAddr>,
     pub listen: Option<SocketAddr>,
     pub log_json: bool,
     pub log_level: String,
@@ -155,6 +160,7 @@ pub struct NextKey {
 pub struct SenderRoute {
     pub replies: Vec<String>,
     pub route: Option<String>,
+    pub language: Option<Language>,
 }
 
 /// The largest secret or configuration file read, in octets: a wrong path must not fill the memory.
@@ -211,7 +217,8 @@ impl Config {
             inbound,
             default_route: some(raw.reply.default_route),
             allow_anonymous: raw.reply.allow_anonymous,
-            senders: raw.senders.into_iter().map(|(name, s)| (name, SenderRoute { replies: s.replies, route: some(s.route) })).collect(),
+            senders: raw.senders.into_iter().map(|(name, s)| sender(&name, s).map(|route| (name, route))).collect::<Result<_, _>>()?,
+            register: registrations::check(raw.access, raw.registrations, environment)?,
             archive_url,
             site_key_file: raw.archive.site_key_file.into(),
             token: keys::token(&raw.sign)?,
@@ -230,13 +237,13 @@ impl Config {
             checkpoint_time: Duration::from_secs(raw.checkpoint.seconds.max(1)),
             timestamp_url: some(raw.timestamp.url),
             timestamp_trust: raw.timestamp.trust.into_iter().map(PathBuf::from).collect(),
-            language: Language::parse(&raw.answer.language)
-                .ok_or_else(|| ConfigFault(format!("[answer] language = {:?}: say fi, sv or en", raw.answer.language)))?,
+            language: language(&raw.answer.language, "[answer] language")?,
             device: oid(&raw.answer.device, "[answer] device")?,
             receiver: oid(&raw.answer.receiver, "[answer] receiver")?,
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
+            only_ae: raw.answer.only_ae,
             keep_query_answers: keep_query_answers(raw.answer.keep_query_answers_hours)?,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
@@ -251,10 +258,8 @@ impl Config {
                 0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
                 n => n.min(256),
             },
-            listen: match some(raw.telemetry.listen) {
-                None => None,
-                Some(text) => Some(text.parse().map_err(|_| ConfigFault(format!("[telemetry] listen = {text:?} is not ADDRESS:PORT")))?),
-            },
+            validate: validate(raw.validate.listen, environment)?,
+            listen: address(raw.telemetry.listen, "[telemetry] listen")?,
             log_json: match raw.telemetry.log.as_str() {
                 "human" => false,
                 "json" => true,
@@ -262,6 +267,29 @@ impl Config {
             },
             log_level: raw.telemetry.level,
         })
+    }
+}
+
+fn sender(name: &str, raw: RawSender) -> Result<SenderRoute, ConfigFault> {
+    let language = some(raw.language).map(|text| language(&text, &format!("[senders.{name}] language"))).transpose()?;
+    Ok(SenderRoute { replies: raw.replies, route: some(raw.route), language })
+}
+
+fn language(text: &str, option: &str) -> Result<Language, ConfigFault> {
+    Language::parse(text).ok_or_else(|| ConfigFault(format!("{option} = {text:?}: say fi, sv or en")))
+}
+
+fn address(text: String, option: &str) -> Result<Option<SocketAddr>, ConfigFault> {
+    some(text).map(|text| text.parse().map_err(|_| ConfigFault(format!("{option} = {text:?} is not ADDRESS:PORT")))).transpose()
+}
+
+/// Only test persons may be sent to a validation service, so it has no place in production (messaging.md §2.5).
+fn validate(listen: String, environment: Environment) -> Result<Option<SocketAddr>, ConfigFault> {
+    match (address(listen, "[validate] listen")?, environment) {
+        (Some(_), Environment::Production) => {
+            Err(ConfigFault("[validate] listen in production: the validation service takes test persons only; run it where environment = \"test\"".into()))
+        }
+        (address, _) => Ok(address),
     }
 }
 

@@ -4,4 +4,5 @@ pub mod checked;
 pub mod folder;
 mod keys;
 pub mod raw;
+pub mod registrations;
 pub mod schema_tree;

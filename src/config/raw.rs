@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::registrations::{RawAccess, RawRegistration};
+
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +18,9 @@ pub struct Raw {
     pub reply: RawReply,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub senders: BTreeMap<String, RawSender>,
+    pub access: RawAccess,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub registrations: BTreeMap<String, RawRegistration>,
     pub archive: RawArchive,
     pub sign: RawSign,
     pub next_key: RawNextKey,
@@ -28,6 +33,7 @@ pub struct Raw {
     pub sosmeta: RawSosmeta,
     pub limits: RawLimits,
     pub work: RawWork,
+    pub validate: RawValidate,
     pub telemetry: RawTelemetry,
 }
 
@@ -68,7 +74,7 @@ section!(RawInbound {
 
 section!(RawReply { default_route: String = String::new(), allow_anonymous: bool = false });
 
-section!(RawSender { replies: Vec<String> = Vec::new(), route: String = String::new() });
+section!(RawSender { replies: Vec<String> = Vec::new(), route: String = String::new(), language: String = String::new() });
 
 section!(RawArchive {
     url: String = "postgres://arkki@127.0.0.1/arkki".into(),
@@ -111,6 +117,7 @@ section!(RawAnswer {
     id_root: String = "1.2.246.10.99999992.18.2026".into(),
     code_system: String = "1.2.246.10.99999992.6.1".into(),
     receivers: Vec<String> = Vec::new(),
+    only_ae: bool = false,
     keep_query_answers_hours: u64 = 24,
 });
 
@@ -129,6 +136,8 @@ section!(RawLimits {
 });
 
 section!(RawWork { threads: usize = 0 });
+
+section!(RawValidate { listen: String = String::new() });
 
 section!(RawTelemetry { listen: String = "127.0.0.1:9464".into(), log: String = "human".into(), level: String = "info".into() });
 
@@ -151,6 +160,8 @@ impl Default for Raw {
             inbound: BTreeMap::from([("main".to_owned(), RawInbound::default())]),
             reply: RawReply::default(),
             senders: BTreeMap::new(),
+            access: RawAccess::default(),
+            registrations: BTreeMap::new(),
             archive: RawArchive::default(),
             sign: RawSign::default(),
             next_key: RawNextKey::default(),
@@ -162,6 +173,7 @@ impl Default for Raw {
             sosmeta: RawSosmeta::default(),
             limits: RawLimits::default(),
             work: RawWork::default(),
+            validate: RawValidate::default(),
             telemetry: RawTelemetry::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! Floor 0: the values everything else speaks in, and the decisions that need nothing but values.
 //! Only `std` here: no I/O, no clock, no log, no library.
 
+pub mod access;
 pub mod ack;
 pub mod change;
 pub mod checkpoint;

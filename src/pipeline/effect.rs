@@ -225,10 +225,11 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         Ok(Accepted::Document(accepted)) => located(setting, accepted, &findings),
         Ok(Accepted::Event(_) | Accepted::Query(_)) | Err(_) => findings,
     };
-    let outcome = ack::outcome_digest(refusal.ack_type(), &findings);
+    let ack_type = setting.examiner.site().sent(refusal.ack_type());
+    let outcome = ack::outcome_digest(ack_type, &findings);
     // Whoever sends an acknowledgement is owed none (no answer to an answer). Everyone else's answer is drafted even without an
     // address: if the same message comes again with one, it gets this answer.
-    let answer = (!noted).then(|| answer(setting, refusal.ack_type(), findings));
+    let answer = (!noted).then(|| answer(setting, ack_type, findings));
     let kind = if noted { EntryKind::Noted } else { EntryKind::Refused };
     let entry = Entry { document_id: setting.examined.document_id.clone(), ..entry(setting, kind, Some(refusal.code()), answer.as_ref()) };
     Refuse {
@@ -283,7 +284,7 @@ fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> A
         findings,
         rules: examined.rules.to_hex(),
     };
-    ack::render(&draft, setting.examiner.catalogue(), site.language, site.code_system.as_str())
+    ack::render(&draft, setting.examiner.catalogue(), site.language_of(&examined.key.sender), site.code_system.as_str())
 }
 
 /// The answer's id: the same message with the same outcome always has the same, so that nobody can mistake a copy for news.

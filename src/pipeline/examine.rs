@@ -2,15 +2,19 @@
 //! The gateway, `arkki validate` and the demo call the same functions, so they give the same verdict.
 
 mod audit;
+mod beside;
 mod client;
 mod examined;
 mod judge;
+mod may;
 mod schemas;
 
 pub use self::audit::{OwnSigner, signing_place};
+pub use self::beside::{Beside, DOCUMENT, FRAME};
 use self::examined::Look;
 pub use self::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined};
 use self::judge::{Given, Judged};
+pub use self::may::Senders;
 use self::schemas::Schemas;
 use crate::cda::verify::SignatureFact;
 use crate::codes::catalogue::Catalogue;
@@ -20,7 +24,7 @@ use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
 use crate::crypto;
 use crate::crypto::trust::TrustAnchors;
-use crate::domain::ack::{InstanceId, Target};
+use crate::domain::ack::{AckType, InstanceId, Target};
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
@@ -47,6 +51,8 @@ pub struct Site {
     pub signers: Vec<Oid>,
     /// Language of answers.
     pub language: Language,
+    /// Who may send what, and how single senders are answered.
+    pub senders: Senders,
     /// Code system of our codes in answers.
     pub code_system: Oid,
     /// Root of answers' ids.
@@ -60,6 +66,18 @@ pub struct Site {
 impl Site {
     fn environment(&self) -> Environment {
         self.frames.environment
+    }
+
+    /// The language of answers to a sender.
+    #[must_use]
+    pub fn language_of(&self, sender: &Sender) -> Language {
+        self.senders.languages.get(sender.as_str()).copied().unwrap_or(self.language)
+    }
+
+    /// The type that goes out where an answer would be this.
+    #[must_use]
+    pub fn sent(&self, ack_type: AckType) -> AckType {
+        if self.senders.only_ae && ack_type == AckType::Reject { AckType::Error } else { ack_type }
     }
 }
 
@@ -192,7 +210,9 @@ impl Examiner {
     /// Examines one message. `from_hold`: it passed the door before, its reply addresses wait with the hold.
     #[must_use]
     pub fn examine(&self, envelope: &Envelope, from_hold: bool) -> Examined {
-        let mut look = Look::default();
+        let mut look = Look { user: envelope.sender.clone(), ..Look::default() };
+        // Whose registration it is under, also where nothing of the message can be read; an unknown sender is refused where the message is judged.
+        let _unknown = self.may_send(&mut look);
         let key = self.key(envelope);
         let given = Given { octets: &envelope.octets, shared: Some((&envelope.octets, key.octets)) };
         let verdict = self.judge(&given, self.profile(&envelope.profile), Stage::Gateway, &mut look);
@@ -267,6 +287,7 @@ impl Examiner {
             service_request: look.service_request,
             purpose: look.purpose,
             document_id: look.document_id,
+            grant: look.grant,
             frame: look.framed.then_some(look.head.id).flatten(),
             verdict,
         }

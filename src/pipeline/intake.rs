@@ -35,6 +35,7 @@ use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
 use crate::rules::decide::{self, Decision, Holding};
 use crate::rules::lifecycle;
+use crate::rules::may;
 use crate::telemetry::{self, Ending};
 
 /// How many messages may be examined at once: enough to keep the pool busy while earlier ones commit.
@@ -300,6 +301,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             decision = Decision::Refuse { refusal: Refusal::one(full), expects: Vec::new() };
         }
     }
+    decision = may::still_may(&examined.grant, decision, matches!(examined.verdict, Ok(Accepted::Query(_))), at);
     let decision = signers::still_sign(&parts.gate, &parts.revocation, examined, decision, at).await?;
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);

@@ -5,5 +5,6 @@ pub mod disclose;
 pub mod examples;
 pub mod lifecycle;
 pub mod links;
+pub mod may;
 pub mod query;
 pub mod versions;

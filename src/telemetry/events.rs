@@ -52,6 +52,7 @@ impl Ending {
 
 /// The one line of a message, written when its commit is durable.
 pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, position: Option<Position>, took: Duration) {
+    let is_alarming = code.is_some_and(|c| ALARMING.contains(&c));
     let code = code.map_or("", Code::as_str);
     counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
     histogram!("arkki_message_seconds").record(took.as_secs_f64());
@@ -60,9 +61,39 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
     let ms = took.as_secs_f64() * 1000.0;
     if ending == Ending::Quarantined {
         warn!(%message, sender = %key.sender, ending = ending.as_str(), code, position, ms, "message quarantined");
+    } else if is_alarming {
+        warn!(%message, sender = %key.sender, ending = ending.as_str(), code, position, ms, "message {}", ending.as_str());
     } else {
         info!(%message, sender = %key.sender, ending = ending.as_str(), code, position, ms, "message {}", ending.as_str());
     }
+}
+
+/// Refusals that somebody should look into: a sender who is not what it says, a person in the wrong environment, a signature that is not what it says
+/// (messaging.md §9.3: security alert).
+const ALARMING: [Code; 14] = [
+    Code::E308,
+    Code::E602,
+    Code::E603,
+    Code::E604,
+    Code::E605,
+    Code::E606,
+    Code::E607,
+    Code::E612,
+    Code::E813,
+    Code::E850,
+    Code::E851,
+    Code::E852,
+    Code::E853,
+    Code::E854,
+];
+
+/// The verdicts of the validation service: the request's frame and document are valid, are not, or it could not be judged.
+pub const VERDICTS: [&str; 3] = ["valid", "invalid", "undecided"];
+
+/// A request to the validation service was answered.
+pub fn validated(verdict: &'static str, took: Duration) {
+    counter!("arkki_validations_total", "verdict" => verdict).increment(1);
+    debug!(verdict, ms = took.as_secs_f64() * 1000.0, "validation answered");
 }
 
 /// A delivery of a message that is settled without a new effect (it was on hold already, or another instance decided it).

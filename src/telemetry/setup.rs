@@ -44,6 +44,7 @@ fn begin_at_zero() {
     for (name, _) in COUNTERS {
         match name {
             "arkki_messages_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str(), "code" => "").absolute(0)),
+            "arkki_validations_total" => super::VERDICTS.into_iter().for_each(|v| metrics::counter!(name, "verdict" => v).absolute(0)),
             "arkki_outage_attempts_total" => Part::ALL.into_iter().for_each(|p| metrics::counter!(name, "part" => p.as_str()).absolute(0)),
             _ => metrics::counter!(name).absolute(0),
         }
@@ -57,7 +58,7 @@ fn begin_at_zero() {
 }
 
 /// Every counter, for `/metrics` and the documentation.
-pub const COUNTERS: [(&str, &str); 12] = [
+pub const COUNTERS: [(&str, &str); 13] = [
     ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
     ("arkki_messages_known_total", "Deliveries settled without a new effect."),
     ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
@@ -70,6 +71,7 @@ pub const COUNTERS: [(&str, &str); 12] = [
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
     ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
     ("arkki_sweeps_total", "Looks for held messages that are due."),
+    ("arkki_validations_total", "Requests to the validation service, by verdict."),
 ];
 
 /// Every gauge.

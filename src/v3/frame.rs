@@ -102,6 +102,28 @@ impl Content {
 /// Reads a frame whose root element is a known and open interaction. The wrapper, the service request and the purpose are checked for each;
 /// then what the service request's operation asks for is read.
 pub(crate) fn read(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite) -> Result<Frame, Vec<Finding>> {
+    read_by(carrier, rules, site, payload::read)
+}
+
+/// As [`read`], of a frame whose document stands beside it; a frame that carries one too must carry the same octets.
+pub(crate) fn read_beside(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite, beside: &[u8]) -> Result<Frame, Vec<Finding>> {
+    read_by(carrier, rules, site, |described, out| {
+        if let Some(text) = tree::child(described, HL7, "text")
+            && payload::read(described, out)? != beside
+        {
+            out.push(Finding::new(Code::E860, tree::place(text)).with("rule", "validate-payload").with("element", "asiakirjaXml"));
+            return None;
+        }
+        Some(beside.to_vec())
+    })
+}
+
+fn read_by(
+    carrier: &Document<'_>,
+    rules: &RuleSet,
+    site: &FrameSite,
+    payload: impl FnOnce(Node<'_, '_>, &mut Vec<Finding>) -> Option<Vec<u8>>,
+) -> Result<Frame, Vec<Finding>> {
     let root = carrier.root_element();
     let mut out = Vec::new();
     let head = FrameHead::peek(carrier);
@@ -117,7 +139,7 @@ pub(crate) fn read(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite) ->
         out.push(Finding::new(Code::E816, tree::place(attachment)));
     }
     let operation = interaction.map_or(Operation::Store, |i| i.operation);
-    let content = control.and_then(|control| content(control, operation, service_request.as_ref(), rules, &mut out));
+    let content = control.and_then(|control| content(control, operation, service_request.as_ref(), rules, payload, &mut out));
     match (content, service_request) {
         (Some(content), Some(service_request)) if !out.iter().any(Finding::is_error) => Ok(Frame { head, content, service_request, purpose, warnings: out }),
         _ => Err(out),
@@ -126,11 +148,18 @@ pub(crate) fn read(carrier: &Document<'_>, rules: &RuleSet, site: &FrameSite) ->
 
 /// What the interaction brings, as the service request says. Without a service request the interaction alone tells where to look, so that everything
 /// that is wrong is said at once.
-fn content(control: Node<'_, '_>, interaction: Operation, request: Option<&ServiceRequest>, rules: &RuleSet, out: &mut Vec<Finding>) -> Option<Content> {
+fn content(
+    control: Node<'_, '_>,
+    interaction: Operation,
+    request: Option<&ServiceRequest>,
+    rules: &RuleSet,
+    payload: impl FnOnce(Node<'_, '_>, &mut Vec<Finding>) -> Option<Vec<u8>>,
+    out: &mut Vec<Finding>,
+) -> Option<Content> {
     let asked = request.map_or(interaction, |r| r.operation);
     match (interaction, asked) {
         (Operation::Store | Operation::Replace, Operation::Store | Operation::Replace) | (Operation::Replace, Operation::Invalidate) => {
-            let octets = described(control, out).and_then(|d| payload::read(d, out));
+            let octets = described(control, out).and_then(|d| payload(d, out));
             let invalidates = if asked == Operation::Invalidate { Some(Box::new(event::invalidation(control, rules, out)?)) } else { None };
             Some(Content::Document { octets: octets?, invalidates })
         }

@@ -3,6 +3,7 @@
 pub mod ack;
 pub mod event;
 pub mod frame;
+pub mod patient;
 mod payload;
 pub mod query;
 pub mod response;

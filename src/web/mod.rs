@@ -1,3 +1,5 @@
 //! Floor 4: what answers over HTTP.
 
+mod bounded;
 pub mod probe;
+pub mod validate;

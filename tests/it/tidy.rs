@@ -41,7 +41,7 @@ const LIBRARIES: [(&str, &[&str]); 29] = [
     ("quick_xml", &["src/xml"]),
     ("roxmltree", &["src/xml"]),
     ("serde", &["src/codes", "src/cda/template", "src/cda/structured", "src/config", "src/import", "src/cli"]),
-    ("serde_json", &["src/cli", "src/cda", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint"]),
+    ("serde_json", &["src/cli", "src/cda", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint", "src/web"]),
     ("sqlx", &["src/adapters/store"]),
     ("tokio", &["src/ports", "src/pipeline", "src/adapters", "src/cli", "src/web", "src/app.rs", "src/app"]),
     ("toml", &["src/codes", "src/cda/template", "src/config", "src/import"]),

@@ -86,6 +86,34 @@ pub async fn examine(settings: &AmqpSettings) -> Vec<Check> {
     checks
 }
 
+/// What the broker says of its users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// These are all.
+    These(Vec<String>),
+    /// They could not be seen, and why.
+    Unseen(String),
+}
+
+/// The broker's users, where the management API shows them.
+pub async fn users(settings: &AmqpSettings) -> Users {
+    let Some(url) = settings.management_url.clone() else { return Users::Unseen("[broker] management_url is not set".to_owned()) };
+    let Ok(own) = settings.url.reveal().parse::<AMQPUri>() else { return Users::Unseen("the broker's URL cannot be read".to_owned()) };
+    let look = move || {
+        let credentials = (own.authority.userinfo.username.as_str(), own.authority.userinfo.password.as_str());
+        let management = Management::new(&url, credentials, "/")?;
+        match management.users()? {
+            Said::This(list) => {
+                let name = |user: &serde_json::Value| user.get("name").and_then(serde_json::Value::as_str).map(str::to_owned);
+                Ok(Users::These(list.as_array().into_iter().flatten().filter_map(name).collect()))
+            }
+            Said::Nothing | Said::NotForUs => Ok(Users::Unseen(format!("it shows them to administrators only, and user {} is none", management.user))),
+        }
+    };
+    let looked: Result<Users, Outage> = tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Err(outage("the look at the management API broke off")));
+    looked.unwrap_or_else(|outage| Users::Unseen(outage.detail))
+}
+
 async fn by_management(settings: &AmqpSettings, connection: &Connection) -> Result<Vec<Check>, Outage> {
     let Some(url) = &settings.management_url else { return Ok(Vec::new()) };
     let own: AMQPUri = settings.url.reveal().parse().map_err(|_| outage("the broker's URL cannot be read"))?;

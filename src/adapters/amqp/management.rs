@@ -75,6 +75,11 @@ impl Management {
         self.get(&format!("/permissions/{}/{}", self.vhost, encoded(user)))
     }
 
+    /// All users; only an administrator may see them.
+    pub(super) fn users(&self) -> Result<Said, Outage> {
+        self.get("/users")
+    }
+
     /// Whether it is there at all, and lets us in.
     pub(super) fn overview(&self) -> Result<Said, Outage> {
         self.get("/overview")

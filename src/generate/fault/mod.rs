@@ -5,6 +5,7 @@ mod encoding;
 mod frame;
 mod lifecycle;
 mod link;
+mod messages;
 mod metadata;
 mod query;
 mod rules;
@@ -71,6 +72,7 @@ impl Fault {
             rules::FAULTS,
             body::LATER,
             lifecycle::FAULTS,
+            messages::FAULTS,
             // Last: none of these takes a number from its place.
             query::FAULTS,
         ]

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::SignatureFact;
+use crate::domain::access::Grant;
 use crate::domain::ack::{InstanceId, Target};
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
 use crate::domain::facts::{DocumentNeeds, Needs};
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::{EventRequest, Invalidation};
-use crate::domain::message::MessageKey;
+use crate::domain::message::{MessageKey, Sender};
 use crate::domain::query::{Query, Registers};
 use crate::domain::refusal::Refusal;
 use crate::pipeline::lanes::Touches;
@@ -43,6 +44,8 @@ pub struct Examined {
     pub purpose: Option<String>,
     /// The document's id, as far as it could be read.
     pub document_id: Option<String>,
+    /// Under which registrations it was sent.
+    pub grant: Grant,
     pub(super) frame: Option<InstanceId>,
     /// What was found.
     pub verdict: Result<Accepted, Refusal>,
@@ -174,6 +177,9 @@ impl Examined {
 /// What one look at a message gathers, whether it passes or not.
 #[derive(Default)]
 pub(super) struct Look {
+    /// Who sends; nobody where a file is only looked at.
+    pub(super) user: Option<Sender>,
+    pub(super) grant: Grant,
     pub(super) head: FrameHead,
     pub(super) framed: bool,
     pub(super) acknowledgement: bool,

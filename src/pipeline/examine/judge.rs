@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look};
+use super::may::registers_of;
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
@@ -11,6 +12,7 @@ use crate::cda::plain;
 use crate::cda::seal::SealPoint;
 use crate::cda::verify::{Layout, SignatureFact, SignerRule};
 use crate::codes::profiles::{EncodingRule, Profile, TemplateUse};
+use crate::codes::requests::Operation;
 use crate::codes::signatures::SigningPlace;
 use crate::crypto;
 use crate::domain::code::Code;
@@ -22,6 +24,7 @@ use crate::domain::query::Want;
 use crate::rules::{decide, disclose};
 use crate::v3::event::EventFrame;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
+use crate::v3::patient;
 use crate::v3::query;
 use crate::xml::prepass::{self, Encoding, Prepassed};
 use crate::xml::schema::Schema;
@@ -42,12 +45,12 @@ pub(super) struct Given<'o> {
 }
 
 /// A document with what is known of it.
-struct Walked<'w, 'i> {
-    tree: &'w Document<'i>,
-    text: &'w Prepassed<'i>,
-    octets: Arc<Vec<u8>>,
-    received: Option<Digest>,
-    carried: Option<(&'w Document<'w>, &'w Frame, Option<Box<Invalidation>>)>,
+pub(super) struct Walked<'w, 'i> {
+    pub(super) tree: &'w Document<'i>,
+    pub(super) text: &'w Prepassed<'i>,
+    pub(super) octets: Arc<Vec<u8>>,
+    pub(super) received: Option<Digest>,
+    pub(super) carried: Option<(&'w Document<'w>, &'w Frame, Option<Box<Invalidation>>)>,
 }
 
 impl Examiner {
@@ -68,6 +71,7 @@ impl Examiner {
                 Err(vec![Finding::whole(Code::E904)])
             }
             Opened::Bare => {
+                self.may_send(look)?;
                 let shared = given.shared.map(|(message, digest)| (Arc::clone(message), digest));
                 let (octets, received) = shared.map_or_else(|| (Arc::new(octets.to_vec()), None), |(message, digest)| (message, Some(digest)));
                 self.judge_document(Walked { tree: &message, text: &text, octets, received, carried: None }, profile, stage, look)
@@ -76,6 +80,7 @@ impl Examiner {
                 look.framed = true;
                 look.service_request = Some(frame.service_request.code.clone());
                 look.purpose.clone_from(&frame.purpose);
+                self.may_ask(look, &message, &frame)?;
                 let interaction = self.rules.services.interaction(message.root_element().tag_name().name());
                 let profile = interaction.map_or(profile, |i| self.profile(&i.profile));
                 if taken(profile, stage) == Encoding::Utf8Only
@@ -90,7 +95,7 @@ impl Examiner {
                 let (octets, invalidates) = match std::mem::replace(&mut frame.content, Content::Query(Want::Metadata)) {
                     Content::Document { octets, invalidates } => (Arc::new(octets), invalidates),
                     Content::Event(event) => return self.judge_event(*event, frame.warnings, stage, look),
-                    Content::Query(want) => return self.judge_query(&message, want, frame, stage),
+                    Content::Query(want) => return self.judge_query(&message, want, frame, stage, look),
                 };
                 let decoded = prepass::decode(&octets, taken(profile, stage), self.site.octets.1)?;
                 let text = prepass::walk(&decoded.text, self.schema(&profile.schema)?.declared().identities())?;
@@ -113,7 +118,7 @@ impl Examiner {
         Ok(warnings)
     }
 
-    fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
+    pub(super) fn judge_document(&self, given: Walked<'_, '_>, profile: &Profile, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
         let Walked { tree: document, text, octets, received, carried } = given;
         look.document_id = match profile.templates {
             TemplateUse::Header => plain::document_id(document).map(|id| id.as_str().to_owned()),
@@ -123,8 +128,12 @@ impl Examiner {
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
-        if stage == Stage::Gateway && !profile.can_be_archived() {
-            return Err(vec![Finding::whole(Code::E213).with("profile", profile.name.as_str())]);
+        if !profile.can_be_archived() {
+            let mut findings = carried.as_ref().map_or_else(Vec::new, |(carrier, frame, _)| self.agree_plainly(carrier, frame, document));
+            if stage == Stage::Gateway {
+                findings.push(Finding::whole(Code::E213).with("profile", profile.name.as_str()));
+            }
+            warnings.extend(stop_at_errors(findings)?);
         }
         let layout = Layout::within(document, self.rules.signatures.at(profile.signing));
         if !profile.can_be_archived() {
@@ -151,13 +160,15 @@ impl Examiner {
         };
         let mut findings = decide::own_rules(&header, &self.rules);
         content::locate(&octets, &mut findings, &self.rules);
-        let mut invalidates = None;
+        let (mut invalidates, mut framed) = (None, None);
         if let Some((carrier, frame, invalidation)) = carried {
+            framed = Some(frame);
             invalidates = invalidation;
             warnings.extend(frame.warnings.iter().cloned());
             findings.extend(frame::agree(carrier, frame, document, &header));
         }
         warnings.extend(stop_at_errors(findings)?);
+        self.may_touch(look, document, framed, &header)?;
         let (signatures, seal) = if profile.signing == SigningPlace::Detached {
             (Vec::new(), SealPoint::beside(&layout, &octets)?)
         } else {
@@ -172,6 +183,7 @@ impl Examiner {
     /// An event has no document to judge: what is left is the archive's to say.
     fn judge_event(&self, frame: EventFrame, warnings: Vec<Finding>, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
         let EventFrame { mut request, client } = frame;
+        self.may_mark(look, &request)?;
         request.client = client.map(|client| crypto::hmac_sha256(&self.site.site_key, &client).unwrap_or(Digest::ZERO));
         let target = request.target.id.as_ref().or(request.target.set_id.as_ref());
         look.document_id = target.map(|id| id.as_str().to_owned());
@@ -181,8 +193,14 @@ impl Examiner {
         Ok(Judged::Accepted(Accepted::Event(Box::new(AcceptedEvent { request, warnings }))))
     }
 
+    /// What frame and document must have in common where no template gives header facts: the patient family.
+    fn agree_plainly(&self, carrier: &Document<'_>, frame: &Frame, document: &Document<'_>) -> Vec<Finding> {
+        let interaction = self.rules.services.interaction(carrier.root_element().tag_name().name());
+        patient::agree(carrier, interaction.map_or(Operation::Store, |i| i.operation), &frame.service_request.code, document)
+    }
+
     /// A query has no document either: it is read, and the door of disclosure says whose registers it may look into.
-    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage) -> Result<Judged, Vec<Finding>> {
+    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage, look: &Look) -> Result<Judged, Vec<Finding>> {
         if stage == Stage::Schema {
             return Ok(Judged::Checked(frame.warnings, Vec::new()));
         }
@@ -190,13 +208,14 @@ impl Examiner {
         let hash = |octets: &[u8]| self.client_hash(octets);
         let basis = frame.service_request.basis;
         let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
-        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: None };
+        let registered = registers_of(&look.grant);
+        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
         let registers = disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
         Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.
-    fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
+    pub(super) fn schema(&self, entry: &str) -> Result<&Schema, Vec<Finding>> {
         self.schemas.get(entry).map_err(|_| vec![Finding::whole(Code::E901)])
     }
 }
@@ -228,11 +247,11 @@ fn belonging(mut finding: Finding, profile: &Profile) -> Finding {
 }
 
 /// Warnings pass on; with an error among them everything found is given back.
-fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> {
+pub(super) fn stop_at_errors(findings: Vec<Finding>) -> Result<Vec<Finding>, Vec<Finding>> {
     if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(findings) }
 }
 
-fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
+pub(super) fn parse(text: &str) -> Result<Document<'_>, Vec<Finding>> {
     tree::parse(text).map_err(|fault| {
         let place = Place { line: fault.line, column: fault.column, path: "/".to_owned() };
         vec![Finding::new(if fault.too_much { Code::E111 } else { Code::E103 }, place)]

@@ -83,7 +83,6 @@ fn every_fault_is_made_and_named_after_its_code() {
         Code::E308,
         Code::E312,
         Code::E508,
-        Code::E813,
         Code::E901,
         Code::E902,
         Code::E903,
@@ -92,6 +91,9 @@ fn every_fault_is_made_and_named_after_its_code() {
         Code::E831,
         Code::E836,
     ];
+    // What only a site's register of senders, or the validation service, can show (tests/it/messages).
+    let of_senders = [Code::E850, Code::E851, Code::E852, Code::E853, Code::E854, Code::E860];
+    let elsewhere = [elsewhere.as_slice(), &of_senders].concat();
     for code in Code::ALL.into_iter().filter(|c| c.as_str().starts_with('E') && !elsewhere.contains(c) && !of_schemas.contains(c) && !of_profiles.contains(c)) {
         assert!(Fault::of(code).next().is_some(), "no sample shows {}", code.as_str());
     }
@@ -128,8 +130,8 @@ fn accepted_documents_follow_the_schemas_and_their_signatures_verify() {
 #[test]
 fn is_small() {
     let size: usize = samples::all(Some(&keys())).iter().map(|s| s.octets.len()).sum();
-    // A sample for each rule that needs one: some two hundred of 5 to 10 KB.
-    assert!(size < 2_000_000, "{size} octets of samples");
+    // A sample for each rule that needs one: some three hundred of 5 to 10 KB.
+    assert!(size < 3_000_000, "{size} octets of samples");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use arkki::domain::oid::Oid;
 use arkki::generate::document::Organisation;
 use arkki::generate::keys::SIGNED_AT;
 use arkki::generate::{frame, hostile, samples, scenario};
-use arkki::pipeline::examine::{Accepted, AcceptedDocument, Examined, Examiner, KANTA_SOCIAL, Site};
+use arkki::pipeline::examine::{Accepted, AcceptedDocument, Examined, Examiner, KANTA_SOCIAL, Senders, Site};
 use arkki::rules::decide::{self, Decision, Holding};
 use arkki::rules::lifecycle;
 use arkki::v3::frame::FrameSite;
@@ -48,6 +48,7 @@ pub static EXAMINER: LazyLock<Examiner> = LazyLock::new(|| {
         site_key: vec![7; 32],
         signers: Vec::new(),
         language: Language::Fi,
+        senders: Senders::default(),
         code_system: oid("1.2.246.10.99999992.6.1"),
         id_root: oid("1.2.246.10.99999992.18.1"),
         device: oid(frame::TEST_ARCHIVE),
