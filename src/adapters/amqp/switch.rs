@@ -301,6 +301,7 @@ impl Change<'_> {
         let deadline = Instant::now() + within;
         let mut empty_since: BTreeMap<String, Instant> = BTreeMap::new();
         let mut last_told: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        let mut bound_since: BTreeMap<String, Instant> = BTreeMap::new();
         while !queues.is_empty() {
             let seen = Arc::clone(sight).look(self.inbound, self.count).await.map_err(midway)?;
             let mut left = Vec::new();
@@ -308,7 +309,13 @@ impl Change<'_> {
                 let Some(depth) = seen.queues.get(&queue).copied() else { continue };
                 let (ready, consumers) = self.ready(&queue).await?;
                 let messages = depth.unwrap_or(0).max(ready);
-                if messages > 0 {
+                // Somebody else leads messages here again: what is consumed at once looks empty, and is not.
+                if seen.bindings.iter().any(|(bound, _)| *bound == queue) {
+                    empty_since.remove(&queue);
+                    if bound_since.entry(queue.clone()).or_insert_with(Instant::now).elapsed() >= STILL {
+                        return Err(bound_again(&queue, self.count));
+                    }
+                } else if messages > 0 {
                     empty_since.remove(&queue);
                     if last_told.insert(queue.clone(), (messages, consumers)) != Some((messages, consumers)) {
                         self.tell(Step::Draining { queue: queue.clone(), messages, consumers })?;
@@ -351,6 +358,14 @@ fn name_of(declaration: &Declaration) -> String {
     match declaration {
         Declaration::Exchange { name, .. } | Declaration::Queue { name, .. } => name.clone(),
         Declaration::Binding { queue, .. } => queue.clone(),
+    }
+}
+
+/// Another apply, or another configuration, binds what this one drains.
+fn bound_again(queue: &str, count: u16) -> SwitchFault {
+    SwitchFault::Refused {
+        said: format!("{queue} is bound again: somebody else declares partitions at the same time"),
+        mend: format!("see that no other apply runs and that every configuration says {count}, then: arkki topology apply --partitions {count}"),
     }
 }
 

@@ -368,6 +368,29 @@ async fn a_switch_broken_off_after_any_step_is_ended_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_somebody_binds_again_is_not_deleted() {
+    let vhost = vhost().await;
+    let settings = partitioned(&vhost, 10, 3);
+    topology::apply(&settings).await.unwrap();
+    let mut others = Vec::new();
+    let fault = switch(&settings, &settings.inbound[0], 1, LONG, &mut |step: &Step| {
+        if matches!(step, Step::Unbound(_)) {
+            // What a deploy job does whose configuration still says three.
+            let configured = settings.clone();
+            others.push(tokio::spawn(async move { topology::apply(&configured).await.unwrap() }));
+        }
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap_err();
+    assert!(matches!(&fault, SwitchFault::Refused { said, .. } if said.contains("bound again")), "{fault:?}");
+    for other in others {
+        other.await.unwrap();
+    }
+    assert_eq!(lying(&vhost, "arkki.in.p03").await.map(|(messages, _)| messages), Some(0), "it stands");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_see_the_depths_changes_nothing() {
     let vhost = vhost().await;
     let settings = partitioned(&vhost, 10, 3);
