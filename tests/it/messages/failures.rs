@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use arkki::domain::ack::{AckType, Target};
 use arkki::domain::environment::Environment;
 use arkki::generate::frame::FrameSpec;
-use arkki::generate::person::Person;
-use arkki::generate::query::{Parameter, QuerySpec};
+use arkki::generate::query::QuerySpec;
 use arkki::v3::ack::{self, AckRead};
 use arkki::v3::frame::FrameSite;
 use arkki::v3::response;
 
+use super::asked::{MANY, archive_many, at_most, fetch, of_canary, of_family, of_many, unknown};
 use super::{Desk, Ground, INBOUND, Make, closed_gateway, lying, sample};
 use crate::kit::wait_until;
 
@@ -217,6 +217,7 @@ const ROWS: &[Row] = &[
     refused("document id exists, other bytes", "refused/E701-document-id-taken.xml", Error, "E701", "SYN102"),
     refused("signature invalid / certificate revoked", "refused/E602-body-changed-after-signing.xml", Error, "E602", "SYN102"),
     refused("signature invalid / certificate revoked", "refused/E603-signature-value-changed.xml", Error, "E603", "SYN102"),
+    asked(">300 hits", "joining", |_| super::query(&QuerySpec::metadata(349, of_many()), "joining"), Wanted::TooMany("E830", MANY)),
     asked(">300 hits", "guest", |_| at_most(9, QuerySpec::metadata(345, of_canary())), Wanted::TooMany("E830", 11)),
     asked(">300 hits", "guest", |_| at_most(9, QuerySpec::documents(346, of_canary())), Wanted::TooMany("E830", 11)),
     asked("no hits", "guest", |_| sample("queries/04-metadata-as-of.xml"), Wanted::NothingFound("")),
@@ -242,31 +243,9 @@ const ROWS: &[Row] = &[
     refused(PAYLOAD, "refused/E816-payload-elsewhere.xml", Error, "E816", "SYN102"),
 ];
 
+/// A query; a search for the samples' client finds eleven documents here: their ten, and that of the row with W908.
 const fn asked(failure: &'static str, by: &'static str, make: Make, wanted: Wanted) -> Row {
     Row { failure, by, octets: Octets::Made(make), wanted, again: Again::Same }
-}
-
-/// The client of the accepted samples: a search finds ten documents of them, and that of the row with W908.
-fn of_canary() -> Vec<Parameter> {
-    vec![Parameter::client(&Person::canary().hetu)]
-}
-
-fn unknown() -> Vec<Parameter> {
-    vec![Parameter::ids("documentId", &["1.2.246.10.99999992.95.2026.1.99999"])]
-}
-
-fn of_family(ground: &Ground, number: u64) -> QuerySpec {
-    QuerySpec::metadata(number, vec![Parameter::client(&ground.family.person.hetu)])
-}
-
-fn fetch(request: &'static str, ground: &Ground, number: u64) -> QuerySpec {
-    let parameters = of_family(ground, number).parameters;
-    QuerySpec { service_request: request, ..QuerySpec::documents(number, parameters) }
-}
-
-/// The limit of 300 as it is for an asker who takes fewer.
-fn at_most(quantity: u64, spec: QuerySpec) -> Vec<u8> {
-    QuerySpec { quantity: Some(quantity.to_string()), ..spec }.render()
 }
 
 /// A frame that asks by the right to another's register.
@@ -324,6 +303,7 @@ async fn each_failure_has_its_answer() {
         let answer = ack::read(&guest.ask(&std::fs::read(&file).unwrap()).await).unwrap();
         assert_eq!(answer.ack_type, AckType::Accept, "{}: {:?}", file.display(), answer.details);
     }
+    archive_many(&ground, desks.get_mut("joining").unwrap()).await;
     let mut shapes = Vec::new();
     let (mut wrong, mut dead) = (Vec::new(), 0);
     for row in ROWS {

@@ -9,11 +9,11 @@ use arkki::adapters::store;
 use arkki::domain::ack::AckType;
 use arkki::domain::oid::Oid;
 use arkki::generate::event::SPX_REINSTATE;
-use arkki::generate::person::Person;
 use arkki::generate::query::{Parameter, QuerySpec};
 use arkki::ports::archive::Archive;
 use arkki::v3::{ack, response};
 
+use super::asked::of_canary;
 use super::{Desk, Ground, INBOUND, Make, SOON, closed_gateway, lying, sample};
 use crate::kit::{self, wait_until};
 use crate::road::Gateway;
@@ -151,11 +151,6 @@ const ROWS: &[Row] = &[
     asked("document query, own", |_| QuerySpec::documents(533, of_canary()).render(), Fetched(10), "fetch 10, search 1"),
     Row { kind: "acknowledgement received", by: "guest", octets: |_| sample("hostile/acknowledgement.xml"), archived: 0, logged: "", answer: Answer::Nothing },
 ];
-
-/// The client of the accepted samples.
-fn of_canary() -> Vec<Parameter> {
-    vec![Parameter::client(&Person::canary().hetu)]
-}
 
 /// The client's documents of a group.
 fn consents(number: u64, group: &str) -> Vec<u8> {
