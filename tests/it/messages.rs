@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod asked;
 mod failures;
 mod kinds;
 mod pages;
@@ -13,9 +14,11 @@ use std::time::Duration;
 
 use arkki::adapters::amqp::{AmqpClient, Answers, Outgoing, Secret};
 use arkki::generate::document::{DocumentSpec, Organisation};
+use arkki::generate::event;
 use arkki::generate::family::Family;
 use arkki::generate::frame::{FrameSpec, TEST_ARCHIVE};
 use arkki::generate::person::Person;
+use arkki::generate::query::QuerySpec;
 use arkki::generate::writer::Style;
 use arkki::ports::broker::Published;
 
@@ -146,19 +149,25 @@ impl Ground {
     }
 }
 
-/// A frame that invalidates what a store frame around this document names.
+/// A frame that names a relation of these tests and asks for `request`; `message` tells messages about one document apart.
+fn event(ground: &Ground, number: u64, system: &str, request: &'static str, message: u64) -> Vec<u8> {
+    let mut frame = event::about(&ground.relation(number), event::Names::VERSION, request, event::Why::words("tallennettu väärälle henkilölle"), message);
+    frame.sender = device(system).to_owned();
+    frame.render(&[])
+}
+
+/// A frame that invalidates a relation of these tests.
 fn invalidation(ground: &Ground, number: u64, system: &str) -> Vec<u8> {
-    let framed = ground.framed(&ground.relation(number), system, |frame| {
-        frame.root = "RCMR_IN200011FI01";
-        frame.interaction = "RCMR_IN200011FI01";
-        frame.service_request = Some("SPX-INVALIDATE");
-        frame.id.1 = Some("9".to_owned());
-    });
-    let text = String::from_utf8(framed).unwrap();
-    let (from, to) = (text.find("<text ").unwrap(), text.find("</text>").unwrap() + "</text>".len());
-    let act = "<effectiveTime ";
-    let without = format!("{}{}", &text[..from], &text[to..]);
-    without.replacen(act, &format!("<text>tallennettu väärälle henkilölle</text>{act}"), 1).into_bytes()
+    event(ground, number, system, event::SPX_INVALIDATE, 9)
+}
+
+/// A query as one of [`SYSTEMS`] sends it.
+fn query(spec: &QuerySpec, system: &str) -> Vec<u8> {
+    let text = String::from_utf8(spec.render()).unwrap();
+    let sender = text.find("<sender ").unwrap();
+    let from = sender + text[sender..].find("root=\"").unwrap() + "root=\"".len();
+    let to = from + text[from..].find('"').unwrap();
+    format!("{}{}{}", &text[..from], device(system), &text[to..]).into_bytes()
 }
 
 /// Somebody whose identity code is none of those that are never given to anybody: it could be a person's, born in 1901.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use arkki::generate::query::{Parameter, QuerySpec};
 
-use super::{Desk, Ground, SOON, closed_gateway, device, registered, user};
+use super::{Desk, Ground, SOON, closed_gateway, registered, user};
 use crate::faces::{exits, json};
 use crate::kit::{self, Output};
 use crate::road::Gateway;
@@ -88,11 +88,7 @@ async fn production_does_not_start_with_an_open_door() {
 /// A search for a client's documents, as one of the systems sends it.
 fn search(ground: &Ground, system: &str, number: u64) -> Vec<u8> {
     let spec = QuerySpec::metadata(number, vec![Parameter::client(&ground.family.person.hetu)]);
-    let text = String::from_utf8(spec.render()).unwrap();
-    let sender = text.find("<sender ").unwrap();
-    let from = sender + text[sender..].find("root=\"").unwrap() + "root=\"".len();
-    let to = from + text[from..].find('"').unwrap();
-    format!("{}{}{}", &text[..from], device(system), &text[to..]).into_bytes()
+    super::query(&spec, system)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use arkki::domain::ack::{AckType, Target};
 use arkki::domain::environment::Environment;
 use arkki::generate::frame::FrameSpec;
+use arkki::generate::query::QuerySpec;
 use arkki::v3::ack::{self, AckRead};
 use arkki::v3::frame::FrameSite;
+use arkki::v3::response;
 
+use super::asked::{MANY, archive_many, at_most, fetch, of_canary, of_family, of_many, unknown};
 use super::{Desk, Ground, INBOUND, Make, closed_gateway, lying, sample};
 use crate::kit::wait_until;
 
@@ -48,15 +51,13 @@ const TABLE: [&str; 31] = [
 ];
 
 /// Rows that are shown by another test, or belong to another part.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("revocation/time-stamp service down", "sign::revoked; never answered, the consumer pauses"),
     ("log cannot be written", "answers::what_is_ours_is_not_answered: the log is in the commit"),
     ("storage full / DB down", "answers::what_is_ours_is_not_answered"),
     ("reply queue missing", "answers::an_answer_waits_for_its_queue"),
-    (">300 hits", "queries"),
-    ("no hits", "queries"),
-    ("consent refuses single document fetch", "disclosures"),
-    ("consent service down", "disclosures"),
+    ("consent refuses single document fetch", "with the disclosure decision: until then whatever rests on a permission is refused whole (E835)"),
+    ("consent service down", "with the disclosure decision: no consent is asked for until then"),
 ];
 
 /// Where a row's octets come from.
@@ -73,6 +74,10 @@ pub enum Wanted {
     Refused(AckType, &'static str, &'static str, &'static str),
     /// AA with this first warning, or with none when it is empty.
     Accepted(&'static str),
+    /// A query's answer with AA, `NF` and no document, with this first warning or none when it is empty.
+    NothingFound(&'static str),
+    /// A query's answer with AE, `QE` and no document, with this code and the number of documents there are.
+    TooMany(&'static str, u64),
     /// No answer: the message is dead-lettered.
     DeadLetter,
 }
@@ -153,6 +158,13 @@ const ROWS: &[Row] = &[
     forbidden(PROFILE, "reading", |g| super::invalidation(g, 317, "reading"), Error, "E853"),
     forbidden(PROFILE, "application", |g| super::invalidation(g, 317, "application"), Error, "E853"),
     forbidden(PROFILE, "other", |g| super::invalidation(g, 317, "other"), Error, "E854"),
+    forbidden(PROFILE, "storing", |g| super::query(&of_family(g, 340), "storing"), Error, "E853"),
+    forbidden(PROFILE, "application", |g| super::query(&of_family(g, 341), "application"), Error, "E853"),
+    forbidden(PROFILE, "guest", |_| sample("refused/E835-another-register.xml"), Error, "E835"),
+    forbidden(PROFILE, "guest", |_| sample("refused/E835-by-permission.xml"), Error, "E835"),
+    forbidden(PROFILE, "reading", |g| super::query(&QuerySpec { service_request: "SPX-RKO-QUERY", ..of_family(g, 342) }, "reading"), Error, "E835"),
+    forbidden(PROFILE, "reading", |g| super::query(&fetch("SPX-DOC-DISC", g, 343), "reading"), Error, "E835"),
+    forbidden(PROFILE, "reading", |g| super::query(&fetch("SPX-DOC-STAT", g, 344), "reading"), Error, "E835"),
     refused("schema fault", "refused/E202-unexpected-element.xml", Error, "E202", "SYN102"),
     refused("template/metadata fault", "refused/E302-language-neither-fi-nor-sv.xml", Error, "E302", "SYN102"),
     Row {
@@ -205,6 +217,13 @@ const ROWS: &[Row] = &[
     refused("document id exists, other bytes", "refused/E701-document-id-taken.xml", Error, "E701", "SYN102"),
     refused("signature invalid / certificate revoked", "refused/E602-body-changed-after-signing.xml", Error, "E602", "SYN102"),
     refused("signature invalid / certificate revoked", "refused/E603-signature-value-changed.xml", Error, "E603", "SYN102"),
+    asked(">300 hits", "joining", |_| super::query(&QuerySpec::metadata(349, of_many()), "joining"), Wanted::TooMany("E830", MANY)),
+    asked(">300 hits", "guest", |_| at_most(9, QuerySpec::metadata(345, of_canary())), Wanted::TooMany("E830", 11)),
+    asked(">300 hits", "guest", |_| at_most(9, QuerySpec::documents(346, of_canary())), Wanted::TooMany("E830", 11)),
+    asked("no hits", "guest", |_| sample("queries/04-metadata-as-of.xml"), Wanted::NothingFound("")),
+    asked("no hits", "guest", |_| QuerySpec::documents(347, unknown()).render(), Wanted::NothingFound("W926")),
+    // What is another's looks like what is not there.
+    asked("no hits", "other", |_| super::query(&QuerySpec::metadata(348, of_canary()), "other"), Wanted::NothingFound("")),
     Row {
         failure: "real identity code in test / test code in production",
         by: "joining",
@@ -223,6 +242,11 @@ const ROWS: &[Row] = &[
     refused(PAYLOAD, "refused/E815-mime-of-another-charset.xml", Error, "E815", "SYN102"),
     refused(PAYLOAD, "refused/E816-payload-elsewhere.xml", Error, "E816", "SYN102"),
 ];
+
+/// A query; a search for the samples' client finds eleven documents here: their ten, and that of the row with W908.
+const fn asked(failure: &'static str, by: &'static str, make: Make, wanted: Wanted) -> Row {
+    Row { failure, by, octets: Octets::Made(make), wanted, again: Again::Same }
+}
 
 /// A frame that asks by the right to another's register.
 fn by_right(frame: &mut FrameSpec) {
@@ -271,7 +295,7 @@ async fn each_failure_has_its_answer() {
     let mut serve = gateway.serve(&[]);
     let ground = Ground::new();
     let mut desks: BTreeMap<&str, Desk> = BTreeMap::new();
-    for system in ["guest", "stranger", "joining", "reading", "application", "ended", "other"] {
+    for system in ["guest", "stranger", "joining", "reading", "application", "storing", "ended", "other"] {
         desks.insert(system, Desk::open(&gateway.vhost, system).await);
     }
     let guest = desks.get_mut("guest").unwrap();
@@ -279,6 +303,7 @@ async fn each_failure_has_its_answer() {
         let answer = ack::read(&guest.ask(&std::fs::read(&file).unwrap()).await).unwrap();
         assert_eq!(answer.ack_type, AckType::Accept, "{}: {:?}", file.display(), answer.details);
     }
+    archive_many(&ground, desks.get_mut("joining").unwrap()).await;
     let mut shapes = Vec::new();
     let (mut wrong, mut dead) = (Vec::new(), 0);
     for row in ROWS {
@@ -331,7 +356,9 @@ async fn each_failure_has_its_answer() {
 fn name(row: &Row) -> String {
     match (&row.octets, &row.wanted) {
         (Octets::Sample(path), _) => (*path).to_owned(),
-        (Octets::Made(_), Wanted::Refused(_, code, ..) | Wanted::Accepted(code)) => format!("{} {code}", row.by),
+        (Octets::Made(_), Wanted::Refused(_, code, ..) | Wanted::Accepted(code) | Wanted::NothingFound(code) | Wanted::TooMany(code, _)) => {
+            format!("{} {code}", row.by)
+        }
         (Octets::Made(_), Wanted::DeadLetter) => row.by.to_owned(),
     }
 }
@@ -356,6 +383,20 @@ fn differs(row: &Row, answer: &[u8]) -> Option<String> {
                 && first.is_some_and(|d| d.code == code && d.kind == "E" && d.location.as_ref().is_some_and(|l| l.starts_with('/')) && d.text.len() > 20)
                 && has("1.2.246.537.5.40112.2006", kanta)
                 && (hl7.is_empty() || has("2.16.840.1.113883.5.1100", hl7))
+        }
+        Wanted::NothingFound(warning) => {
+            let shown = response::read(answer).map(|r| (r.code, r.quantities, r.documents.len()));
+            let told = details.first().map_or("", |d| d.code.as_str());
+            *ack_type == AckType::Accept && told == warning && shown == Some(("NF".to_owned(), [Some(0); 3], 0))
+        }
+        Wanted::TooMany(code, total) => {
+            let shown = response::read(answer).map(|r| (r.code, r.quantities, r.documents.len()));
+            let narrow = details.iter().skip(1).filter(|d| d.code == "W925").count();
+            *ack_type == AckType::Error
+                && first.is_some_and(|d| d.code == code && d.kind == "E" && d.text.contains(&total.to_string()))
+                && has("1.2.246.537.5.40112.2006", "4Y00007")
+                && narrow > 0
+                && shown == Some(("QE".to_owned(), [Some(total), Some(0), Some(total)], 0))
         }
         Wanted::DeadLetter => false,
     };
