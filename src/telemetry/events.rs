@@ -80,6 +80,7 @@ const ALARMING: [Code; 14] = [
     Code::E607,
     Code::E612,
     Code::E813,
+    Code::E835,
     Code::E850,
     Code::E851,
     Code::E852,
