@@ -70,7 +70,7 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
 
 /// Refusals that somebody should look into: a sender who is not what it says, a person in the wrong environment, a signature that is not what it says
 /// (messaging.md §9.3: security alert).
-const ALARMING: [Code; 14] = [
+const ALARMING: [Code; 15] = [
     Code::E308,
     Code::E602,
     Code::E603,
