@@ -45,8 +45,8 @@ pub struct Span {
     pub checkpoint: Checkpoint,
     /// How many certificates, lists and answers its set has.
     pub pieces: [usize; 3],
-    /// Its lists, then those of the checkpoint before it: a list may have been replaced between an entry and its checkpoint.
-    lists: Vec<Arc<Option<RevocationLists>>>,
+    /// Its lists, and those of the checkpoint before it: a list may have been replaced between an entry and its checkpoint.
+    lists: [Vec<Arc<Option<RevocationLists>>>; 2],
 }
 
 /// Which material said it.
@@ -101,13 +101,11 @@ impl<'a> Past<'a> {
             let source = if answers.is_empty() { Source::NotAsked } else { Source::Nothing };
             return Ok((Status::NotAsked, source));
         };
-        for lists in span.lists.iter().filter_map(|lists| lists.as_ref().as_ref()) {
-            let status = lists.status(certificate, issuer, at, self.grace);
-            if let (true, Some((from, next))) = (status != Status::Unknown, lists.span_of(issuer)) {
-                return Ok((status, Source::List { issuer: issuer.subject().unwrap_or("–").to_owned(), from, next }));
-            }
+        let said = span.lists.each_ref().map(|set| newest(set, certificate, issuer, at, self.grace));
+        if let Some((status, (from, next))) = believed(said) {
+            return Ok((status, Source::List { issuer: issuer.subject().unwrap_or("–").to_owned(), from, next }));
         }
-        let in_use = !span.lists.is_empty() || !answers.is_empty();
+        let in_use = span.lists.iter().any(|set| !set.is_empty()) || !answers.is_empty();
         Ok(if in_use { (Status::Unknown, Source::Nothing) } else { (Status::NotAsked, Source::NotAsked) })
     }
 
@@ -120,13 +118,14 @@ impl<'a> Past<'a> {
         if let Some(span) = remembered.spans.iter().find(|span| span.from <= position && position <= span.checkpoint.statement.position) {
             return Ok(Some(Arc::clone(span)));
         }
-        let before = Position(position.0.saturating_sub(1));
-        let Some(checkpoint) = self.checkpoints.checkpoints(before, 1).await?.into_iter().next() else { return Ok(None) };
-        let mut lists = Vec::new();
-        let pieces = self.read(&checkpoint, &mut remembered, &mut lists).await?;
+        let after = Position(position.0.saturating_sub(1));
+        let Some(checkpoint) = self.checkpoints.checkpoints(after, 1).await?.into_iter().next() else { return Ok(None) };
+        let mut lists = [Vec::new(), Vec::new()];
+        let [own, before] = &mut lists;
+        let pieces = self.read(&checkpoint, &mut remembered, own).await?;
         if let Some(earlier) = self.checkpoints.checkpoint_below(position).await?.filter(|earlier| earlier.statement.material != checkpoint.statement.material)
         {
-            self.read(&earlier, &mut remembered, &mut lists).await?;
+            self.read(&earlier, &mut remembered, before).await?;
         }
         let span = Arc::new(Span { from: position, checkpoint, pieces, lists });
         if remembered.spans.len() >= REMEMBERED {
@@ -154,4 +153,22 @@ impl<'a> Past<'a> {
         let of = |kind: MaterialKind| members.iter().filter(|(k, _)| *k == kind).count();
         Ok([of(MaterialKind::Certificate), of(MaterialKind::RevocationList), of(MaterialKind::OcspAnswer)])
     }
+}
+
+/// What one list said of a certificate, and the list's span.
+type Said = (Status, (Moment, Moment));
+
+/// What the newest list of a set says that was current then.
+fn newest(set: &[Arc<Option<RevocationLists>>], certificate: &Certificate, issuer: &Certificate, at: Moment, grace: Duration) -> Option<Said> {
+    let said = set.iter().filter_map(|lists| {
+        let lists = lists.as_ref().as_ref()?;
+        Some((lists.status(certificate, issuer, at, grace), lists.span_of(issuer)?))
+    });
+    said.filter(|(status, _)| *status != Status::Unknown).max_by_key(|(_, span)| *span)
+}
+
+/// Nobody knows any more which of two sets was in force at an entry between their checkpoints, and issuers date revocations back: what either says is good may well have been
+/// accepted by that one, and only what both that speak condemn is condemned.
+fn believed(said: [Option<Said>; 2]) -> Option<Said> {
+    said.iter().flatten().find(|(status, _)| *status == Status::Good).or_else(|| said.iter().flatten().next()).copied()
 }

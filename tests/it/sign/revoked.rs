@@ -7,23 +7,29 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arkki::adapters::clock::SystemClock;
+use arkki::adapters::clock::{SystemClock, SystemEntropy};
 use arkki::adapters::post::Address;
 use arkki::adapters::revocation::{Revocations, Sources};
+use arkki::adapters::store;
 use arkki::cda::signers::judge;
 use arkki::crypto::authority::Authority;
 use arkki::crypto::certificate::Certificate;
 use arkki::crypto::revocation::Status;
 use arkki::crypto::trust::TrustAnchors;
+use arkki::domain::checkpoint::{Material, MaterialKind};
+use arkki::domain::ledger::Position;
 use arkki::domain::oid::Oid;
 use arkki::domain::outage::Part;
 use arkki::domain::time::Moment;
+use arkki::pipeline::evidence::{Past, Source};
+use arkki::ports::checkpoints::Checkpoints as _;
 use arkki::ports::clock::Clock as _;
 use arkki::ports::revocation::Revocation as _;
 
 use super::sealing::{sealed, text_of, unsigned};
 use super::{FROM, Pair, UNIT, UNTIL, check, example, moment, pair, run, site, valid};
 use crate::kit;
+use crate::store::place::Place;
 
 const LIST: &str = "2026-11-20T00:00:00Z";
 const NEXT: &str = "2026-11-23T00:00:00Z";
@@ -258,6 +264,50 @@ fn a_list_that_is_put_in_place_is_seen() {
     books.write(&[(&who, Some((&iso(now), "superseded")))]);
     books.list(&iso(now), &iso(now.plus(day)));
     assert!(matches!(ask(&revocations, &who), Ok(Status::Revoked { .. })));
+}
+
+/// The list that a document was accepted by may have been replaced before the next checkpoint, by one that dates a revocation back.
+#[tokio::test]
+async fn a_document_is_not_condemned_by_a_list_that_came_after_it() {
+    let books = Books::open("kept");
+    let who = books.issue("Ennen");
+    let kept = |from: &str| {
+        let octets = std::fs::read(books.list(from, NEXT)).unwrap();
+        Material { kind: MaterialKind::RevocationList, sha: arkki::crypto::sha256(&octets), octets, about: None }
+    };
+    books.write(&[(&who, None)]);
+    let good = kept("2026-11-22T07:00:00Z");
+    let late = kept("2026-11-22T08:10:00Z");
+    books.write(&[(&who, Some(("2026-11-21T00:00:00Z", "keyCompromise")))]);
+    let [old, new] = ["2026-11-22T06:00:00Z", "2026-11-22T08:03:00Z"].map(kept);
+    let (good_from, new_from) = (Some("2026-11-22T07:00:00Z"), Some("2026-11-22T08:03:00Z"));
+    // What the checkpoint before the entry kept, what the one after it kept, and which list is believed about 08:00.
+    let cases: [(&[&Material], &[&Material], Option<&str>); 7] = [
+        (&[&good], &[&new], good_from),
+        (&[&new], &[&good], good_from),
+        (&[&good], &[], good_from),
+        // One set's newest list speaks for it, in whatever order they are kept.
+        (&[&good], &[&old, &good], good_from),
+        (&[&good, &new], &[&new], new_from),
+        // One of later days does not speak of that day.
+        (&[&new], &[&late], new_from),
+        (&[&late], &[], None),
+    ];
+    for (n, (before, after, expected)) in cases.into_iter().enumerate() {
+        let place = Place::sqlite();
+        let archive = store::open_store(&place.url, "one", Arc::new(SystemEntropy::open().unwrap())).await.unwrap();
+        for (position, lists) in [(1_u8, before), (3, after)] {
+            let made = super::stamps::checkpoint(position.into(), moment(DURING), arkki::crypto::sha256(&[position]));
+            let certificate = Material { kind: MaterialKind::Certificate, sha: made.statement.certificate, octets: made.certificate.clone(), about: None };
+            let material: Vec<Material> = std::iter::once(&certificate).chain(lists.iter().copied()).cloned().collect();
+            assert!(archive.keep_checkpoint(&made, &material).await.unwrap());
+        }
+        let past = Past::open(&*archive, &books.anchors, Duration::ZERO).await.unwrap();
+        let (status, source) = past.known(&who.certificate, Position(2), moment(DURING)).await.unwrap();
+        let from = if let Source::List { from, .. } = source { Some(iso(from)) } else { None };
+        assert_eq!(from.as_deref(), expected, "{n}: {status:?}");
+        assert_eq!((status == Status::Good, status == Status::Unknown), (expected == good_from, expected.is_none()), "{n}: {status:?}");
+    }
 }
 
 /// Whole seconds, as lists have them.
