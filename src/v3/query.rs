@@ -125,7 +125,7 @@ fn criteria(by_parameter: Node<'_, '_>, reading: &Reading<'_>, out: &mut Vec<Fin
     let elements = lists.first().into_iter().flat_map(Node::children).filter(Node::is_element);
     for (at, element) in elements.enumerate() {
         let name = element.tag_name();
-        if at >= PARAMETERS {
+        if at >= PARAMETERS || out.len() >= limits::FINDINGS {
             out.push(value(element, "parameterList", "query-many-values"));
             break;
         }
@@ -165,6 +165,11 @@ fn take(element: Node<'_, '_>, parameter: &Parameter, reading: &Reading<'_>, cri
         return;
     }
     for (at, node) in values.enumerate() {
+        // Each finding looks for its place in the whole message.
+        if at >= PARAMETERS || out.len() >= limits::FINDINGS {
+            out.push(value(node, name, "query-many-values"));
+            return;
+        }
         if at > 0 && !parameter.many {
             out.push(value(node, name, "query-many"));
             return;
@@ -299,6 +304,9 @@ fn asker(control: Node<'_, '_>, reading: &Reading<'_>, out: &mut Vec<Finding>) -
     let performers = || tree::children(control, HL7, "authorOrPerformer");
     let assigned = || performers().flat_map(|p| p.children()).filter(|n| n.is_element() && n.tag_name().name().starts_with("assigned"));
     for node in assigned() {
+        if out.len() >= limits::FINDINGS {
+            break;
+        }
         let organisation = tree::child(node, HL7, "representedOrganization").and_then(|o| tree::child(o, HL7, "id"));
         match organisation.map(|id| (id, oid(id))) {
             Some((_, Ok(oid))) if asker.organisation.as_ref().is_none_or(|o| *o == oid) => asker.organisation = Some(oid),

@@ -129,3 +129,16 @@ fn a_lower_quantity_lowers_the_limit_and_a_higher_one_does_not_raise_it() {
     };
     assert_eq!((limit("10"), limit("5000")), (Ok(10), Ok(limits::QUERY_HITS)));
 }
+
+#[test]
+fn a_flood_of_bad_values_is_refused_quickly_and_with_few_findings() {
+    let begun = std::time::Instant::now();
+    let found = asked(&format!("<documentId>{}</documentId>", "<value/>".repeat(50_000))).unwrap_err();
+    assert_eq!(found.len(), limits::FINDINGS);
+    let found = asked(&"<documentId/>".repeat(50_000)).unwrap_err();
+    assert_eq!(found.len(), limits::FINDINGS);
+    // Good values are counted too.
+    let found = asked(&format!("<documentId>{}</documentId>", "<value root='1.2.3'/>".repeat(50_000))).unwrap_err();
+    assert_eq!(found, [(Code::E833, "documentId".to_owned(), "query-many-values".to_owned())]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+}
