@@ -6,7 +6,7 @@ use crate::codes::tasks::PairVerdict;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header};
-use crate::domain::facts::{Awaited, Expectation, Facts};
+use crate::domain::facts::{Awaited, DocumentFact, Expectation, Facts};
 use crate::domain::finding::Finding;
 use crate::domain::oid::Oid;
 
@@ -62,8 +62,17 @@ pub(super) fn judge(header: &Header, invalidates: bool, facts: &Facts, found: &m
     }
 }
 
+/// Whether the version before is of the same set and makes something else: a set makes one case or one relation, else an event about the set would reach
+/// only one of two.
+fn strays(header: &Header, facts: &Facts, made: impl Fn(&DocumentFact) -> bool) -> bool {
+    facts.replaced.as_ref().is_some_and(|before| before.set_id == header.set_id && !made(before))
+}
+
 /// The document that makes or updates a relation.
 fn own_relation(header: &Header, facts: &Facts, found: &mut Gathered) {
+    if strays(header, facts, |before| before.relation_id == header.relation_id) {
+        found.findings.push(finding(Code::E702, SET).with("rule", "set-relation"));
+    }
     let Some(id) = &header.relation_id else { return };
     found.expects.push(Expectation::Relation { id: id.clone(), revision: facts.relation.as_ref().map(|r| r.revision) });
     let Some(relation) = &facts.relation else { return };
@@ -77,6 +86,9 @@ fn own_relation(header: &Header, facts: &Facts, found: &mut Gathered) {
 
 /// The document that makes or updates a case: under a relation of the same client and controller (R24); closed, if that relation is old.
 fn case_document(header: &Header, invalidates: bool, facts: &Facts, found: &mut Gathered) {
+    if strays(header, facts, |before| before.case_id == header.case_id) {
+        found.findings.push(finding(Code::E702, SET).with("rule", "set-case"));
+    }
     if let Some(id) = &header.case_id {
         found.expects.push(Expectation::Case { id: id.clone(), revision: facts.case.as_ref().map(|c| c.revision) });
     }

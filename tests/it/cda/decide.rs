@@ -181,6 +181,23 @@ fn a_replacement_follows_the_latest_of_its_set() {
 }
 
 #[test]
+fn the_versions_of_a_set_make_one_case_or_one_relation() {
+    let judge = |group, before: DocumentFact| {
+        let new =
+            Header { group, case_id: header(group).case_id, relation_id: header(group).relation_id, case_state: header(group).case_state, ..replacement() };
+        let new = Header { relation_state: header(group).relation_state, ..new };
+        let before = DocumentFact { group, ..before };
+        let relation = (group == Group::Case).then(relation);
+        decide(&request(new), &Facts { replaced: Some(before.clone()), latest: Some(before), relation, ..Facts::default() }, NOW)
+    };
+    let made = |case, relation| DocumentFact { case_id: case, relation_id: relation, ..archived(1, 1) };
+    assert!(matches!(judge(Group::Case, made(Some(oid(30)), Some(oid(20)))), Decision::Archive { .. }));
+    assert_eq!(codes(&judge(Group::Case, made(Some(oid(31)), Some(oid(20))))), ["E702"]);
+    assert!(matches!(judge(Group::ClientRelation, made(None, Some(oid(20)))), Decision::Archive { .. }));
+    assert_eq!(codes(&judge(Group::ClientRelation, made(None, Some(oid(21))))), ["E702"]);
+}
+
+#[test]
 fn own_version_rules() {
     let codes = |h: &Header| own_rules(h, &RULES).iter().map(|f| f.code.as_str()).collect::<Vec<_>>();
     assert!(codes(&header(Group::Client)).is_empty() && codes(&replacement()).is_empty());
