@@ -285,6 +285,12 @@ impl Grant {
         self.0.is_empty() || self.0.iter().any(|s| s.is_in_force(at))
     }
 
+    /// Those of the registrations that are in force; `None` where none is. Who needs none keeps none.
+    #[must_use]
+    pub fn in_force(&self, at: Moment) -> Option<Self> {
+        self.is_in_force(at).then(|| Self(self.0.iter().filter(|s| s.is_in_force(at)).map(Arc::clone).collect()))
+    }
+
     /// The registrations; none for who needs none.
     pub fn systems(&self) -> impl Iterator<Item = &Registration> {
         self.0.iter().map(AsRef::as_ref)
@@ -395,6 +401,24 @@ mod tests {
         }
         let grant = Register::new(true, vec![system]).judge(&matrix(), &asked("anna", None, Act::Store, "1.2.246.10.99999992")).unwrap();
         assert!(grant.is_in_force(at("2026-03-01T00:00:00Z")) && !grant.is_in_force(at("2026-07-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_registration_that_has_ended_adds_nothing_to_one_in_force() {
+        let day = |year, month, day| Some(Date { year, month, day });
+        let lasting = |name, from, until| Registration { days: (from, until), ..system(name, "anna", "1.2.3.1", Profile::Joining) };
+        let systems = vec![lasting("ended", None, day(2026, 6, 30)), lasting("now", None, None), lasting("coming", day(2027, 1, 1), None)];
+        let judge = |systems| Register::new(true, systems).judge(&matrix(), &Asked { user: "anna", ..Asked::default() }).unwrap();
+        let names = |grant: &Grant, text: &str| {
+            let at = Moment::parse_iso(text).unwrap();
+            grant.in_force(at).map(|g| g.systems().map(|s| s.name.clone()).collect::<Vec<_>>().join(" "))
+        };
+        let grant = judge(systems.clone());
+        for (text, want) in [("2026-03-01T00:00:00Z", "ended now"), ("2026-09-01T00:00:00Z", "now"), ("2027-03-01T00:00:00Z", "now coming")] {
+            assert_eq!(names(&grant, text).as_deref(), Some(want), "{text}");
+        }
+        assert_eq!(names(&judge(systems.into_iter().filter(|s| s.name != "now").collect()), "2026-09-01T00:00:00Z"), None);
+        assert_eq!(names(&Grant::default(), "2026-09-01T00:00:00Z").as_deref(), Some(""), "who needs none");
     }
 
     #[test]

@@ -44,22 +44,29 @@ pub async fn look(archive: &dyn Archive, query: &Query, registers: &Registers) -
     Ok(Looked { found, fetched })
 }
 
-/// Decides a query: a refusal that stands is repeated, a frame's id that other octets bear is refused, else it is answered on today's facts.
+/// Decides a query: a refusal that stands is repeated, a frame's id that other octets bear is refused, else it is answered on today's facts, from the
+/// registers that the sender's registrations in force at this moment open.
 ///
 /// # Errors
 /// [`Stopping`] when the process stops during an outage.
-pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery, facts: &Facts) -> Result<Decision, Stopping> {
+pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery, facts: &Facts, at: Moment) -> Result<Decision, Stopping> {
     if let Some(decision) = decide::repeat(facts.prior.as_ref(), &examined.rules, false) {
         return Ok(decision);
     }
     if facts.frame.is_some_and(|octets| octets != examined.key.octets) {
         return Ok(Decision::Refuse { refusal: Refusal::one(Finding::whole(Code::E706)), expects: Vec::new() });
     }
-    let looked = parts.gate.through(|| look(parts.archive.as_ref(), &accepted.query, &accepted.registers)).await?;
+    let refused = |refusal| Ok(Decision::Refuse { refusal, expects: Vec::new() });
+    let Some(grant) = examined.grant.in_force(at) else { return refused(Refusal::one(Finding::whole(Code::E851))) };
+    let registers = match parts.examiner.opened(&accepted.query, &grant, &accepted.place) {
+        Ok(registers) => registers,
+        Err(denied) => return refused(Refusal::one(denied)),
+    };
+    let looked = parts.gate.through(|| look(parts.archive.as_ref(), &accepted.query, &registers)).await?;
     let mut answered = crate::rules::query::judge(&accepted.query, looked, &accepted.place);
     answered.findings.extend(accepted.warnings.iter().cloned());
     answered.findings.truncate(limits::FINDINGS);
-    Ok(Decision::Answer(Box::new(answered)))
+    Ok(Decision::Answer(Box::new(answered), registers))
 }
 
 /// What an answer needs of the message that it answers.

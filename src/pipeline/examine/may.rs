@@ -12,7 +12,8 @@ use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
-use crate::domain::query::{self, Registers};
+use crate::domain::query::{self, Query, Registers};
+use crate::rules::disclose;
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -67,6 +68,13 @@ impl Examiner {
         self.may(look, asked, |_| event.places.controller.clone())
     }
 
+    /// Whose registers a query may look into under these registrations.
+    pub(in crate::pipeline) fn opened(&self, query: &Query, grant: &Grant, place: &Place) -> Result<Registers, Finding> {
+        let registered = registers_of(grant);
+        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
+        disclose::allowed(&asking, &self.rules.query).map_err(|denied| Finding::new(Code::E835, place.clone()).with("rule", denied.0))
+    }
+
     fn may(&self, look: &mut Look, asked: Asked<'_>, place: impl Fn(Denial) -> Place) -> Result<(), Vec<Finding>> {
         let Some(user) = &look.user else { return Ok(()) };
         let device = look.head.sender.as_ref().filter(|_| look.framed).map(|id| id.root.as_str());
@@ -82,7 +90,7 @@ impl Examiner {
 }
 
 /// The registers that the sender's registrations give it; `None` where it needs no registration.
-pub(super) fn registers_of(grant: &Grant) -> Option<Registers> {
+fn registers_of(grant: &Grant) -> Option<Registers> {
     let own = |system: &Registration| match system.controllers.as_slice() {
         [] => vec![query::Register::Organisation(system.organisation.clone())],
         controllers => controllers.iter().cloned().map(query::Register::Controller).collect(),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use arkki::generate::document::Organisation;
 use arkki::generate::query::{Parameter, QuerySpec};
 
 use super::{Desk, Ground, SOON, closed_gateway, device, registered, user};
@@ -85,9 +86,44 @@ async fn production_does_not_start_with_an_open_door() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_has_ended_opens_nothing_beside_one_in_force() {
+    let vhost = kit::rabbit::vhost().await;
+    let lapsed = format!(
+        "[registrations.lapsed]\nuser = {:?}\nprofile = \"joining\"\norganisation = {:?}\ndevices = [{:?}]\nuntil = \"2020-12-31\"\n",
+        user(&vhost, "other"),
+        Organisation::SAMPLE.node,
+        device("other")
+    );
+    let config = registered(&vhost) + &lapsed;
+    let gateway = Gateway::on(vhost, Some(kit::postgres::database().await.url), &config);
+    let mut serve = gateway.serve(&[]);
+    let ground = Ground::new();
+    let relation = ground.relation(361);
+    let mut joining = Desk::open(&gateway.vhost, "joining").await;
+    let stored = joining.ask(&ground.framed(&relation, "joining", |_| ())).await;
+    assert!(String::from_utf8_lossy(&stored).contains("<typeCode code=\"AA\""), "{}", String::from_utf8_lossy(&stored));
+    let controller = Organisation::SAMPLE.unit;
+    let mut other = Desk::open(&gateway.vhost, "other").await;
+    for (number, controller, words) in [(520, None, "code=\"NF\""), (521, Some(controller), "E835")] {
+        let octets = search_in(&ground, "other", number, controller);
+        let answer = String::from_utf8(other.ask(&octets).await).unwrap();
+        assert!(answer.contains(words) && !answer.contains(&relation.id), "{answer}");
+    }
+    serve.signal(kit::process::Signal::Term);
+    assert!(serve.wait(SOON).is_some());
+}
+
 /// A search for a client's documents, as one of the systems sends it.
 fn search(ground: &Ground, system: &str, number: u64) -> Vec<u8> {
-    let spec = QuerySpec::metadata(number, vec![Parameter::client(&ground.family.person.hetu)]);
+    search_in(ground, system, number, None)
+}
+
+/// As [`search`], in the register of one controller.
+fn search_in(ground: &Ground, system: &str, number: u64, controller: Option<&str>) -> Vec<u8> {
+    let mut parameters = vec![Parameter::client(&ground.family.person.hetu)];
+    parameters.extend(controller.map(|oid| Parameter::ids("custodianId", &[oid])));
+    let spec = QuerySpec::metadata(number, parameters);
     let text = String::from_utf8(spec.render()).unwrap();
     let sender = text.find("<sender ").unwrap();
     let from = sender + text[sender..].find("root=\"").unwrap() + "root=\"".len();
