@@ -274,7 +274,16 @@ impl Register {
         if asked.request.is_some_and(|r| matrix.is_by_right(r)) {
             return Err(Denial::Right);
         }
+        if asked.controller.is_some_and(|controller| self.systems.iter().any(|s| s.answers_for(controller))) {
+            return Err(Denial::Controller);
+        }
         Ok(Grant::default())
+    }
+
+    /// Whether a registered system answers for something under this OID, or comes from there: a stranger may not search it, whether in force or not.
+    #[must_use]
+    pub fn has_part_in(&self, base: &Oid) -> bool {
+        self.systems.iter().any(|s| s.answers_for(base.as_str()) || s.controllers.iter().chain([&s.organisation]).any(|oid| oid.is_under(base.as_str())))
     }
 }
 
@@ -387,6 +396,12 @@ mod tests {
         let judge = |asked: Asked<'_>| register(false).judge(&matrix(), &asked);
         assert_eq!(judge(asked("carola", Some("1.9.9"), Act::Store, "1.5")), Ok(Grant::default()));
         assert_eq!(judge(asked("carola", Some("1.2.3.2"), Act::Store, "1.5")), Err(Denial::Device));
+        for act in [Act::Store, Act::Replace, Act::Invalidate] {
+            assert_eq!(judge(asked("carola", Some("1.9.9"), act, "1.2.246.10.99999992.19.1")), Err(Denial::Controller), "{act:?} in another's register");
+        }
+        let parts = |base| register(false).has_part_in(&Oid::parse(base).unwrap());
+        assert!(parts("1.2.246.10.99999992") && parts("1.2.246.10.99999992.10.0") && parts("1.2.246.10"));
+        assert!(!parts("1.2.246.10.99999984") && !parts("1.2.246.10.9999999"), "nobody is registered there");
         assert!(Grant::default().is_in_force(Moment::from_seconds(0)) && Grant::default().answers_for("1.5"));
     }
 

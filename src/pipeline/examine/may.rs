@@ -68,6 +68,17 @@ impl Examiner {
         self.may(look, asked, |_| event.places.controller.clone())
     }
 
+    /// Whether a stranger may look where it asks: not on behalf of an organisation that has registered systems.
+    pub(super) fn may_look(&self, look: &Look, query: &Query, place: &Place) -> Result<(), Vec<Finding>> {
+        let is_stranger = look.user.is_some() && look.grant.systems().next().is_none();
+        let Some(organisation) = query.asker.organisation.as_ref().filter(|_| is_stranger) else { return Ok(()) };
+        let own = disclose::own_registers(organisation, &self.rules.query);
+        if own.iter().any(|register| self.site.senders.register.has_part_in(register.oid())) {
+            return Err(vec![Finding::new(Code::E835, place.clone()).with("rule", "register-not-own")]);
+        }
+        Ok(())
+    }
+
     /// Whose registers a query may look into under these registrations.
     pub(in crate::pipeline) fn opened(&self, query: &Query, grant: &Grant, place: &Place) -> Result<Registers, Finding> {
         let registered = registers_of(grant);
