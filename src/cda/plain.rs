@@ -7,6 +7,7 @@ use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header, Replaced};
 use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
+use crate::domain::limits;
 use crate::domain::oid::Oid;
 use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Hl7Time, TimeFault};
@@ -34,16 +35,21 @@ pub fn read(document: &Document<'_>, environment: Environment, site_key_hash: &d
             out.push(Finding::new(Code::E301, tree::place(tree::child(root, HL7, element).unwrap_or(root))).with("field", field));
         }
     }
-    if let Some(rule) = client.and_then(|(root, extension)| misplaced(root, extension, environment)) {
-        let id = descend(root, &["recordTarget", "patientRole", "id"]).unwrap_or(root);
+    // Whoever else a document is about is a person as well, and a code is the same code in small letters and among blanks.
+    let roles = tree::children(root, HL7, "recordTarget").filter_map(|target| tree::child(target, HL7, "patientRole"));
+    let persons = roles.flat_map(|role| tree::children(role, HL7, "id"));
+    let strays = persons.filter_map(|id| Some((id, misplaced(plain(id, "root")?, plain(id, "extension")?, environment)?)));
+    for (id, rule) in strays.take(limits::FINDINGS) {
         out.push(Finding::new(Code::E308, tree::attribute_place(id, "extension")).with("field", "client").with("rule", rule));
     }
     let authored = authored(root, &mut out);
     let version = version(tree::child(root, HL7, "versionNumber"), &mut out);
     let (Some(id), Some(controller), Some((client_root, client_extension)), Some(authored), Some(version)) = (id, controller, client, authored, version) else {
+        out.truncate(limits::FINDINGS);
         return Err(out);
     };
     if !out.is_empty() {
+        out.truncate(limits::FINDINGS);
         return Err(out);
     }
     Ok(Header {
@@ -72,7 +78,7 @@ pub fn read(document: &Document<'_>, environment: Environment, site_key_hash: &d
 
 /// Whether a client's identity code belongs to the other environment, and how. What is no identity code belongs anywhere: other countries have their own.
 fn misplaced(root: &str, extension: &str, environment: Environment) -> Option<&'static str> {
-    let hetu = Hetu::parse(extension).ok().filter(|_| root == HETU_ROOT)?;
+    let hetu = Hetu::parse(&extension.trim().to_ascii_uppercase()).ok().filter(|_| root.trim() == HETU_ROOT)?;
     match (environment, hetu.is_test) {
         (Environment::Production, true) => Some("test-in-production"),
         (Environment::Test, false) => Some("real-in-test"),
@@ -190,5 +196,22 @@ mod tests {
         let codes = |environment| read(&document, environment, &crypto::sha256).map_err(|found| found.iter().map(|f| f.code).collect::<Vec<_>>()).map(|_| ());
         assert_eq!(codes(Environment::Test), Ok(()));
         assert_eq!(codes(Environment::Production), Err(vec![Code::E308]));
+    }
+
+    #[test]
+    fn every_id_of_every_person_counts_in_any_spelling() {
+        let found = |ids: &str| {
+            let text =
+                with("<id root='1.2.4'/>").replace("</recordTarget>", &format!("</recordTarget><recordTarget><patientRole>{ids}</patientRole></recordTarget>"));
+            let document = tree::parse(&text).unwrap();
+            read(&document, Environment::Production, &crypto::sha256).map_or_else(|found| found.len(), |_| 0)
+        };
+        let person = |code: &str| format!("<id root='1.2.246.21' extension='{code}'/>");
+        assert_eq!(found("<id root='1.2.3' extension='y'/>"), 0);
+        for code in ["010181-900C", "010181-900c", " 010181-900C ", "&#9;010181-900c"] {
+            assert_eq!(found(&format!("<id root='1.2.3' extension='y'/>{}", person(code))), 1, "{code}");
+        }
+        assert_eq!(found(&(person("010181-900C") + &person("010181-900c"))), 2);
+        assert_eq!(found(&person("010181-900C").repeat(limits::FINDINGS + 1)), limits::FINDINGS);
     }
 }

@@ -274,7 +274,16 @@ impl Register {
         if asked.request.is_some_and(|r| matrix.is_by_right(r)) {
             return Err(Denial::Right);
         }
+        if asked.controller.is_some_and(|controller| self.systems.iter().any(|s| s.answers_for(controller))) {
+            return Err(Denial::Controller);
+        }
         Ok(Grant::default())
+    }
+
+    /// Whether a registered system answers for something under this OID, or comes from there: a stranger may not search it, whether in force or not.
+    #[must_use]
+    pub fn has_part_in(&self, base: &Oid) -> bool {
+        self.systems.iter().any(|s| s.answers_for(base.as_str()) || s.controllers.iter().chain([&s.organisation]).any(|oid| oid.is_under(base.as_str())))
     }
 }
 
@@ -283,6 +292,12 @@ impl Grant {
     #[must_use]
     pub fn is_in_force(&self, at: Moment) -> bool {
         self.0.is_empty() || self.0.iter().any(|s| s.is_in_force(at))
+    }
+
+    /// Those of the registrations that are in force; `None` where none is. Who needs none keeps none.
+    #[must_use]
+    pub fn in_force(&self, at: Moment) -> Option<Self> {
+        self.is_in_force(at).then(|| Self(self.0.iter().filter(|s| s.is_in_force(at)).map(Arc::clone).collect()))
     }
 
     /// The registrations; none for who needs none.
@@ -381,6 +396,12 @@ mod tests {
         let judge = |asked: Asked<'_>| register(false).judge(&matrix(), &asked);
         assert_eq!(judge(asked("carola", Some("1.9.9"), Act::Store, "1.5")), Ok(Grant::default()));
         assert_eq!(judge(asked("carola", Some("1.2.3.2"), Act::Store, "1.5")), Err(Denial::Device));
+        for act in [Act::Store, Act::Replace, Act::Invalidate] {
+            assert_eq!(judge(asked("carola", Some("1.9.9"), act, "1.2.246.10.99999992.19.1")), Err(Denial::Controller), "{act:?} in another's register");
+        }
+        let parts = |base| register(false).has_part_in(&Oid::parse(base).unwrap());
+        assert!(parts("1.2.246.10.99999992") && parts("1.2.246.10.99999992.10.0") && parts("1.2.246.10"));
+        assert!(!parts("1.2.246.10.99999984") && !parts("1.2.246.10.9999999"), "nobody is registered there");
         assert!(Grant::default().is_in_force(Moment::from_seconds(0)) && Grant::default().answers_for("1.5"));
     }
 
@@ -395,6 +416,24 @@ mod tests {
         }
         let grant = Register::new(true, vec![system]).judge(&matrix(), &asked("anna", None, Act::Store, "1.2.246.10.99999992")).unwrap();
         assert!(grant.is_in_force(at("2026-03-01T00:00:00Z")) && !grant.is_in_force(at("2026-07-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_registration_that_has_ended_adds_nothing_to_one_in_force() {
+        let day = |year, month, day| Some(Date { year, month, day });
+        let lasting = |name, from, until| Registration { days: (from, until), ..system(name, "anna", "1.2.3.1", Profile::Joining) };
+        let systems = vec![lasting("ended", None, day(2026, 6, 30)), lasting("now", None, None), lasting("coming", day(2027, 1, 1), None)];
+        let judge = |systems| Register::new(true, systems).judge(&matrix(), &Asked { user: "anna", ..Asked::default() }).unwrap();
+        let names = |grant: &Grant, text: &str| {
+            let at = Moment::parse_iso(text).unwrap();
+            grant.in_force(at).map(|g| g.systems().map(|s| s.name.clone()).collect::<Vec<_>>().join(" "))
+        };
+        let grant = judge(systems.clone());
+        for (text, want) in [("2026-03-01T00:00:00Z", "ended now"), ("2026-09-01T00:00:00Z", "now"), ("2027-03-01T00:00:00Z", "now coming")] {
+            assert_eq!(names(&grant, text).as_deref(), Some(want), "{text}");
+        }
+        assert_eq!(names(&judge(systems.into_iter().filter(|s| s.name != "now").collect()), "2026-09-01T00:00:00Z"), None);
+        assert_eq!(names(&Grant::default(), "2026-09-01T00:00:00Z").as_deref(), Some(""), "who needs none");
     }
 
     #[test]

@@ -88,14 +88,14 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
             planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
         }
-        (Decision::Answer(answered), Ok(Accepted::Query(accepted))) => {
+        (Decision::Answer(answered, registers), Ok(Accepted::Query(accepted))) => {
             let examined = setting.examined;
             let asked = Asked {
                 actor: examined.key.sender.as_str(),
                 service_request: examined.service_request.as_deref(),
                 purpose: examined.purpose.as_deref(),
                 query: &accepted.query,
-                registers: &accepted.registers,
+                registers,
             };
             let answer = query::answer(setting.examiner, &query::Envelope::of(examined, setting.at), &asked, answered);
             let code = answered.refused();
@@ -103,7 +103,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
             planned(Effect::Answer(Box::new(answer)), &[], ending, code)
         }
         // `decide` gives these only for what examine has passed as such.
-        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Answer(_), verdict) => {
+        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Answer(..), verdict) => {
             let defect = Refusal::one(Finding::whole(Code::E901));
             let refusal = verdict.as_ref().err().unwrap_or(&defect);
             planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))

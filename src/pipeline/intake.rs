@@ -289,7 +289,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             if accepted.query.want == Want::Documents {
                 _turn = parts.fetches.acquire().await.ok();
             }
-            query::decide(parts, examined, accepted, &facts).await?
+            query::decide(parts, examined, accepted, &facts, at).await?
         }
     };
     if let Decision::Hold { awaits, .. } = &decision

@@ -44,22 +44,29 @@ pub async fn look(archive: &dyn Archive, query: &Query, registers: &Registers) -
     Ok(Looked { found, fetched })
 }
 
-/// Decides a query: a refusal that stands is repeated, a frame's id that other octets bear is refused, else it is answered on today's facts.
+/// Decides a query: a refusal that stands is repeated, a frame's id that other octets bear is refused, else it is answered on today's facts, from the
+/// registers that the sender's registrations in force at this moment open.
 ///
 /// # Errors
 /// [`Stopping`] when the process stops during an outage.
-pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery, facts: &Facts) -> Result<Decision, Stopping> {
+pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery, facts: &Facts, at: Moment) -> Result<Decision, Stopping> {
     if let Some(decision) = decide::repeat(facts.prior.as_ref(), &examined.rules, false) {
         return Ok(decision);
     }
     if facts.frame.is_some_and(|octets| octets != examined.key.octets) {
         return Ok(Decision::Refuse { refusal: Refusal::one(Finding::whole(Code::E706)), expects: Vec::new() });
     }
-    let looked = parts.gate.through(|| look(parts.archive.as_ref(), &accepted.query, &accepted.registers)).await?;
+    let refused = |refusal| Ok(Decision::Refuse { refusal, expects: Vec::new() });
+    let Some(grant) = examined.grant.in_force(at) else { return refused(Refusal::one(Finding::whole(Code::E851))) };
+    let registers = match parts.examiner.opened(&accepted.query, &grant, &accepted.place) {
+        Ok(registers) => registers,
+        Err(denied) => return refused(Refusal::one(denied)),
+    };
+    let looked = parts.gate.through(|| look(parts.archive.as_ref(), &accepted.query, &registers)).await?;
     let mut answered = crate::rules::query::judge(&accepted.query, looked, &accepted.place);
     answered.findings.extend(accepted.warnings.iter().cloned());
     answered.findings.truncate(limits::FINDINGS);
-    Ok(Decision::Answer(Box::new(answered)))
+    Ok(Decision::Answer(Box::new(answered), registers))
 }
 
 /// What an answer needs of the message that it answers.
@@ -124,7 +131,7 @@ pub fn answer(examiner: &Examiner, envelope: &Envelope<'_>, asked: &Asked<'_>, a
     // The same query answered anew at another time is another answer, and bears another id.
     let made = crate::crypto::sha256_parts(&[&outcome.0, &envelope.at.micros().to_be_bytes()]);
     let draft = AckDraft {
-        ack_type: answered.ack_type(),
+        ack_type: site.sent(answered.ack_type()),
         target: envelope.target.clone(),
         at: envelope.at,
         id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(envelope.key, &made)) },
@@ -138,7 +145,8 @@ pub fn answer(examiner: &Examiner, envelope: &Envelope<'_>, asked: &Asked<'_>, a
     let shown =
         Answer { want: query.want, query: query.id.as_ref(), code: answered.code, hits: &answered.hits, octets: &answered.octets, total: answered.total };
     let rules = examiner.rule_set();
-    let answer = response::render(&draft, &shown, rules.query.answer(), &rules.catalogue, site.language, site.code_system.as_str());
+    let language = site.language_of(&envelope.key.sender);
+    let answer = response::render(&draft, &shown, rules.query.answer(), &rules.catalogue, language, site.code_system.as_str());
     let code = answered.refused().map(|code| code.as_str().to_owned());
     let entry = Entry {
         kind: EntryKind::Answered,

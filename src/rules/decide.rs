@@ -10,6 +10,7 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::EventRecord;
 use crate::domain::message::MessageKey;
 use crate::domain::oid::Oid;
+use crate::domain::query::Registers;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 
@@ -78,8 +79,8 @@ pub enum Decision {
         /// W907 and what else the sender is told.
         warnings: Vec<Finding>,
     },
-    /// A query is answered.
-    Answer(Box<Answered>),
+    /// A query is answered from these registers.
+    Answer(Box<Answered>, Registers),
     /// Refused.
     Refuse {
         /// Why.

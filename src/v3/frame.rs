@@ -69,7 +69,7 @@ pub struct Frame {
     pub content: Content,
     /// The service request.
     pub service_request: ServiceRequest,
-    /// The purpose of use's code.
+    /// The purpose of use's code, where it is a known one.
     pub purpose: Option<String>,
     /// What the sender is told although the frame is taken.
     pub warnings: Vec<Finding>,
@@ -259,7 +259,8 @@ fn purpose(control: Node<'_, '_>, family: &str, rules: &RuleSet, out: &mut Vec<F
         (_, None) if family == "social" => out.push(Finding::new(Code::W905, tree::place(control)).with("field", "purpose")),
         (_, None) => {}
     }
-    code.map(str::to_owned)
+    // What is in no table may be anything, an identity code too: it is not kept.
+    code.filter(|code| rules.services.knows_purpose(code)).map(str::to_owned)
 }
 
 /// `subject/clinicalDocument`, in either letter case.

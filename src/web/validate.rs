@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use super::bounded::Bounded;
+use super::fields::{self, Field};
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
@@ -38,6 +39,10 @@ const CONNECTIONS: usize = 64;
 const CONNECTION_LIFE: Duration = Duration::from_secs(120);
 /// The longest `messageId`; a UUID has 36 characters.
 const MESSAGE_ID: usize = 128;
+/// The fields beside [`FRAME`] and [`DOCUMENT`].
+const MESSAGE: &str = "messageId";
+const REQUEST: &str = "palveluPyynto";
+const LEVEL_FIELD: &str = "level";
 /// The one level that was seen in a request to Kela's service.
 const LEVEL: &str = "1";
 
@@ -123,12 +128,13 @@ async fn judged(service: &Service, body: Body, language: Language) -> Result<Vec
 
 /// Reads the request; all that is wrong with its fields is told at once.
 fn asked(octets: &[u8]) -> Result<Asked, Vec<Finding>> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice::<Value>(octets) else { return Err(vec![fault("validate-json", "")]) };
+    let names = [MESSAGE, REQUEST, LEVEL_FIELD, FRAME, DOCUMENT];
+    let Some(mut fields) = fields::read(octets, &names) else { return Err(vec![fault("validate-json", "")]) };
     let mut out = Vec::new();
     let mut text = |name: &'static str, number_too: bool| match fields.remove(name) {
-        Some(Value::String(text)) if !text.is_empty() => text,
-        Some(Value::Number(number)) if number_too => number.to_string(),
-        None | Some(Value::Null | Value::String(_)) => {
+        Some(Field::Text(text)) if !text.is_empty() => text,
+        Some(Field::Number(number)) if number_too => number,
+        None | Some(Field::Null | Field::Text(_)) => {
             out.push(fault("validate-missing", name));
             String::new()
         }
@@ -137,7 +143,7 @@ fn asked(octets: &[u8]) -> Result<Asked, Vec<Finding>> {
             String::new()
         }
     };
-    let (id, request, level) = (text("messageId", false), text("palveluPyynto", false), text("level", true));
+    let (id, request, level) = (text(MESSAGE, false), text(REQUEST, false), text(LEVEL_FIELD, true));
     let (frame, document) = (text(FRAME, false), text(DOCUMENT, false));
     if id.len() > MESSAGE_ID || !id.bytes().all(|b| b.is_ascii_graphic()) {
         out.push(fault("validate-id", ""));

@@ -40,7 +40,7 @@ const LIBRARIES: [(&str, &[&str]); 29] = [
     ("openssl", &["src/crypto"]),
     ("quick_xml", &["src/xml"]),
     ("roxmltree", &["src/xml"]),
-    ("serde", &["src/codes", "src/cda/template", "src/cda/structured", "src/config", "src/import", "src/cli"]),
+    ("serde", &["src/codes", "src/cda/template", "src/cda/structured", "src/config", "src/import", "src/cli", "src/web"]),
     ("serde_json", &["src/cli", "src/cda", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint", "src/web"]),
     ("sqlx", &["src/adapters/store"]),
     ("tokio", &["src/ports", "src/pipeline", "src/adapters", "src/cli", "src/web", "src/app.rs", "src/app"]),

@@ -36,7 +36,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use self::decode::stored_columns;
 use self::fault::Fault;
@@ -60,6 +60,8 @@ use crate::ports::clock::Entropy;
 const WAITING: usize = 1024;
 /// Tasks that look up facts, each with its own connection: one looks while another's answer is read.
 const READERS: usize = 2;
+/// Searches and fetches at once. They may be slow, and the rest of the spare connections are for what must not wait: the outbox, holds, the ping.
+const SEARCHES: usize = 2;
 
 /// Opens the archive that a URL names: `postgres://…` or `sqlite:path`. Its tables are brought up to date first. `instance` names this process in leases.
 ///
@@ -122,6 +124,7 @@ pub struct Store {
     writes: mpsc::Sender<writer::Waiting>,
     reads: mpsc::Sender<reader::Asked>,
     sent: mpsc::Sender<outbox::Sent>,
+    searches: Semaphore,
 }
 
 impl Store {
@@ -141,7 +144,7 @@ impl Store {
         }
         let (sent, told) = mpsc::channel(WAITING);
         tokio::spawn(outbox::forget(Arc::clone(&lines), told));
-        Self { lines, instance, writes, reads, sent }
+        Self { lines, instance, writes, reads, sent, searches: Semaphore::new(SEARCHES) }
     }
 }
 
@@ -246,10 +249,14 @@ impl Archive for Store {
     }
 
     async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage> {
+        // Another's slow search is no outage: each search that is before this one ends within its own bounds.
+        let _permit = self.searches.acquire().await.map_err(|_| gone())?;
         on_spare!(&self.lines, |line| search::search(line, criteria, registers, limit))
     }
 
     async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage> {
+        // Another's slow search is no outage: each search that is before this one ends within its own bounds.
+        let _permit = self.searches.acquire().await.map_err(|_| gone())?;
         on_spare!(&self.lines, |line| search::fetch(line, ids, registers, octets))
     }
 

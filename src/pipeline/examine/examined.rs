@@ -12,7 +12,7 @@ use crate::domain::facts::{DocumentNeeds, Needs};
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::{EventRequest, Invalidation};
 use crate::domain::message::{MessageKey, Sender};
-use crate::domain::query::{Query, Registers};
+use crate::domain::query::Query;
 use crate::domain::refusal::Refusal;
 use crate::pipeline::lanes::Touches;
 use crate::rules::decide::{Holding, Request};
@@ -73,8 +73,6 @@ pub struct AcceptedEvent {
 pub struct AcceptedQuery {
     /// What is asked.
     pub query: Query,
-    /// The registers that it may look into.
-    pub registers: Registers,
     /// Where it stands in the frame.
     pub place: Place,
     /// What the sender is told with the answer.

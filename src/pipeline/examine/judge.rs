@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look};
-use super::may::registers_of;
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
@@ -21,7 +20,7 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
 use crate::domain::query::Want;
-use crate::rules::{decide, disclose};
+use crate::rules::decide;
 use crate::v3::event::EventFrame;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
 use crate::v3::patient;
@@ -208,10 +207,10 @@ impl Examiner {
         let hash = |octets: &[u8]| self.client_hash(octets);
         let basis = frame.service_request.basis;
         let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
-        let registered = registers_of(&look.grant);
-        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
-        let registers = disclose::allowed(&asking, rules).map_err(|denied| vec![Finding::new(Code::E835, place.clone()).with("rule", denied.0)])?;
-        Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, registers, place, warnings: frame.warnings }))))
+        self.may_look(look, &query, &place)?;
+        // What no registration opens is refused here; which of them are in force is known at the decision.
+        self.opened(&query, &look.grant, &place).map_err(|denied| vec![denied])?;
+        Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, place, warnings: frame.warnings }))))
     }
 
     /// A compiled schema. The gateway compiled all of them at start; where one is compiled only now and is broken, that is our defect, not the sender's.

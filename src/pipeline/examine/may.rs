@@ -12,7 +12,8 @@ use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
-use crate::domain::query::{self, Registers};
+use crate::domain::query::{self, Query, Registers};
+use crate::rules::disclose;
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -67,6 +68,24 @@ impl Examiner {
         self.may(look, asked, |_| event.places.controller.clone())
     }
 
+    /// Whether a stranger may look where it asks: not on behalf of an organisation that has registered systems.
+    pub(super) fn may_look(&self, look: &Look, query: &Query, place: &Place) -> Result<(), Vec<Finding>> {
+        let is_stranger = look.user.is_some() && look.grant.systems().next().is_none();
+        let Some(organisation) = query.asker.organisation.as_ref().filter(|_| is_stranger) else { return Ok(()) };
+        let own = disclose::own_registers(organisation, &self.rules.query);
+        if own.iter().any(|register| self.site.senders.register.has_part_in(register.oid())) {
+            return Err(vec![Finding::new(Code::E835, place.clone()).with("rule", "register-not-own")]);
+        }
+        Ok(())
+    }
+
+    /// Whose registers a query may look into under these registrations.
+    pub(in crate::pipeline) fn opened(&self, query: &Query, grant: &Grant, place: &Place) -> Result<Registers, Finding> {
+        let registered = registers_of(grant);
+        let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
+        disclose::allowed(&asking, &self.rules.query).map_err(|denied| Finding::new(Code::E835, place.clone()).with("rule", denied.0))
+    }
+
     fn may(&self, look: &mut Look, asked: Asked<'_>, place: impl Fn(Denial) -> Place) -> Result<(), Vec<Finding>> {
         let Some(user) = &look.user else { return Ok(()) };
         let device = look.head.sender.as_ref().filter(|_| look.framed).map(|id| id.root.as_str());
@@ -82,7 +101,7 @@ impl Examiner {
 }
 
 /// The registers that the sender's registrations give it; `None` where it needs no registration.
-pub(super) fn registers_of(grant: &Grant) -> Option<Registers> {
+fn registers_of(grant: &Grant) -> Option<Registers> {
     let own = |system: &Registration| match system.controllers.as_slice() {
         [] => vec![query::Register::Organisation(system.organisation.clone())],
         controllers => controllers.iter().cloned().map(query::Register::Controller).collect(),

@@ -101,6 +101,19 @@ fn roots() {
 }
 
 #[test]
+fn a_purpose_that_is_in_no_table_is_told_and_not_kept() {
+    let family = samples::finnish();
+    let text = String::from_utf8(FrameSpec::around(&family.case, 7).render(&family.case.render())).expect("UTF-8");
+    let system = RULES.services.purpose_base();
+    let at = text.find(&format!("<reasonCode code=\"1\" codeSystem=\"{system}")).expect("purpose");
+    for strange in ["010190-999W".to_owned(), "x".repeat(60_000)] {
+        let changed = format!("{}<reasonCode code=\"{strange}\"{}", &text[..at], &text[at + "<reasonCode code=\"1\"".len()..]);
+        let frame = open_frame(changed.as_bytes()).unwrap_or_else(|f| panic!("{f:?}"));
+        assert_eq!((frame.purpose.as_deref(), codes(&frame.warnings)), (None, vec!["W901"]));
+    }
+}
+
+#[test]
 fn a_second_service_request_one_without_system_and_a_purpose_alone() {
     let family = samples::finnish();
     let text = String::from_utf8(FrameSpec::around(&family.case, 7).render(&family.case.render())).expect("UTF-8");

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use arkki::generate::document::Organisation;
 use arkki::generate::query::{Parameter, QuerySpec};
 
-use super::{Desk, Ground, SOON, closed_gateway, registered, user};
+use super::{Desk, Ground, SOON, closed_gateway, device, invalidation, registered, user};
 use crate::faces::{exits, json};
 use crate::kit::{self, Output};
 use crate::road::Gateway;
@@ -85,10 +86,79 @@ async fn production_does_not_start_with_an_open_door() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_has_ended_opens_nothing_beside_one_in_force() {
+    let vhost = kit::rabbit::vhost().await;
+    let lapsed = format!(
+        "[registrations.lapsed]\nuser = {:?}\nprofile = \"joining\"\norganisation = {:?}\ndevices = [{:?}]\nuntil = \"2020-12-31\"\n",
+        user(&vhost, "other"),
+        Organisation::SAMPLE.node,
+        device("other")
+    );
+    let config = registered(&vhost) + &lapsed;
+    let gateway = Gateway::on(vhost, Some(kit::postgres::database().await.url), &config);
+    let mut serve = gateway.serve(&[]);
+    let ground = Ground::new();
+    let relation = ground.relation(361);
+    let mut joining = Desk::open(&gateway.vhost, "joining").await;
+    let stored = joining.ask(&ground.framed(&relation, "joining", |_| ())).await;
+    assert!(String::from_utf8_lossy(&stored).contains("<typeCode code=\"AA\""), "{}", String::from_utf8_lossy(&stored));
+    let controller = Organisation::SAMPLE.unit;
+    let mut other = Desk::open(&gateway.vhost, "other").await;
+    for (number, controller, words) in [(520, None, "code=\"NF\""), (521, Some(controller), "E835")] {
+        let octets = search_in(&ground, "other", number, controller);
+        let answer = String::from_utf8(other.ask(&octets).await).unwrap();
+        assert!(answer.contains(words) && !answer.contains(&relation.id), "{answer}");
+    }
+    serve.signal(kit::process::Signal::Term);
+    assert!(serve.wait(SOON).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_site_keeps_strangers_out_of_registers_that_somebody_answers_for() {
+    let vhost = kit::rabbit::vhost().await;
+    let config = registered(&vhost).replace("registered_only = true", "registered_only = false");
+    let gateway = Gateway::on(vhost, Some(kit::postgres::database().await.url), &config);
+    let mut serve = gateway.serve(&[]);
+    let ground = Ground::new();
+    let relation = ground.relation(362);
+    let mut joining = Desk::open(&gateway.vhost, "joining").await;
+    let stored = joining.ask(&ground.framed(&relation, "joining", |_| ())).await;
+    assert!(String::from_utf8_lossy(&stored).contains("<typeCode code=\"AA\""), "{}", String::from_utf8_lossy(&stored));
+    // A device of nobody's: what is asked is all there is to judge.
+    let unknown = |octets: Vec<u8>| String::from_utf8(octets).unwrap().replace(device("joining"), "1.2.246.10.99999976.18.1").into_bytes();
+    let mut stranger = Desk::open(&gateway.vhost, "stranger").await;
+    for (what, octets, code) in [
+        ("store", ground.framed(&ground.relation(363), "joining", |_| ()), "E854"),
+        ("bare", ground.relation(364).render(), "E854"),
+        ("invalidate", invalidation(&ground, 362, "joining"), "E854"),
+        ("query", search(&ground, "joining", 530), "E835"),
+        ("query one register", search_in(&ground, "joining", 531, Some(Organisation::SAMPLE.unit)), "E835"),
+    ] {
+        let answer = String::from_utf8(stranger.ask(&unknown(octets)).await).unwrap();
+        assert!(answer.contains(code) && answer.contains("5Y00009"), "{what}: {answer}");
+    }
+    serve.signal(kit::process::Signal::Term);
+    assert!(serve.wait(SOON).is_some());
+}
+
 /// A search for a client's documents, as one of the systems sends it.
 fn search(ground: &Ground, system: &str, number: u64) -> Vec<u8> {
     let spec = QuerySpec::metadata(number, vec![Parameter::client(&ground.family.person.hetu)]);
     super::query(&spec, system)
+    search_in(ground, system, number, None)
+}
+
+/// As [`search`], in the register of one controller.
+fn search_in(ground: &Ground, system: &str, number: u64, controller: Option<&str>) -> Vec<u8> {
+    let mut parameters = vec![Parameter::client(&ground.family.person.hetu)];
+    parameters.extend(controller.map(|oid| Parameter::ids("custodianId", &[oid])));
+    let spec = QuerySpec::metadata(number, parameters);
+    let text = String::from_utf8(spec.render()).unwrap();
+    let sender = text.find("<sender ").unwrap();
+    let from = sender + text[sender..].find("root=\"").unwrap() + "root=\"".len();
+    let to = from + text[from..].find('"').unwrap();
+    format!("{}{}{}", &text[..from], device(system), &text[to..]).into_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread")]

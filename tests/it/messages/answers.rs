@@ -73,11 +73,12 @@ async fn each_sender_has_its_language_and_a_site_may_answer_ae_alone() {
     assert!(serve.wait(SOON).is_some());
 }
 
-/// What a query gets under `only_ae`: refused before the archive is asked, and for too many documents.
+/// What a query gets under `only_ae`: refused before the archive is asked, for too many documents, and for a damaged one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_query_is_ae_alone_too() {
+    let database = kit::postgres::database().await;
     let config = format!("[answer]\nreceivers = [{TEST_ARCHIVE:?}]\nonly_ae = true\n[senders.guest]\nlanguage = \"sv\"\n");
-    let gateway = Gateway::new(Some(kit::postgres::database().await.url), &config).await;
+    let gateway = Gateway::new(Some(database.url), &config).await;
     let mut serve = gateway.serve(&[]);
     let mut guest = Desk::open(&gateway.vhost, "guest").await;
     for path in ["accepted/01-client-relation-fi.xml", "accepted/11-permission-fi.xml"] {
@@ -87,11 +88,14 @@ async fn a_refused_query_is_ae_alone_too() {
     let production = QuerySpec { processing: "P", ..by_client(1) };
     let by_permission = QuerySpec { service_request: "SPX-META-DISC", ..by_client(2) };
     let too_many = QuerySpec { quantity: Some("1".to_owned()), ..by_client(3) };
+    let damaged = QuerySpec::documents(4, vec![Parameter::client(&Person::canary().hetu)]);
+    tokio::task::block_in_place(|| kit::postgres::server().sql(&database.name, "UPDATE document_octets SET octets = octets || '\\x20'::bytea"));
     let mut shapes = Vec::new();
     for (spec, code, response_code, words) in [
         (production, "E809", None, "Sänd meddelandet till rätt miljö."),
         (by_permission, "E835", None, "Fel i åtkomsträtten"),
-        (too_many, "E830", Some("QE"), "2"),
+        (too_many, "E830", Some("QE"), "För många sökresultat"),
+        (damaged, "E836", Some("QE"), "kan inte ges"),
     ] {
         let octets = spec.render();
         let answer = guest.ask(&octets).await;

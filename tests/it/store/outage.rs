@@ -7,7 +7,9 @@ use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store;
 use arkki::domain::change::Committed;
 use arkki::domain::outage::{Outage, Part};
+use arkki::domain::query::{Criteria, Found, Register, Registers};
 use futures_util::future::join_all;
+use sqlx::Connection as _;
 
 use super::make::*;
 use super::place::Place;
@@ -110,4 +112,33 @@ async fn a_wrong_address_is_an_outage() {
         assert!(outcome.is_err(), "{url}");
         assert!(begun.elapsed() < PROMPT);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    done(archive_.commit(archive(header(1))).await.unwrap());
+    let mut lock = sqlx::PgConnection::connect(&place.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    let searches: Vec<_> = (0..10)
+        .map(|_| {
+            let archive_ = Arc::clone(&archive_);
+            tokio::spawn(async move {
+                let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
+                let own = Registers::new(vec![Register::Controller(oid(10, 1))]);
+                archive_.search(&criteria, &own, 10).await.map(|found| matches!(found, Found::Hits(hits) if hits.len() == 1))
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let begun = Instant::now();
+    archive_.outbox_lease(at(0), 1).await.unwrap();
+    archive_.ping().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // Longer than anyone waits for a free connection.
+    tokio::time::sleep(Duration::from_millis(5500)).await;
+    assert!(searches.iter().all(|search| !search.is_finished()));
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    assert!(join_all(searches).await.into_iter().all(|end| end.unwrap() == Ok(true)));
 }
