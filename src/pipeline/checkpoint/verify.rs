@@ -1,7 +1,8 @@
 //! Holds checkpoints against a ledger: each must be signed by us, name the one before it, and find exactly its hash at its position. A ledger that was shortened, rewritten or
 //! rewritten with all its hashes anew does not have the hashes that were signed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use super::line::{self, Line};
 use crate::crypto;
@@ -10,6 +11,7 @@ use crate::domain::checkpoint::Checkpoint;
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
+use crate::domain::time::Moment;
 use crate::pipeline::audit::AuditReport;
 use crate::ports::archive::Archive;
 use crate::ports::checkpoints::Checkpoints;
@@ -18,6 +20,12 @@ use crate::ports::checkpoints::Checkpoints;
 const CERTIFICATES: usize = 1024;
 /// How many pieces of material are remembered as looked at; a full memory is emptied, and some are looked at again.
 const PIECES: usize = 100_000;
+/// How many of a file's checkpoints are remembered for stamps that come later: at one a minute those of nearly two years. The oldest is forgotten first.
+const STAMPABLE: usize = 1_000_000;
+/// How far an authority's clock may be behind ours.
+const STAMP_SKEW: Duration = Duration::from_secs(300);
+/// How late a time stamp may come: an authority that was out of reach for longer leaves a checkpoint that only our own clock dates.
+const STAMP_LATE: Duration = Duration::from_secs(7 * 86_400);
 /// How many checkpoints of the archive are read at once.
 const PAGE: u32 = 500;
 
@@ -39,6 +47,8 @@ pub struct Against<'a> {
     judges: Judges<'a>,
     certificates: HashMap<Digest, Vec<u8>>,
     last: Option<(Position, Digest)>,
+    /// The file's checkpoints by hash, and in order.
+    stampable: (HashMap<Digest, (Position, Moment)>, VecDeque<Digest>),
     /// The last position at which ledger and checkpoint agreed.
     agreed: Position,
     disagreed: bool,
@@ -64,6 +74,7 @@ impl<'a> Against<'a> {
             judges,
             certificates: HashMap::new(),
             last: None,
+            stampable: (HashMap::new(), VecDeque::new()),
             agreed: Position(0),
             disagreed: false,
             unreadable: 0,
@@ -83,15 +94,31 @@ impl<'a> Against<'a> {
                     self.certificates.insert(crypto::sha256(&der), der);
                 }
             }
-            Some(Line::Stamp(of, token)) => self.judge_token(&of, &token, self.last.map_or(Position(0), |(position, _)| position), report),
+            Some(Line::Stamp(of, token)) => match self.stampable.0.get(&of) {
+                Some(&(position, at)) => self.judge_token(&of, &token, (position, at), report),
+                None => report.fault(self.last.map_or(Position(0), |(position, _)| position), "a time stamp of no checkpoint that stands before it"),
+            },
             Some(Line::Checkpoint(mut checkpoint)) => {
                 checkpoint.certificate = self.certificates.get(&checkpoint.statement.certificate).cloned().unwrap_or_default();
+                self.remember(&checkpoint);
                 self.checkpoint(&checkpoint, report).await?;
             }
             // A line cut short by a crash is followed by the same checkpoint once more; one that is missing shows in the chain.
             None => self.unreadable += 1,
         }
         Ok(())
+    }
+
+    fn remember(&mut self, checkpoint: &Checkpoint) {
+        let (known, order) = &mut self.stampable;
+        if known.insert(checkpoint.hash, (checkpoint.statement.position, checkpoint.statement.at)).is_none() {
+            order.push_back(checkpoint.hash);
+        }
+        if order.len() > STAMPABLE
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
+        }
     }
 
     /// Takes the archive's own checkpoints.
@@ -165,7 +192,7 @@ impl<'a> Against<'a> {
             report.fault(position, what);
         }
         if let Some(token) = &checkpoint.token {
-            self.judge_token(&checkpoint.hash, token, position, report);
+            self.judge_token(&checkpoint.hash, token, (position, statement.at), report);
         }
         if self.last.map_or(Digest::ZERO, |(_, hash)| hash) != statement.before {
             report.fault(position, "a checkpoint does not follow the one before it: one is missing or was exchanged");
@@ -223,11 +250,19 @@ impl<'a> Against<'a> {
         (!certificate.verifies(&crypto::sha256(&statement.octets()), &checkpoint.signature)).then_some("the signature of a checkpoint is wrong")
     }
 
-    fn judge_token(&mut self, of: &Digest, token: &[u8], position: Position, report: &mut AuditReport) {
+    /// Whether a token is of this checkpoint, and of its time.
+    fn judge_token(&mut self, of: &Digest, token: &[u8], (position, at): (Position, Moment), report: &mut AuditReport) {
         let Some(anchors) = self.judges.stamps else { return };
-        match crypto::timestamp::verify(token, of, None, anchors) {
-            Ok(_) => self.seen.1 += 1,
-            Err(_) => report.fault(position, "the time stamp of a checkpoint does not verify"),
+        let Ok(stamped) = crypto::timestamp::verify(token, of, None, anchors) else {
+            return report.fault(position, "the time stamp of a checkpoint does not verify");
+        };
+        let times = || format!("stamped {}, and says {} of itself", stamped.to_iso(), at.to_iso());
+        if stamped.plus(STAMP_SKEW) < at {
+            report.fault(position, format!("a checkpoint has a time stamp from before it was made: {}", times()));
+        } else if stamped > at.plus(STAMP_LATE) {
+            report.fault(position, format!("a checkpoint has a time stamp from long after it was made: {}", times()));
+        } else {
+            self.seen.1 += 1;
         }
     }
 }

@@ -3,16 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arkki::adapters::clock::SystemEntropy;
+use arkki::adapters::clock::{SystemClock, SystemEntropy};
 use arkki::adapters::post::Address;
 use arkki::adapters::stamper::HttpStamper;
+use arkki::adapters::store;
 use arkki::crypto::timestamp;
 use arkki::crypto::trust::TrustAnchors;
+use arkki::domain::checkpoint::{Checkpoint, Statement};
 use arkki::domain::digest::Digest;
+use arkki::domain::ledger::Position;
+use arkki::domain::time::Moment;
+use arkki::pipeline::audit::AuditReport;
+use arkki::pipeline::checkpoint::line;
+use arkki::pipeline::checkpoint::verify::{Against, Judges};
 use arkki::ports::checkpoints::Stamper;
+use arkki::ports::clock::Clock as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::kit;
+use crate::store::place::Place;
 
 fn openssl(folder: &Path, args: &str) -> bool {
     let done = std::process::Command::new("openssl").current_dir(folder).args(args.split(' ')).output().unwrap();
@@ -156,5 +165,67 @@ fn a_token_says_under_its_signature_whose_certificate_it_is() {
         assert!(verdict(&exchanged).unwrap_err().to_string().contains("another certificate"), "{:?}", verdict(&exchanged));
         std::fs::write(folder.join("exchanged"), exchanged).unwrap();
         assert!(!openssl(folder, &format!("ts -verify -digest {digest} -in exchanged -token_in -CAfile ca.pem")));
+    }
+}
+
+/// A checkpoint that nobody signed.
+pub(super) fn checkpoint(position: u64, at: Moment, material: Digest) -> Checkpoint {
+    let nothing = Digest([u8::try_from(position).unwrap(); 32]);
+    let certificate = arkki::crypto::sha256(b"nobody's certificate");
+    let (archive, instance) = ("an archive".to_owned(), "one".to_owned());
+    let statement = Statement { archive, position: Position(position), head: nothing, at, instance, before: nothing, material, certificate };
+    let hash = arkki::crypto::sha256(&Checkpoint::octets(&statement, b""));
+    Checkpoint { statement, signature: Vec::new(), certificate: b"nobody's certificate".to_vec(), hash, token: None }
+}
+
+#[tokio::test]
+async fn a_stamp_belongs_to_the_time_of_its_checkpoint() {
+    let (place, folder) = (Place::sqlite(), kit::temp_dir());
+    let store = store::open_store(&place.url, "one", Arc::new(SystemEntropy::open().unwrap())).await.unwrap();
+    let folder = folder.path();
+    authority(folder, "critical,timeStamping");
+    let known = anchors(folder);
+    // Milliseconds, as lines have them.
+    let now = SystemClock.now().seconds();
+    let (minute, day) = (60, 86_400);
+    let cases = [
+        (now, None),
+        (now - 6 * day, None),
+        (now + 3 * minute, None),
+        (now - 8 * day, Some("from long after it was made: stamped ")),
+        (now + 10 * minute, Some("from before it was made: stamped ")),
+    ];
+    for (at, expected) in cases {
+        let mut made = checkpoint(1, Moment::from_seconds(at), Digest::ZERO);
+        assert!(openssl(folder, &format!("ts -query -digest {} -sha256 -cert -out q.tsq", made.hash)));
+        assert!(openssl(folder, "ts -reply -config c.cnf -section t -queryfile q.tsq -token_out -out token"));
+        let token = std::fs::read(folder.join("token")).unwrap();
+        let (bare, later) = (line::checkpoint(&made), line::stamp(&made.hash, &token));
+        let another = line::checkpoint(&checkpoint(2, Moment::from_seconds(at), Digest::ZERO));
+        made.token = Some(token.clone());
+        let stranger = line::stamp(&Digest([7; 32]), &token);
+        let files = [
+            // In the checkpoint's own line; behind it; behind another.
+            (vec![line::checkpoint(&made)], expected, 1),
+            (vec![bare.clone(), later.clone()], expected, 1),
+            (vec![bare.clone(), another, later.clone()], expected, 1),
+            (vec![bare, stranger], Some("of no checkpoint"), 0),
+            (vec![later], Some("of no checkpoint"), 0),
+        ];
+        for (lines, expected, position) in files {
+            let mut report = AuditReport::default();
+            let judges = Judges { anchors: &known, serials: &[], stamps: Some(&known) };
+            let mut against = Against::new(&*store, &*store, judges).await.unwrap();
+            for line in &lines {
+                against.line(line.trim_end(), &mut report).await.unwrap();
+            }
+            let found: Vec<_> = report.faults.iter().filter(|fault| fault.what.contains("time stamp")).collect();
+            assert_eq!((found.len(), against.seen.1), (usize::from(expected.is_some()), u64::from(expected.is_none())), "{found:?}");
+            if let (Some(fault), Some(expected)) = (found.first(), expected) {
+                assert!(fault.what.contains(expected), "{fault:?}");
+                let own = Moment::from_seconds(at).to_iso();
+                assert!(position == 0 || (fault.position == Position(position) && fault.what.contains(&own)), "{fault:?}");
+            }
+        }
     }
 }
