@@ -144,8 +144,6 @@ async fn an_open_site_keeps_strangers_out_of_registers_that_somebody_answers_for
 
 /// A search for a client's documents, as one of the systems sends it.
 fn search(ground: &Ground, system: &str, number: u64) -> Vec<u8> {
-    let spec = QuerySpec::metadata(number, vec![Parameter::client(&ground.family.person.hetu)]);
-    super::query(&spec, system)
     search_in(ground, system, number, None)
 }
 
@@ -153,12 +151,7 @@ fn search(ground: &Ground, system: &str, number: u64) -> Vec<u8> {
 fn search_in(ground: &Ground, system: &str, number: u64, controller: Option<&str>) -> Vec<u8> {
     let mut parameters = vec![Parameter::client(&ground.family.person.hetu)];
     parameters.extend(controller.map(|oid| Parameter::ids("custodianId", &[oid])));
-    let spec = QuerySpec::metadata(number, parameters);
-    let text = String::from_utf8(spec.render()).unwrap();
-    let sender = text.find("<sender ").unwrap();
-    let from = sender + text[sender..].find("root=\"").unwrap() + "root=\"".len();
-    let to = from + text[from..].find('"').unwrap();
-    format!("{}{}{}", &text[..from], device(system), &text[to..]).into_bytes()
+    super::query(&QuerySpec::metadata(number, parameters), system)
 }
 
 #[tokio::test(flavor = "multi_thread")]
