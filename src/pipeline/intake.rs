@@ -262,6 +262,7 @@ enum Step {
     Done(Ending, Option<Code>, crate::domain::change::Done),
     /// A held message that another instance has decided meanwhile.
     Known,
+    /// What it was decided on, or when, is past: it is decided again.
     Stale,
     /// It panicked, or the archive refuses what was decided.
     Defect,
@@ -302,7 +303,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
         }
     }
     decision = may::still_may(&examined.grant, decision, matches!(examined.verdict, Ok(Accepted::Query(_))), at);
-    let decision = signers::still_sign(&parts.gate, &parts.revocation, examined, decision, at).await?;
+    let asking = signers::Asking { gate: &parts.gate, revocation: &parts.revocation, clock: &parts.clock };
+    let Some(decision) = signers::still_sign(&asking, examined, decision, at).await? else { return Ok(Step::Stale) };
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
     let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
