@@ -1,32 +1,38 @@
 //! `arkki history`: everything that happened to a document and its set: versions, events, who, when, why, where in the ledger; and how it stands, now or on a date.
 //! The one place that shows the words of a reason.
 
-use std::path::Path;
-
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::audit;
-use super::codes::{language, load};
+use super::codes::language;
+use super::query::{Purpose, log};
 use super::report::{Health, Report};
 use crate::adapters::clock::SystemClock;
+use crate::app;
 use crate::codes::rule_set::RuleSet;
 use crate::config::checked::Config;
+use crate::domain::finding::Place;
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{Event, EventKind, History as Chain, Scope, State, Version};
+use crate::domain::limits;
 use crate::domain::oid::Oid;
+use crate::domain::outage::Outage;
+use crate::domain::query::{Asker, Basis, Criteria, Query, Want, WantedState};
 use crate::domain::time::{Moment, end_of_day, iso_date};
+use crate::pipeline::query::look;
 use crate::ports::archive::Archive as _;
 use crate::ports::clock::Clock as _;
+use crate::rules::disclose;
 
 const HELP: &str = r#"Examples:
-  arkki history 1.2.246.10.99999992.95.2026.1.30                    by a version's id, or by the set's
-  arkki history 1.2.246.10.99999992.95.2026.1.30 --at 2026-03-01    what was valid at the end of that day, Finnish time
-  arkki history 1.2.246.10.99999992.95.2026.1.30 --at 2026-03-01T10:00:00+02:00
+  arkki history --register 1.2.246.10.99999992.10.0 1.2.246.10.99999992.95.2026.1.30                    by a version's id, or by the set's
+  arkki history --register 1.2.246.10.99999992.10.0 1.2.246.10.99999992.95.2026.1.30 --at 2026-03-01    what was valid at the end of that day, Finnish time
+  arkki history --register 1.2.246.10.99999992.10.0 1.2.246.10.99999992.95.2026.1.30 --at 2026-03-01T10:00:00+02:00
 
-It only reads. States: valid (what searches find), superseded, invalidated, invalidating (the version that invalidated its set), future (not archived yet).
+The look is written to the access log before anything is shown. States: valid (what searches find), superseded, invalidated, invalidating (the version that invalidated its set), future (not archived yet).
 
-Exit codes: 0 well, 1 nothing of that id is archived, 2 the archive or the rules could not be read."#;
+Exit codes: 0 well, 1 nothing of that id is archived in the register, 2 the archive or the rules could not be read."#;
 
 /// What `history` takes.
 #[derive(Args)]
@@ -35,6 +41,9 @@ pub struct History {
     /// The id of a version or of a set.
     #[arg(value_parser = oid)]
     id: Oid,
+    /// On whose behalf: the controller, or the organisation whose own registers are looked into.
+    #[arg(long, value_name = "OID", value_parser = oid)]
+    register: Oid,
     /// How everything stood then: a day (YYYY-MM-DD, its end in Finnish time) or a moment with its zone.
     #[arg(long, value_name = "DATE", value_parser = moment)]
     at: Option<Moment>,
@@ -54,29 +63,42 @@ fn moment(text: &str) -> Result<Moment, String> {
         .ok_or_else(|| "neither a day (2026-11-22) nor a moment with its zone (2026-11-22T10:00:00Z)".to_owned())
 }
 
-/// Shows the history.
+/// Logs the look, then shows the history.
 #[must_use]
-pub fn run(command: &History, config: &Config, file: Option<&Path>) -> Report {
-    let rules = match load(file) {
-        Ok(rules) => rules,
-        Err(fault) => return Report::blind(fault),
-    };
+pub fn run(command: &History, config: &Config) -> Report {
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    let found = runtime.block_on(async {
-        let archive = audit::open(config).await?;
-        archive.history(&command.id).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))
-    });
-    match found {
+    match runtime.block_on(ask(command, config)) {
+        Ok(report) => report,
         Err(why) => Report::blind(why),
-        Ok(None) => {
+    }
+}
+
+async fn ask(command: &History, config: &Config) -> Result<Report, String> {
+    let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
+    let rules = examiner.rule_set();
+    let archive = audit::open(config).await?;
+    let lost = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
+    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(command.register.clone()), person: None };
+    let asking = disclose::Asking { asker: &asker, controller: None, registered: None };
+    let registers = disclose::allowed(&asking, &rules.query).map_err(|denied| rules.catalogue.word(denied.0, command.language).to_owned())?;
+    // Of another's set nothing is told, not even that it is there.
+    let chain = archive.history(&command.id).await.map_err(lost)?.filter(|chain| registers.cover(&chain.controller));
+    let set = chain.as_ref().map_or(&command.id, |chain| &chain.set_id).clone();
+    let criteria = Criteria { sets: vec![set], state: WantedState::Any, all_versions: true, ..Criteria::default() };
+    let query = Query { want: Want::Metadata, id: None, criteria, limit: limits::QUERY_HITS, asker };
+    let looked = look(archive.as_ref(), &query, &registers).await.map_err(lost)?;
+    let answered = crate::rules::query::judge(&query, looked, &Place::whole());
+    log(&Purpose { purpose: None, shows: Some("history") }, config, &examiner, &archive, (&query, &registers, &answered)).await?;
+    Ok(match chain {
+        Some(chain) => shown(rules, &chain, command.at.unwrap_or_else(|| SystemClock.now()), command.at.is_some(), command.language),
+        None => {
             let text = format!("{}\n", rules.catalogue.word("history-none", command.language));
             Report::new(Health::Unwell, text, json!({ "id": command.id.as_str(), "found": false }))
         }
-        Ok(Some(chain)) => shown(&rules, &chain, command.at.unwrap_or_else(|| SystemClock.now()), command.at.is_some(), command.language),
-    }
+    })
 }
 
 /// One thing that happened.

@@ -83,7 +83,7 @@ enum Command {
     Query(Box<query::QueryCommand>),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
-    /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date.
+    /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date; each look is logged.
     History(history::History),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
@@ -111,7 +111,7 @@ pub fn run() -> ExitCode {
         Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Query(command) => with(config(), |c| query::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
-        Command::History(command) => with(config(), |c| history::run(&command, &c, arguments.config.as_deref())),
+        Command::History(command) => with(config(), |c| history::run(&command, &c)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };
     report.print(json)

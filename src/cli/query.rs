@@ -138,16 +138,24 @@ async fn ask(command: &QueryCommand, config: &Config) -> Result<Report, String> 
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let looked = query::look(archive.as_ref(), &query, &registers).await.map_err(shown)?;
     let answered = crate::rules::query::judge(&query, looked, &Place::whole());
-    log(command, config, &examiner, &archive, (&query, &registers, &answered)).await?;
+    log(&Purpose { purpose: command.purpose.as_deref(), shows: None }, config, &examiner, &archive, (&query, &registers, &answered)).await?;
     if let (Some(output), Some(octets)) = (&command.output, answered.octets.first()) {
         write(output, octets)?;
     }
     Ok(shown::report(&examiner, &query, &answered, language, command.output.as_deref()))
 }
 
+/// Why an operator looks.
+pub(super) struct Purpose<'a> {
+    /// The purpose of use's code.
+    pub(super) purpose: Option<&'a str>,
+    /// What the log calls the showing of a document, where it is no `show` and no `fetch`.
+    pub(super) shows: Option<&'a str>,
+}
+
 /// The search and what it shows become durable before anything is shown.
-async fn log(
-    command: &QueryCommand,
+pub(super) async fn log(
+    why: &Purpose<'_>,
     config: &Config,
     examiner: &Examiner,
     archive: &Arc<crate::adapters::store::Store>,
@@ -158,9 +166,13 @@ async fn log(
     // Nobody sent a message: the key is a number of its own, and the entry's message its hash.
     let key = MessageKey { sender: Sender::new(actor.clone()), octets: crate::crypto::sha256(&entropy.sixteen()) };
     let at = SystemClock.now();
-    let asked = Asked { actor: &actor, service_request: None, purpose: command.purpose.as_deref(), query, registers };
+    let asked = Asked { actor: &actor, service_request: None, purpose: why.purpose, query, registers };
     let envelope = Envelope::of_nobody(examiner, &key, at);
-    let effect = Effect::Answer(Box::new(query::answer(examiner, &envelope, &asked, answered)));
+    let mut answer = query::answer(examiner, &envelope, &asked, answered);
+    if let Some(shows) = why.shows {
+        answer.looks.iter_mut().filter(|look| look.document_id.is_some()).for_each(|look| look.access.action = shows.to_owned());
+    }
+    let effect = Effect::Answer(Box::new(answer));
     let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None };
     use crate::ports::archive::Archive as _;
     match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {

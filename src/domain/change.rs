@@ -202,7 +202,7 @@ impl AnswerDraft {
 pub struct Access {
     /// Who: the sender.
     pub actor: String,
-    /// What: `store`, `replace`, `invalidate`, `reinstate`; of queries `search`, `show`, `fetch`.
+    /// What: `store`, `replace`, `invalidate`, `reinstate`; of queries `search`, `show`, `fetch`, `history`.
     pub action: String,
     /// The service request's code, when it came in a frame.
     pub service_request: Option<String>,

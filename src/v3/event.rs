@@ -45,6 +45,12 @@ pub(super) fn read(control: Node<'_, '_>, described: Node<'_, '_>, request: &Ser
         out.push(Finding::new(Code::E820, tree::place(described)).with("rule", rule).under("event-target"));
     }
     let client = client(described);
+    // Without the client the message has no lane, and could overtake the document that it is about.
+    let hashed = client.and_then(client_octets);
+    if hashed.is_none() {
+        let at = client.map_or_else(|| tree::place(described), tree::place);
+        out.push(Finding::new(Code::E820, at).with("rule", "target-client").under("event-target"));
+    }
     let reason_node = tree::children(control, HL7, "reasonCode").find(|n| n.attribute("code") == Some(request.code.as_str()));
     let places = EventPlaces {
         target: place(id.or(set), "root"),
@@ -67,7 +73,7 @@ pub(super) fn read(control: Node<'_, '_>, described: Node<'_, '_>, request: &Ser
         author: author(control),
         places,
     };
-    Some(EventFrame { request, client: client.and_then(client_octets) })
+    Some(EventFrame { request, client: Some(hashed?) })
 }
 
 /// What a frame with an invalidating version says beside it.

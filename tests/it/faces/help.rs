@@ -36,7 +36,7 @@ const COMMANDS: [(&[&str], &[&str]); 16] = [
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
-    (&["history"], &["<ID>", "--at", "--language"]),
+    (&["history"], &["<ID>", "--register", "--at", "--language"]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.

@@ -17,6 +17,7 @@ fn json(output: &kit::Output) -> serde_json::Value {
 }
 
 const SET: &str = "1.2.246.10.99999992.95.2026.1.30";
+const REGISTER: &str = "1.2.246.10.99999992.10.0";
 const CASE: &str = "1.2.246.10.99999992.95.2026.1.31";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +54,7 @@ async fn invalidated_reinstated_and_shown_in_both_databases() {
 }
 
 fn shown(gateway: &Gateway) {
-    let history = json(&gateway.arkki(&["history", SET, "--json"]));
+    let history = json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json"]));
     let events: Vec<(&str, &str)> =
         history["events"].as_array().unwrap().iter().map(|e| (e["event"].as_str().unwrap(), e["scope"].as_str().unwrap())).collect();
     assert_eq!(events, [("invalidate", "version"), ("reinstate", "version"), ("invalidate", "set")]);
@@ -64,24 +65,27 @@ fn shown(gateway: &Gateway) {
     // As it was when it had come back.
     let then = history["events"][1]["at"].as_str().unwrap().to_owned();
     let at_end_of_millisecond = then.replacen('Z', "999Z", 1);
-    let before = json(&gateway.arkki(&["history", SET, "--json", "--at", &at_end_of_millisecond]));
+    let before = json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json", "--at", &at_end_of_millisecond]));
     assert_eq!(before["versions"][0]["state"].as_str(), Some("valid"), "{before}");
-    assert_eq!(json(&gateway.arkki(&["history", SET, "--json", "--at", "2020-02-29"]))["versions"][0]["state"].as_str(), Some("future"));
+    assert_eq!(
+        json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json", "--at", "2020-02-29"]))["versions"][0]["state"].as_str(),
+        Some("future")
+    );
     for (language, words) in [
         ("fi", ["mitätöity", "koko sarja", "Tallennettu kahdesti", "mikään versio ei ole voimassa"]),
         ("sv", ["makulerad", "hela serien", "Arkiverad två gånger", "ingen version är giltig"]),
         ("en", ["invalidated", "the whole set", "Stored twice", "no version is valid"]),
     ] {
-        let text = gateway.arkki(&["history", SET, "--language", language]).must();
+        let text = gateway.arkki(&["history", "--register", REGISTER, SET, "--language", language]).must();
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
         println!("{text}");
     }
-    let case = json(&gateway.arkki(&["history", CASE, "--json"]));
+    let case = json(&gateway.arkki(&["history", "--register", REGISTER, CASE, "--json"]));
     let states: Vec<&str> = case["versions"].as_array().unwrap().iter().map(|v| v["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["invalidated", "invalidating"]);
     assert_eq!(case["events"][0]["by_version"], case["versions"][1]["id"]);
-    println!("{}", gateway.arkki(&["history", CASE]).must());
-    for (args, code) in [(["history", "1.2.3"], 1), (["history", "x"], 2)] {
+    println!("{}", gateway.arkki(&["history", "--register", REGISTER, CASE]).must());
+    for (args, code) in [(["history", "--register", REGISTER, "1.2.3"], 1), (["history", "--register", REGISTER, "x"], 2)] {
         assert_eq!(gateway.arkki(&args).code, Some(code));
     }
 }
@@ -93,14 +97,16 @@ async fn an_invalidation_that_comes_first_waits_for_its_document() {
     for (file, answer, details) in gateway.send(&[sample("19-"), sample("18-")]) {
         assert_eq!(answer, "AA", "{file}: {details}\n{}", gateway.log_text());
     }
-    assert_eq!(json(&gateway.arkki(&["history", SET, "--json"]))["versions"][0]["state"].as_str(), Some("invalidated"));
-    // Without the client it has no lane; sent after the answer it needs none.
+    assert_eq!(json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json"]))["versions"][0]["state"].as_str(), Some("invalidated"));
+    // Without the client it has no lane, and could overtake its document.
     let frame = std::fs::read_to_string(sample("20-")).unwrap();
     let (from, to) = (frame.find("<recordTarget>").unwrap(), frame.find("</recordTarget>").unwrap() + "</recordTarget>".len());
     let nameless = gateway.folder.path().join("nameless.xml");
     std::fs::write(&nameless, format!("{}{}", &frame[..from], &frame[to..])).unwrap();
-    assert_eq!(gateway.send(&[nameless])[0].1, "AA");
+    let (_, answer, details) = gateway.send(&[nameless]).swap_remove(0);
+    assert!(answer == "AE" && details.starts_with("E820"), "{answer} {details}");
+    assert_eq!(gateway.send(&[sample("20-")])[0].1, "AA");
     // The same message again: the same answer, and nothing happens twice.
     assert_eq!(gateway.send(&[sample("19-")])[0].1, "AA");
-    assert_eq!(json(&gateway.arkki(&["history", SET, "--json"]))["events"].as_array().map(Vec::len), Some(2));
+    assert_eq!(json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json"]))["events"].as_array().map(Vec::len), Some(2));
 }

@@ -67,3 +67,24 @@ async fn what_cannot_be_asked_is_said_and_not_logged() {
     assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE action = 'search'").await, ["0"]);
     place.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_is_shown_to_its_register_alone_and_each_look_is_logged() {
+    let place = Place::open(|_| ()).await;
+    let set = samples::finnish().case.set_id;
+    let history = |register: &str| {
+        let mut command = Command::new(kit::arkki());
+        command.arg("--config").arg(place.path("arkki.toml")).args(["history", "--register", register, &set]).env("USER", "tester");
+        kit::run_command(&mut command, b"")
+    };
+    let logged = "SELECT action || ' ' || count(*) FROM access_log WHERE actor = 'operator:tester' GROUP BY action ORDER BY action";
+    let other = history("1.2.246.10.99999984.10.0");
+    assert_eq!(other.code, Some(1), "{}", other.errors());
+    assert!(other.text().contains("Neither a document nor a set") && !other.text().contains("version"), "{}", other.text());
+    assert_eq!(place.sql(logged).await, ["search 1"]);
+    let own = history(OWN[1]).must();
+    let versions = own.lines().filter(|line| line.contains("  version ")).count();
+    assert!(versions > 0, "{own}");
+    assert_eq!(place.sql(logged).await, [format!("history {versions}"), "search 2".to_owned()]);
+    place.close().await;
+}
