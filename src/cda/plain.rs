@@ -79,11 +79,7 @@ pub fn read(document: &Document<'_>, environment: Environment, site_key_hash: &d
 /// Whether a client's identity code belongs to the other environment, and how. What is no identity code belongs anywhere: other countries have their own.
 fn misplaced(root: &str, extension: &str, environment: Environment) -> Option<&'static str> {
     let hetu = Hetu::parse(&extension.trim().to_ascii_uppercase()).ok().filter(|_| root.trim() == HETU_ROOT)?;
-    match (environment, hetu.is_test) {
-        (Environment::Production, true) => Some("test-in-production"),
-        (Environment::Test, false) => Some("real-in-test"),
-        (Environment::Production, false) | (Environment::Test, true) => None,
-    }
+    hetu.misplaced_in(environment)
 }
 
 /// The document's own id, as the archive knows it.

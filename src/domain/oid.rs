@@ -100,6 +100,21 @@ pub enum OidFault {
     SecondArc,
 }
 
+impl OidFault {
+    /// The key of the word that says it (`codes/words.toml`).
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Empty => "oid-empty",
+            Self::TooLong => "oid-long",
+            Self::Syntax => "oid-syntax",
+            Self::LeadingZero => "oid-zero",
+            Self::FirstArc => "oid-first",
+            Self::SecondArc => "oid-second",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

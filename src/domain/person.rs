@@ -1,6 +1,7 @@
 //! The Finnish personal identity code (henkilötunnus, personbeteckning; documents.md §6). Checked, never kept and never shown.
 
 use super::document::Date;
+use super::environment::Environment;
 use super::time::real_date;
 
 /// Root OID of identity codes.
@@ -60,6 +61,30 @@ impl Hetu {
             return Err(HetuFault::Check);
         }
         Ok(Self { born, is_test: individual >= 900 })
+    }
+
+    /// Whether this person belongs to the other environment: the key of the word that says how (E308).
+    #[must_use]
+    pub const fn misplaced_in(&self, environment: Environment) -> Option<&'static str> {
+        match (environment, self.is_test) {
+            (Environment::Production, true) => Some("test-in-production"),
+            (Environment::Test, false) => Some("real-in-test"),
+            (Environment::Production, false) | (Environment::Test, true) => None,
+        }
+    }
+}
+
+impl HetuFault {
+    /// The key of the word that says it (`codes/words.toml`).
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Form => "hetu-form",
+            Self::Century => "hetu-century",
+            Self::Day => "hetu-day",
+            Self::Individual => "hetu-individual",
+            Self::Check => "hetu-check",
+        }
     }
 }
 

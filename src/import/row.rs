@@ -5,7 +5,7 @@ use super::terms::Terms;
 use crate::domain::document::Date;
 use crate::domain::language::Language;
 use crate::domain::oid::Oid;
-use crate::domain::person::{HETU_ROOT, Hetu, HetuFault};
+use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{iso_date, real_date};
 
 /// A field that a manifest may give.
@@ -214,7 +214,7 @@ fn client(record: &Record, faults: &mut Vec<RowFault>) -> Option<Client> {
         }
         None => match Hetu::parse(extension) {
             Err(fault) => {
-                faults.push(RowFault::of("client", hetu_word(fault)));
+                faults.push(RowFault::of("client", fault.word()));
                 (String::new(), None)
             }
             Ok(hetu) => {
@@ -238,16 +238,6 @@ fn client(record: &Record, faults: &mut Vec<RowFault>) -> Option<Client> {
     let family = record.get("family").unwrap_or_default().to_owned();
     let born = born.filter(|_| faults.len() == before)?;
     Some(Client { root, extension: extension.to_owned(), family, given, born, male })
-}
-
-const fn hetu_word(fault: HetuFault) -> &'static str {
-    match fault {
-        HetuFault::Form => "hetu-form",
-        HetuFault::Century => "hetu-century",
-        HetuFault::Day => "hetu-day",
-        HetuFault::Individual => "hetu-individual",
-        HetuFault::Check => "hetu-check",
-    }
 }
 
 /// The original service task with its edition; asked for where the controller did not yet use the tasks of 2016 (R38). The rest (R37, R39) the document's rules judge.

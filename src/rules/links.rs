@@ -70,13 +70,15 @@ fn strays(header: &Header, facts: &Facts, made: impl Fn(&DocumentFact) -> bool) 
 
 /// The document that makes or updates a relation.
 fn own_relation(header: &Header, facts: &Facts, found: &mut Gathered) {
-    if strays(header, facts, |before| before.relation_id == header.relation_id) {
+    // One finding for one cause: a relation that another set makes is told below.
+    let is_anothers = facts.relation.as_ref().is_some_and(|relation| relation.set_id != header.set_id);
+    if !is_anothers && strays(header, facts, |before| before.relation_id == header.relation_id) {
         found.findings.push(finding(Code::E702, SET).with("rule", "set-relation"));
     }
     let Some(id) = &header.relation_id else { return };
     found.expects.push(Expectation::Relation { id: id.clone(), revision: facts.relation.as_ref().map(|r| r.revision) });
     let Some(relation) = &facts.relation else { return };
-    if relation.set_id != header.set_id {
+    if is_anothers {
         found.findings.push(finding(Code::E702, SET).with("rule", "set-relation"));
     } else if relation.old {
         found.findings.push(finding(Code::E405, "/ClinicalDocument/versionNumber/@value"));
@@ -86,16 +88,14 @@ fn own_relation(header: &Header, facts: &Facts, found: &mut Gathered) {
 
 /// The document that makes or updates a case: under a relation of the same client and controller (R24); closed, if that relation is old.
 fn case_document(header: &Header, invalidates: bool, facts: &Facts, found: &mut Gathered) {
-    if strays(header, facts, |before| before.case_id == header.case_id) {
+    let is_anothers = facts.case.as_ref().is_some_and(|case| case.set_id != header.set_id);
+    if is_anothers || strays(header, facts, |before| before.case_id == header.case_id) {
         found.findings.push(finding(Code::E702, SET).with("rule", "set-case"));
     }
     if let Some(id) = &header.case_id {
         found.expects.push(Expectation::Case { id: id.clone(), revision: facts.case.as_ref().map(|c| c.revision) });
     }
     if let Some(case) = &facts.case {
-        if case.set_id != header.set_id {
-            found.findings.push(finding(Code::E702, SET).with("rule", "set-case"));
-        }
         same_owner(header, &case.client, &case.controller, "in-case", &mut found.findings);
     }
     let Some(id) = &header.relation_id else { return };

@@ -80,7 +80,7 @@ fn query_id(by_parameter: Node<'_, '_>, out: &mut Vec<Finding>) -> Option<Instan
     let node = tree::child(by_parameter, HL7, "queryId")?;
     let extension = node.attribute("extension");
     let rule = match node.attribute("root").map_or(Err(OidFault::Empty), Oid::parse) {
-        Err(fault) => oid_rule(fault),
+        Err(fault) => fault.word(),
         Ok(_) if extension.is_some_and(|e| e.len() > WORD_OCTETS) => "query-long",
         Ok(root) => return Some(InstanceId { root: root.as_str().to_owned(), extension: extension.map(str::to_owned) }),
     };
@@ -234,17 +234,16 @@ pub fn client_hash(root: &Oid, extension: &str, environment: Environment, hash: 
         return Err("query-long");
     }
     if root.as_str() == HETU_ROOT {
-        match (environment, Hetu::parse(extension).map_err(hetu_rule)?.is_test) {
-            (Environment::Production, true) => return Err("test-in-production"),
-            (Environment::Test, false) => return Err("real-in-test"),
-            (Environment::Production, false) | (Environment::Test, true) => {}
+        let hetu = Hetu::parse(extension).map_err(HetuFault::word)?;
+        if let Some(rule) = hetu.misplaced_in(environment) {
+            return Err(rule);
         }
     }
     Ok(hash(&[root.as_str().as_bytes(), &[0], extension.as_bytes()].concat()))
 }
 
 fn oid(node: Node<'_, '_>) -> Result<Oid, &'static str> {
-    Oid::parse(node.attribute("root").unwrap_or("")).map_err(oid_rule)
+    Oid::parse(node.attribute("root").unwrap_or("")).map_err(OidFault::word)
 }
 
 fn code<'a>(node: Node<'a, '_>, system: &str) -> Result<&'a str, &'static str> {
@@ -324,27 +323,6 @@ fn asker(control: Node<'_, '_>, reading: &Reading<'_>, out: &mut Vec<Finding>) -
 
 fn value(node: Node<'_, '_>, parameter: &str, rule: &str) -> Finding {
     Finding::new(Code::E833, tree::place(node)).with("parameter", parameter).with("rule", rule)
-}
-
-const fn oid_rule(fault: OidFault) -> &'static str {
-    match fault {
-        OidFault::Empty => "oid-empty",
-        OidFault::TooLong => "oid-long",
-        OidFault::Syntax => "oid-syntax",
-        OidFault::LeadingZero => "oid-zero",
-        OidFault::FirstArc => "oid-first",
-        OidFault::SecondArc => "oid-second",
-    }
-}
-
-const fn hetu_rule(fault: HetuFault) -> &'static str {
-    match fault {
-        HetuFault::Form => "hetu-form",
-        HetuFault::Century => "hetu-century",
-        HetuFault::Day => "hetu-day",
-        HetuFault::Individual => "hetu-individual",
-        HetuFault::Check => "hetu-check",
-    }
 }
 
 #[cfg(test)]

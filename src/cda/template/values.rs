@@ -8,8 +8,8 @@ use crate::domain::code::Code;
 use crate::domain::document::Date;
 use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
-use crate::domain::oid::{Oid, OidFault, business_id_fits};
-use crate::domain::person::{HETU_ROOT, Hetu, HetuFault};
+use crate::domain::oid::{Oid, business_id_fits};
+use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Hl7Time, TimeFault};
 use crate::xml::tree::{self, Node};
 
@@ -141,7 +141,7 @@ fn recommended(field: &Field, node: Node<'_, '_>, rule: &'static str) -> Finding
 
 fn oid(field: &Field, node: Node<'_, '_>, value: &str, environment: Environment, out: &mut Vec<Finding>) {
     let rule = match Oid::parse(value) {
-        Err(fault) => Some(oid_rule(fault)),
+        Err(fault) => Some(fault.word()),
         Ok(oid) => match (field.kind, arcs_under_organisation(oid.as_str())) {
             (Kind::Oid | Kind::Specification, _) | (Kind::Organisation, Some(_)) => None,
             (Kind::DocumentOid, Some(arcs)) if arcs >= 2 => None,
@@ -172,17 +172,6 @@ fn organisation_number(oid: &str) -> Option<&str> {
 fn arcs_under_organisation(oid: &str) -> Option<usize> {
     let rest = ORGANISATIONS.iter().find_map(|node| oid.strip_prefix(node))?;
     Some(rest.split('.').count() - 1)
-}
-
-fn oid_rule(fault: OidFault) -> &'static str {
-    match fault {
-        OidFault::Empty => "oid-empty",
-        OidFault::TooLong => "oid-long",
-        OidFault::Syntax => "oid-syntax",
-        OidFault::LeadingZero => "oid-zero",
-        OidFault::FirstArc => "oid-first",
-        OidFault::SecondArc => "oid-second",
-    }
 }
 
 fn time(field: &Field, node: Node<'_, '_>, value: &str, out: &mut Vec<Finding>) {
@@ -266,21 +255,18 @@ fn client(field: &Field, node: Node<'_, '_>, environment: Environment, out: &mut
     let extension_place = || tree::attribute_place(node, "extension");
     if root == HETU_ROOT {
         match Hetu::parse(extension) {
-            Err(fault) => out.push(Finding::new(Code::E305, extension_place()).with("field", field.key.as_str()).with("rule", hetu_rule(fault))),
+            Err(fault) => out.push(Finding::new(Code::E305, extension_place()).with("field", field.key.as_str()).with("rule", fault.word())),
             Ok(hetu) => {
-                let rule = match (environment, hetu.is_test) {
-                    (Environment::Production, true) => "test-in-production",
-                    (Environment::Test, false) => "real-in-test",
-                    (Environment::Production, false) | (Environment::Test, true) => return,
-                };
-                out.push(Finding::new(Code::E308, extension_place()).with("field", field.key.as_str()).with("rule", rule));
+                if let Some(rule) = hetu.misplaced_in(environment) {
+                    out.push(Finding::new(Code::E308, extension_place()).with("field", field.key.as_str()).with("rule", rule));
+                }
             }
         }
         return;
     }
     // A temporary id: an organisation's node and a number that is never checksummed (documents.md §6).
     let rule = match Oid::parse(root) {
-        Err(fault) => Some(oid_rule(fault)),
+        Err(fault) => Some(fault.word()),
         Ok(oid) if arcs_under_organisation(oid.as_str()).is_none() => Some("oid-organisation"),
         Ok(_) => extension.trim().is_empty().then_some("id-extension"),
     };
@@ -289,21 +275,10 @@ fn client(field: &Field, node: Node<'_, '_>, environment: Environment, out: &mut
     }
 }
 
-/// How a broken identity code is called in sentences.
-pub(crate) fn hetu_rule(fault: HetuFault) -> &'static str {
-    match fault {
-        HetuFault::Form => "hetu-form",
-        HetuFault::Century => "hetu-century",
-        HetuFault::Day => "hetu-day",
-        HetuFault::Individual => "hetu-individual",
-        HetuFault::Check => "hetu-check",
-    }
-}
-
 fn professional(field: &Field, node: Node<'_, '_>, root: &str, out: &mut Vec<Finding>) {
     let extension = node.attribute("extension").unwrap_or("");
     let rule = match Oid::parse(root) {
-        Err(fault) => oid_rule(fault),
+        Err(fault) => fault.word(),
         // An identity code names the author in frames only; in a document it would be shown and archived for good.
         Ok(oid) if oid.as_str() == HETU_ROOT => "professional-hetu",
         Ok(oid) if oid.is_under(PROFESSIONAL_ROOT) && (extension.len() != 11 || !extension.bytes().all(|b| b.is_ascii_digit())) => "professional-number",
