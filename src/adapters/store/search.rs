@@ -12,6 +12,8 @@ use super::line::{Line, Row, Value};
 use super::lines::SEARCH;
 use crate::crypto::sha256;
 use crate::domain::document::Date;
+#[cfg(doc)]
+use crate::domain::document::Group;
 use crate::domain::ledger::Chained;
 use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
 use crate::domain::oid::Oid;
@@ -135,6 +137,10 @@ async fn read(line: &mut Line, ids: &[Oid], registers: &Registers, most: usize) 
     Ok(Fetched::Octets(ids.iter().map(|id| octets.remove(id.as_str())).collect()))
 }
 
+/// Will expressions: groups 7 to 9 ([`Group::WILLS`]). Shown to whoever asks for them by name, and to nobody else.
+const WILL: &str = "d.doc_group BETWEEN 7 AND 9";
+const NO_WILL: &str = "d.doc_group NOT BETWEEN 7 AND 9";
+
 /// `WHERE …` and its values. A moment that is asked for is always `$1`.
 struct Conditions<'a> {
     text: String,
@@ -154,10 +160,14 @@ impl<'a> Conditions<'a> {
         // alone it is the index (controller, authored_date) that answers; an organisation's controllers lie between "OID." and "OID/".
         let controller = if criteria.is_narrow() { "(d.controller || '')" } else { "d.controller" };
         for register in registers.iter() {
-            let at = sql.place(Value::Text(Some(register.oid().as_str())));
+            let mut place = |oid: &'a Oid| sql.place(Value::Text(Some(oid.as_str())));
             own.push(match register {
-                Register::Controller(_) => format!("{controller} = {at}"),
-                Register::Organisation(_) => format!("{controller} = {at} OR ({controller} >= {at} || '.' AND {controller} < {at} || '/')"),
+                Register::Controller(oid) => format!("({NO_WILL} AND {controller} = {})", place(oid)),
+                Register::Organisation(oid) => {
+                    let at = place(oid);
+                    format!("({NO_WILL} AND ({controller} = {at} OR ({controller} >= {at} || '.' AND {controller} < {at} || '/')))")
+                }
+                Register::Wills => WILL.to_owned(),
             });
         }
         let own = if own.is_empty() { "1 = 0".to_owned() } else { own.join(" OR ") };
