@@ -14,7 +14,7 @@ use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
-use crate::domain::will::ClientWills;
+use crate::domain::will::{ClientWills, Said};
 
 /// The archive.
 #[async_trait]
@@ -173,6 +173,8 @@ pub struct StoredDocument {
     pub beside: Option<Vec<u8>>,
     /// When it was archived.
     pub at: Moment,
+    /// What is kept of it as a will expression; `None` when that cannot be read.
+    pub will: Option<Option<Said>>,
     /// The header facts kept beside it, for comparison with the octets; `None` when they cannot be read.
     pub header: Option<Header>,
 }
@@ -203,11 +205,13 @@ pub enum Table {
     Event,
     /// What is invalid now.
     Invalid,
+    /// What will documents say.
+    Will,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid];
+    pub const ALL: [Self; 7] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::Will];
 }
 
 /// One page of a table walked through.
