@@ -5,6 +5,7 @@ mod crowd;
 mod damage;
 mod hold;
 mod killed;
+mod logs;
 pub mod make;
 mod outage;
 pub mod place;
@@ -72,6 +73,11 @@ on_both! {
         fetched_octets_are_those_archived_and_damage_does_not_leave,
         the_same_verdict_sends_the_stored_octets_and_logs_again,
         old_answers_are_forgotten_and_the_audit_still_agrees;
+    logs:
+        every_column_of_the_logs_is_what_its_entry_hashed,
+        rows_lost_and_rows_put_in_are_named,
+        without_its_log_nothing_is_done,
+        the_logs_are_read_by_register_and_by_client;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

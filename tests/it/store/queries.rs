@@ -225,7 +225,7 @@ pub async fn fetched_octets_are_those_archived_and_damage_does_not_leave(place: 
     assert!(octets[0].is_none() && octets[2].is_some());
 }
 
-fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
+pub fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
     let answer = draft(&format!("answer {outcome}"));
     let key = key(message);
     let entry = Entry {
