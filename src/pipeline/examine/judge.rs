@@ -22,6 +22,7 @@ use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
 use crate::domain::query::Want;
 use crate::rules::decide;
+use crate::rules::wills::Counting;
 use crate::v3::event::EventFrame;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
 use crate::v3::patient;
@@ -152,15 +153,15 @@ impl Examiner {
             client_id.replace(client.to_vec());
             self.client_hash(client)
         };
-        let header = match profile.templates {
-            TemplateUse::Header => plain::read(document, self.site.environment(), &hash)?,
+        let (header, will) = match profile.templates {
+            TemplateUse::Header => (plain::read(document, self.site.environment(), &hash)?, None),
             TemplateUse::Group | TemplateUse::None => {
                 let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
                 // What the schema has told of an element the template need not tell again.
                 let news: Vec<Finding> =
                     read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
                 warnings.extend(news);
-                read.header
+                (read.header, read.will)
             }
         };
         let mut findings = decide::own_rules(&header, &self.rules);
@@ -183,8 +184,9 @@ impl Examiner {
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
         let client_sealed = self.seal(Sort::Client, &received, &client_id.take());
-        let document = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, client_sealed };
-        Ok(Judged::Accepted(Accepted::Document(Box::new(document))))
+        let will = will.map(|said| (said, Counting::of(&self.rules.wills)));
+        let accepted = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, will, client_sealed };
+        Ok(Judged::Accepted(Accepted::Document(Box::new(accepted))))
     }
 
     /// An event has no document to judge: what is left is the archive's to say.

@@ -12,7 +12,7 @@ use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
-use crate::domain::query::{self, Query, Registers};
+use crate::domain::query::{self, Basis, Query, Registers};
 use crate::rules::disclose;
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
@@ -73,7 +73,7 @@ impl Examiner {
         let is_stranger = look.user.is_some() && look.grant.systems().next().is_none();
         let Some(organisation) = query.asker.organisation.as_ref().filter(|_| is_stranger) else { return Ok(()) };
         let own = disclose::own_registers(organisation, &self.rules.query);
-        if own.iter().any(|register| self.site.senders.register.has_part_in(register.oid())) {
+        if own.iter().filter_map(query::Register::oid).any(|oid| self.site.senders.register.has_part_in(oid)) {
             return Err(vec![Finding::new(Code::E835, place.clone()).with("rule", "register-not-own")]);
         }
         Ok(())
@@ -81,6 +81,9 @@ impl Examiner {
 
     /// Whose registers a query may look into under these registrations.
     pub(in crate::pipeline) fn opened(&self, query: &Query, grant: &Grant, place: &Place) -> Result<Registers, Finding> {
+        if query.asker.basis == Basis::Wills && query.criteria.client.is_none() {
+            return Err(Finding::new(Code::E725, place.clone()));
+        }
         let registered = registers_of(grant);
         let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
         disclose::allowed(&asking, &self.rules.query).map_err(|denied| Finding::new(Code::E835, place.clone()).with("rule", denied.0))
