@@ -78,6 +78,7 @@ on_both! {
     logs:
         every_column_of_the_logs_is_what_its_entry_hashed,
         rows_lost_and_rows_put_in_are_named,
+        entries_from_before_the_logs_were_chained_are_still_good,
         without_its_log_nothing_is_done,
         the_logs_are_read_by_register_and_by_client;
     crowd:
