@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::answers::Asked;
-use super::examine::{Accepted, AcceptedDocument, Examined, Examiner};
+use super::answers::{self, Asked};
+use super::examine::{Accepted, AcceptedDocument, AcceptedEvent, Examined, Examiner};
 use super::query;
 use crate::cda::{content, seal};
 use crate::crypto;
@@ -85,8 +85,8 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Archive { expects, warnings }, Ok(Accepted::Document(accepted))) => {
             planned(Effect::Archive(Box::new(archive(&setting, accepted, warnings)?)), expects, Ending::Accepted, None)
         }
-        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
-            planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
+        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(accepted))) => {
+            planned(Effect::Event(Box::new(event(&setting, accepted, record, made, warnings))), expects, Ending::Accepted, None)
         }
         (Decision::Answer(answered, registers), Ok(Accepted::Query(accepted))) => {
             let examined = setting.examined;
@@ -142,7 +142,7 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         received: accepted.received,
         archived,
         entry,
-        access: access(setting, action),
+        access: Access { client_sealed: accepted.client_sealed.clone(), ..access(setting, action) },
         outcome,
         answer,
     })
@@ -166,7 +166,7 @@ fn along(setting: &Setting<'_>, accepted: &AcceptedDocument) -> Option<Along> {
     Some(Along { record, entry })
 }
 
-fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
+fn event(setting: &Setting<'_>, accepted: &AcceptedEvent, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
     let outcome = ack::outcome_digest(AckType::Accept, warnings);
     let answer = answer(setting, AckType::Accept, warnings.to_vec());
     let (group, case_id, relation_id) = made;
@@ -177,7 +177,7 @@ fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>
         relation_id: relation_id.clone().filter(|_| *group == Group::ClientRelation),
         frame: setting.examined.frame_id(),
         octets: Arc::clone(&setting.envelope.octets),
-        access: access(setting, record.kind.action()),
+        access: Access { client: accepted.request.client, client_sealed: accepted.client_sealed.clone(), ..access(setting, record.kind.action()) },
         answer,
         outcome,
     }
@@ -197,6 +197,7 @@ fn access(setting: &Setting<'_>, action: &str) -> Access {
         action: action.to_owned(),
         service_request: setting.examined.service_request.clone(),
         purpose: setting.examined.purpose.clone(),
+        ..Access::default()
     }
 }
 
@@ -217,6 +218,7 @@ fn already(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         entry,
         answer: Some(answer),
         outcome,
+        looks: Vec::new(),
     }
 }
 
@@ -241,6 +243,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         entry,
         answer,
         outcome,
+        looks: if noted { Vec::new() } else { answers::refused_look(setting.examined, refusal.code()).into_iter().collect() },
     }
 }
 
@@ -267,6 +270,8 @@ fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Opt
         rules: setting.examined.rules,
         // The store fills it in: it knows the position of the decision that this one supersedes.
         supersedes: None,
+        log: None,
+        about: None,
     }
 }
 
