@@ -4,6 +4,7 @@ use super::access;
 use super::body::BodyRules;
 use super::catalogue::Catalogue;
 use super::controllers::Controllers;
+use super::disclosure::DisclosureRules;
 use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::lifecycle::Lifecycle;
@@ -40,6 +41,8 @@ pub struct RuleSet {
     pub profiles: Profiles,
     /// Search parameters and answers.
     pub query: QueryRules,
+    /// How disclosures are decided.
+    pub disclosure: DisclosureRules,
     /// What is known of single controllers.
     pub controllers: Controllers,
     /// Original service tasks and their pairs.
@@ -73,6 +76,7 @@ impl RuleSet {
             services,
             query: QueryRules::load(files)?,
             lifecycle: Lifecycle::load(files)?,
+            disclosure: DisclosureRules::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

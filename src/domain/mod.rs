@@ -7,6 +7,7 @@ pub mod change;
 pub mod checkpoint;
 pub mod code;
 pub mod digest;
+pub mod disclosure;
 pub mod document;
 pub mod environment;
 pub mod facts;

@@ -1,5 +1,4 @@
-//! The door of disclosure: whose registers a query may look into. It lets the asker into its own register and nobody into another's: the right to use a
-//! register, the client's permission and rights in law need a decision that is not made here, so whoever names one of them is refused (messaging.md §5.4 R1).
+//! The door of disclosure: whose registers a query may look into.
 
 use crate::codes::query::QueryRules;
 use crate::domain::oid::Oid;
