@@ -16,6 +16,7 @@ pub mod language;
 pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
+pub mod log;
 pub mod message;
 pub mod oid;
 pub mod outage;
