@@ -24,4 +24,5 @@ pub mod outbox;
 pub mod person;
 pub mod query;
 pub mod refusal;
+pub mod scope;
 pub mod time;

@@ -10,11 +10,10 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::EventRecord;
 use crate::domain::message::MessageKey;
 use crate::domain::oid::Oid;
-use crate::domain::query::Registers;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 
-use super::query::Answered;
+use super::query::Answering;
 use super::{links, versions};
 
 /// An examined message that asks for a document to be stored.
@@ -80,7 +79,7 @@ pub enum Decision {
         warnings: Vec<Finding>,
     },
     /// A query is answered from these registers.
-    Answer(Box<Answered>, Registers),
+    Answer(Box<Answering>),
     /// Refused.
     Refuse {
         /// Why.

@@ -206,10 +206,10 @@ impl Examiner {
         let rules = &self.rules.query;
         let hash = |octets: &[u8]| self.client_hash(octets);
         let basis = frame.service_request.basis;
-        let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let query::Read { query, place } = query::read(message, &query::Reading { rules, grounds: &self.rules.disclosure, environment: self.site.environment(), hash: &hash, want, basis })?;
         self.may_look(look, &query, &place)?;
         // What no registration opens is refused here; which of them are in force is known at the decision.
-        self.opened(&query, &look.grant, &place).map_err(|denied| vec![denied])?;
+        self.standing(&query, &look.grant, look.purpose.is_some(), &place).map_err(|denied| vec![denied])?;
         Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, place, warnings: frame.warnings }))))
     }
 

@@ -3,8 +3,10 @@
 
 pub mod counted;
 pub mod door;
+pub mod standing;
 
-pub use self::door::{Asking, Denied, allowed, own_registers};
+pub use self::door::{Asking, Denied, Opened, allowed, opened, own_registers};
+pub use self::standing::Standing;
 
 use crate::domain::disclosure::{Situation, Table, Verdict};
 
