@@ -13,6 +13,7 @@ use super::message::{Envelope, MessageKey, Reply};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
+use super::will::Said;
 
 /// One request's whole effect.
 #[derive(Debug, Clone)]
@@ -75,6 +76,8 @@ pub struct Archive {
     pub outcome: Digest,
     /// The invalidation that comes with an invalidating version.
     pub event: Option<Box<Along>>,
+    /// What it says as a will expression of its client.
+    pub will: Option<Said>,
 }
 
 /// An event that comes along with an archived document: its entry follows the document's.

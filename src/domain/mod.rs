@@ -26,3 +26,4 @@ pub mod query;
 pub mod refusal;
 pub mod scope;
 pub mod time;
+pub mod will;

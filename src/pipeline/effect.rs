@@ -135,6 +135,7 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
     Ok(Archive {
         event: along(setting, accepted).map(Box::new),
         header: accepted.header.clone(),
+        will: accepted.will.as_ref().map(|(said, _)| said.clone()),
         frame: setting.examined.frame_id(),
         octets: Arc::new(sealed.octets),
         splice: sealed.splice,

@@ -11,7 +11,7 @@ use crate::domain::ack::{AckDraft, InstanceId, Target};
 use crate::domain::change::QueryAnswer;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
-use crate::domain::facts::{Expectation, Facts};
+use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::limits;
@@ -82,9 +82,10 @@ pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery
     };
     let mut expects = Vec::new();
     if let (Basis::Permission | Basis::Statute, Some(client)) = (query.asker.basis, query.criteria.client) {
-        standing.wills = parts.gate.through(|| archive.wills(&client)).await?.at(at);
+        let wills = parts.gate.through(|| archive.wills(&client)).await?;
+        standing.wills = wills.at(at, parts.examiner.rule_set().wills.least_edition);
         // Whatever the client says while this is answered, it is answered before it or after it.
-        expects.push(Expectation::Wills { client, newest: standing.wills.newest });
+        expects.push(wills.expectation(client));
         if query.asker.basis == Basis::Permission {
             standing.is_linked = parts.gate.through(|| archive.linked(&client, &standing.own)).await?;
         }
@@ -93,8 +94,10 @@ pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery
         return refused(Refusal::one(denied));
     }
     let table = parts.examiner.rule_set().disclosure.table();
-    let scope = standing.scope(table);
-    let standing = (query.asker.basis != Basis::OwnRegister).then_some(standing);
+    let (scope, standing) = match query.asker.basis {
+        Basis::OwnRegister | Basis::Wills => (Scope::of(standing.own), None),
+        Basis::RegisterRight | Basis::Permission | Basis::Statute => (standing.scope(table), Some(standing)),
+    };
     let looked = parts.gate.through(|| look(archive, query, &scope, standing.as_ref().map(|standing| (standing, table)))).await?;
     let mut answered = crate::rules::query::judge(query, looked, place);
     answered.findings.extend(accepted.warnings.iter().cloned());

@@ -12,9 +12,10 @@ use crate::domain::message::MessageKey;
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
+use crate::domain::will::Said;
 
 use super::query::Answering;
-use super::{links, versions};
+use super::{links, versions, wills};
 
 /// An examined message that asks for a document to be stored.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Request {
     pub header: Header,
     /// It is an invalidating version: its whole set is invalid with it.
     pub invalidates: bool,
+    /// What it says as a will expression of its client, and what counts of wills.
+    pub will: Option<(Said, wills::Counting)>,
     /// SHA-256 of the document as received.
     pub received: Digest,
     /// Warnings of the examination.
@@ -117,6 +120,7 @@ pub fn decide(request: &Request, facts: &Facts, at: Moment) -> Decision {
     let mut found = Gathered::new();
     versions::judge(&request.header, request.invalidates, facts, &mut found);
     links::judge(&request.header, request.invalidates, facts, &mut found);
+    wills::judge(request, facts, at, &mut found);
     settle(request.holding, &request.warnings, found, at, |expects, warnings| Decision::Archive { expects, warnings })
 }
 

@@ -8,3 +8,4 @@ pub mod links;
 pub mod may;
 pub mod query;
 pub mod versions;
+pub mod wills;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::batch::{case_made, relation_made};
 use super::fault::Fault;
 use super::line::{Group, Kind, Line, Value};
+use super::wills;
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::change::{Commit, Effect};
@@ -48,6 +49,8 @@ pub(super) enum What {
     Awaited,
     /// A set: how many events it has.
     Events,
+    /// A client: the last entry about one of its wills.
+    Wills,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +115,7 @@ pub(super) async fn look<'a>(line: &mut Line, commits: &[&'a Commit], frames: &'
     Ok((places, Seen(found.into_iter().map(|f| ((f.group, f.row), (f.a, f.b))).collect())))
 }
 
-fn places<'a>(groups: &mut [Group<'a>; 9], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
+fn places<'a>(groups: &mut [Group<'a>; 10], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
     let mut ask = |what: What, values: Vec<Value<'a>>| {
         let rows = &mut groups[what as usize].rows;
         rows.push(values);
@@ -145,6 +148,11 @@ fn places<'a>(groups: &mut [Group<'a>; 9], commit: &'a Commit, frame: Option<&'a
     for expectation in &commit.expects {
         let number = |n: &Option<u32>| n.map_or(Want::Absent, |n| Want::Exactly(i64::from(n)));
         let (what, id, want) = match expectation {
+            Expectation::Wills { client, newest } => {
+                let want = newest.map_or(Want::Absent, |position| Want::Exactly(i64::try_from(position.0).unwrap_or(i64::MAX)));
+                places.demands.push((What::Wills, ask(What::Wills, vec![Value::Octets(Some(&client.0))]), want));
+                continue;
+            }
             Expectation::Document { id, present: true } => (What::Document, id, Want::Present),
             Expectation::Document { id, present: false } => (What::Document, id, Want::Absent),
             Expectation::Latest { set_id, version } => (What::Latest, set_id, number(version)),
@@ -169,7 +177,7 @@ pub(super) const fn awaits_kind(awaits: &Awaited) -> i64 {
 const TEXT: &[Kind] = &[Kind::Text];
 
 /// The groups in the order of [`What`].
-fn empty<'a>() -> [Group<'a>; 9] {
+fn empty<'a>() -> [Group<'a>; 10] {
     let group = |kinds: &'static [Kind], sqlite: &'static str| Group { kinds, sqlite, rows: Vec::new() };
     [
         group(&[Kind::Text, Kind::Octets], "SELECT revision, standing FROM inbox WHERE sender = $1 AND octets_sha = $2"),
@@ -181,6 +189,7 @@ fn empty<'a>() -> [Group<'a>; 9] {
         group(TEXT, "SELECT revision, old + 0 FROM client_relation WHERE id = $1"),
         group(TEXT, "SELECT 0, 0 WHERE EXISTS (SELECT 1 FROM held WHERE awaits_id = $1)"),
         group(TEXT, "SELECT count(*), 0 FROM document_event WHERE set_id = $1"),
+        group(&[Kind::Octets], wills::NEWEST),
     ]
 }
 
@@ -194,4 +203,7 @@ UNION ALL SELECT 4, k.n, (SELECT d.version FROM document d WHERE d.set_id = k.id
 UNION ALL SELECT 5, k.n, c.revision, CASE WHEN c.closed THEN 1 ELSE 0 END FROM UNNEST($8::text[]) WITH ORDINALITY AS k(id, n) JOIN case_file c ON c.id = k.id
 UNION ALL SELECT 6, k.n, r.revision, CASE WHEN r.old THEN 1 ELSE 0 END FROM UNNEST($9::text[]) WITH ORDINALITY AS k(id, n) JOIN client_relation r ON r.id = k.id
 UNION ALL SELECT 7, k.n, 0, 0 FROM UNNEST($10::text[]) WITH ORDINALITY AS k(id, n) WHERE EXISTS (SELECT 1 FROM held h WHERE h.awaits_id = k.id)
-UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)";
+UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)
+UNION ALL SELECT 9, k.n, (SELECT max(x.position) FROM (SELECT w.position FROM will w WHERE w.client = k.client
+    UNION ALL SELECT e.position FROM will w JOIN document d ON d.id = w.document_id JOIN document_event e ON e.set_id = d.set_id WHERE w.client = k.client) x), 0
+    FROM UNNEST($12::bytea[]) WITH ORDINALITY AS k(client, n)";

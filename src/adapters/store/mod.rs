@@ -6,6 +6,7 @@
 //! * `log`: the rows of the access and the disclosure log
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `search`: searches and fetches, and what is forgotten of their answers
+//! * `wills`: what will documents say
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
@@ -32,6 +33,7 @@ mod rows;
 mod search;
 pub mod sqlite;
 mod transaction;
+mod wills;
 mod writer;
 
 use std::path::Path;
@@ -56,6 +58,7 @@ use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::scope::Scope;
 use crate::domain::time::Moment;
+use crate::domain::will::ClientWills;
 use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
 use crate::ports::clock::Entropy;
 
@@ -265,6 +268,10 @@ impl Archive for Store {
 
     async fn linked(&self, client: &Digest, registers: &Registers) -> Result<bool, Outage> {
         on_spare!(&self.lines, |line| search::linked(line, client, registers))
+    }
+
+    async fn wills(&self, client: &Digest) -> Result<ClientWills, Outage> {
+        on_spare!(&self.lines, |line| wills::of(line, client))
     }
 
     async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage> {

@@ -12,6 +12,8 @@ use super::line::{Line, Row, Value};
 use crate::crypto::sha256;
 use crate::domain::digest::Digest;
 use crate::domain::document::Date;
+#[cfg(doc)]
+use crate::domain::document::Group;
 use crate::domain::ledger::Chained;
 use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
 use crate::domain::oid::Oid;
@@ -104,6 +106,10 @@ pub(super) async fn fetch(line: &mut Line, ids: &[Oid], scope: &Scope, most: usi
     Ok(Fetched::Octets(ids.iter().map(|id| octets.remove(id.as_str())).collect()))
 }
 
+/// Will expressions: groups 7 to 9 ([`Group::WILLS`]). Shown to whoever asks for them by name, and to nobody else.
+const WILL: &str = "d.doc_group BETWEEN 7 AND 9";
+const NO_WILL: &str = "d.doc_group NOT BETWEEN 7 AND 9";
+
 /// `WHERE …` and its values. A moment that is asked for is always `$1`.
 struct Conditions<'a> {
     text: String,
@@ -120,7 +126,7 @@ impl<'a> Conditions<'a> {
         // Whose registers: the first condition, and never left out.
         let within = match &scope.within {
             Within::These(registers) => sql.registers(registers),
-            Within::AllBut(own) => format!("NOT {}", sql.registers(own)),
+            Within::AllBut(own) => format!("{NO_WILL} AND NOT {}", sql.registers(own)),
         };
         sql.text.push_str(&within);
         sql.withhold(&scope.withheld, state.0);
@@ -143,10 +149,11 @@ impl<'a> Conditions<'a> {
     fn registers(&mut self, registers: &'a Registers) -> String {
         let mut any = Vec::new();
         for register in registers.iter() {
-            let at = self.place(Value::Text(Some(register.oid().as_str())));
+            let mut place = |oid: &'a Oid| self.place(Value::Text(Some(oid.as_str())));
             any.push(match register {
-                Register::Controller(_) => format!("d.controller = {at}"),
-                Register::Organisation(_) => under(&at),
+                Register::Controller(oid) => format!("({NO_WILL} AND d.controller = {})", place(oid)),
+                Register::Organisation(oid) => format!("({NO_WILL} AND ({}))", under(&place(oid))),
+                Register::Wills => WILL.to_owned(),
             });
         }
         if any.is_empty() { "(1 = 0)".to_owned() } else { format!("({})", any.join(" OR ")) }

@@ -14,9 +14,10 @@ use crate::domain::lifecycle::{EventRequest, Invalidation};
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::query::Query;
 use crate::domain::refusal::Refusal;
+use crate::domain::will::Said;
 use crate::pipeline::lanes::Touches;
 use crate::rules::decide::{Holding, Request};
-use crate::rules::lifecycle;
+use crate::rules::{lifecycle, wills};
 use crate::v3::frame::FrameHead;
 use crate::xml::prepass;
 
@@ -95,6 +96,8 @@ pub struct AcceptedDocument {
     pub seal: SealPoint,
     /// It invalidates its set.
     pub invalidates: Option<Box<Invalidation>>,
+    /// What it says as a will expression of its client; always there in groups 7 to 9.
+    pub will: Option<(Said, wills::Counting)>,
 }
 
 impl AcceptedDocument {
@@ -106,6 +109,7 @@ impl AcceptedDocument {
             frame: examined.frame.clone(),
             header: self.header.clone(),
             invalidates: self.invalidates.is_some(),
+            will: self.will.clone(),
             received: self.received,
             warnings: self.warnings.clone(),
             holding,
@@ -152,7 +156,13 @@ impl Examined {
     #[must_use]
     pub fn needs(&self) -> Needs {
         let event = if let Ok(Accepted::Event(event)) = &self.verdict { Some(event.request.target.clone()) } else { None };
-        Needs { key: self.key.clone(), frame: self.frame_id(), document: self.header().map(DocumentNeeds::of), event }
+        let (wills, named) = match &self.verdict {
+            Ok(Accepted::Document(accepted)) => {
+                accepted.will.as_ref().map_or((None, Vec::new()), |(said, _)| (Some(accepted.header.client), said.names().into_iter().cloned().collect()))
+            }
+            _ => (None, Vec::new()),
+        };
+        Needs { key: self.key.clone(), frame: self.frame_id(), document: self.header().map(DocumentNeeds::of), event, wills, named }
     }
 
     /// The frame's id.

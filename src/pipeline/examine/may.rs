@@ -74,7 +74,7 @@ impl Examiner {
         let is_stranger = look.user.is_some() && look.grant.systems().next().is_none();
         let Some(organisation) = query.asker.organisation.as_ref().filter(|_| is_stranger) else { return Ok(()) };
         let own = disclose::own_registers(organisation, &self.rules.query);
-        if own.iter().any(|register| self.site.senders.register.has_part_in(register.oid())) {
+        if own.iter().filter_map(query::Register::oid).any(|oid| self.site.senders.register.has_part_in(oid)) {
             return Err(vec![Finding::new(Code::E835, place.clone()).with("rule", "register-not-own")]);
         }
         Ok(())
@@ -85,6 +85,9 @@ impl Examiner {
     /// # Errors
     /// Why nothing is searched: the registers it asks for, or what the asker itself is wanting.
     pub(in crate::pipeline) fn standing(&self, query: &Query, grant: &Grant, has_purpose: bool, place: &Place) -> Result<Standing, Finding> {
+        if query.asker.basis == Basis::Wills && query.criteria.client.is_none() {
+            return Err(Finding::new(Code::E725, place.clone()));
+        }
         let registered = registers_of(grant);
         let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
         let rights = grant.systems().flat_map(|system| system.register_rights.iter().cloned().map(query::Register::Controller)).collect();
@@ -111,8 +114,8 @@ impl Examiner {
     /// What it lacks.
     pub(in crate::pipeline) fn not_wanting(&self, standing: &Standing, place: &Place) -> Result<(), Finding> {
         match standing.basis {
-            // The own register's search asks for nothing more.
-            Basis::OwnRegister => Ok(()),
+            // The own register and a client's wills ask for nothing more.
+            Basis::OwnRegister | Basis::Wills => Ok(()),
             Basis::RegisterRight | Basis::Permission | Basis::Statute => match standing.wanting(self.rules.disclosure.table()) {
                 None => Ok(()),
                 Some(code) => Err(Finding::new(code, place.clone()).with("rule", "register-no-right")),

@@ -34,7 +34,7 @@ pub struct Opened {
 /// What stands against it.
 pub fn opened(asking: &Asking<'_>, rights: Registers, rules: &QueryRules) -> Result<Opened, Denied> {
     match asking.asker.basis {
-        Basis::OwnRegister => return allowed(asking, rules).map(|own| Opened { own, rights }),
+        Basis::OwnRegister | Basis::Wills => return allowed(asking, rules).map(|own| Opened { own, rights }),
         Basis::RegisterRight | Basis::Permission | Basis::Statute => {}
     }
     let Some(own) = asking.registered else { return Err(Denied("register-stranger")) };
@@ -42,7 +42,7 @@ pub fn opened(asking: &Asking<'_>, rights: Registers, rules: &QueryRules) -> Res
         (Basis::RegisterRight, _) if rights.iter().next().is_none() => return Err(Denied("register-no-right")),
         (Basis::RegisterRight, Some(controller)) if rights.cover(controller) => Registers::new(vec![Register::Controller(controller.clone())]),
         (Basis::RegisterRight, Some(_)) => return Err(Denied("register-no-right")),
-        (Basis::RegisterRight | Basis::OwnRegister | Basis::Permission | Basis::Statute, _) => rights,
+        (Basis::RegisterRight | Basis::OwnRegister | Basis::Permission | Basis::Statute | Basis::Wills, _) => rights,
     };
     Ok(Opened { own: own.clone(), rights })
 }
@@ -52,6 +52,12 @@ pub fn opened(asking: &Asking<'_>, rights: Registers, rules: &QueryRules) -> Res
 /// # Errors
 /// What stands against it.
 pub fn allowed(asking: &Asking<'_>, rules: &QueryRules) -> Result<Registers, Denied> {
+    match asking.asker.basis {
+        // Whoever may send may ask for a client's wills on behalf of an organisation; that the client is named is seen to before.
+        Basis::Wills if asking.registered.is_some() || asking.asker.organisation.is_some() => return Ok(Registers::new(vec![Register::Wills])),
+        Basis::Wills => return Err(Denied("register-nobody")),
+        Basis::OwnRegister | Basis::RegisterRight | Basis::Permission | Basis::Statute => {}
+    }
     let own = match (asking.registered, &asking.asker.organisation) {
         (Some(registered), _) => registered.clone(),
         (None, None) => return Err(Denied("register-nobody")),

@@ -47,7 +47,7 @@ impl Standing {
     #[must_use]
     pub fn scope(&self, table: &Table) -> Scope {
         let within = match self.basis {
-            Basis::OwnRegister => Within::These(self.own.clone()),
+            Basis::OwnRegister | Basis::Wills => Within::These(self.own.clone()),
             Basis::RegisterRight => Within::These(self.rights.clone()),
             Basis::Permission | Basis::Statute => Within::AllBut(self.own.clone()),
         };
@@ -103,7 +103,7 @@ impl Standing {
     /// The situation of a document against which nothing speaks: plain, valid, in a register that the ground is for, denied by nobody.
     fn best(&self) -> Situation {
         let (basis, register) = match self.basis {
-            Basis::OwnRegister => (Rests::OwnRegister, Whose::Own),
+            Basis::OwnRegister | Basis::Wills => (Rests::OwnRegister, Whose::Own),
             Basis::RegisterRight => (Rests::RegisterRight, Whose::ByRight),
             Basis::Permission => (Rests::Permission, Whose::Another),
             Basis::Statute => (Rests::Statute, Whose::Another),
@@ -117,7 +117,7 @@ impl Standing {
             section: match (self.basis, &self.ground) {
                 (Basis::Statute, Some(ground)) if ground.wide => Section::Wide,
                 (Basis::Statute, Some(_)) => Section::Narrow,
-                (Basis::Statute, None) | (Basis::OwnRegister | Basis::RegisterRight | Basis::Permission, _) => Section::None,
+                (Basis::Statute, None) | (Basis::OwnRegister | Basis::RegisterRight | Basis::Permission | Basis::Wills, _) => Section::None,
             },
             material: Material::Ordinary,
             state: Validity::Valid,
@@ -153,9 +153,10 @@ const fn material(group: Group) -> Material {
 }
 
 fn hits(what: &Denied, header: &Header) -> Option<Denial> {
-    match what {
-        Denied::Document(set) => (*set == header.set_id).then_some(Denial::Document),
-        Denied::Task(task) => (header.service_task.as_ref() == Some(task)).then_some(Denial::Task),
-        Denied::Controller(controller) => header.controller.is_under(controller.as_str()).then_some(Denial::Controller),
-    }
+    let is_hit = what.hits(&header.set_id, header.service_task.as_deref(), &header.controller);
+    is_hit.then_some(match what {
+        Denied::Document(_) => Denial::Document,
+        Denied::Task(_) => Denial::Task,
+        Denied::Controller(_) => Denial::Controller,
+    })
 }
