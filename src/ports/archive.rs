@@ -141,8 +141,8 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
 
-    /// What is wrong with the rows that an archived document's or an event's entry brought along: its access log row, the case or client relation it made, the
-    /// event itself. Without any value.
+    /// What is wrong with the rows that an entry brought along: its log rows, the case or client relation that its document made, its event, the answer that it
+    /// says was shown. Without any value.
     ///
     /// # Errors
     /// An outage.
@@ -210,11 +210,16 @@ pub enum Table {
     Event,
     /// What is invalid now.
     Invalid,
+    /// Rows of the access log.
+    AccessLog,
+    /// Rows of the disclosure log.
+    DisclosureLog,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid];
+    pub const ALL: [Self; 8] =
+        [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::AccessLog, Self::DisclosureLog];
 }
 
 /// One page of a table walked through.

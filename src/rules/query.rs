@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::domain::document::{Date, Group, Header};
     use crate::domain::oid::Oid;
-    use crate::domain::query::{Asker, Criteria};
+    use crate::domain::query::{Asker, Criteria, SealedIds};
     use crate::domain::time::Moment;
 
     fn hit(n: u32) -> Hit {
@@ -182,7 +182,7 @@ mod tests {
     fn judged(want: Want, hits: Vec<Hit>, fetched: Option<Fetched>) -> Answered {
         let criteria = Criteria { ids: hits.iter().map(|h| h.header.id.clone()).collect(), ..Criteria::default() };
         let asker = Asker { basis: Basis::OwnRegister, organisation: None, person: None, ground: None };
-        let query = Query { want, id: None, criteria, limit: 300, asker };
+        let query = Query { want, id: None, criteria, limit: 300, asker, sealed: SealedIds::default() };
         judge(&query, Looked { found: Found::Hits(hits), fetched, rules: Vec::new() }, &Place::whole())
     }
 
@@ -200,7 +200,7 @@ mod tests {
         let asked = |basis, ids: &[&str]| {
             let ids = ids.iter().filter_map(|id| Oid::parse(id).ok()).collect();
             let asker = Asker { basis, organisation: None, person: None, ground: None };
-            let query = Query { want: Want::Documents, id: None, criteria: Criteria { ids, ..Criteria::default() }, limit: 300, asker };
+            let query = Query { want: Want::Documents, id: None, criteria: Criteria { ids, ..Criteria::default() }, limit: 300, asker, sealed: SealedIds::default() };
             judge(&query, Looked { found: Found::Hits(Vec::new()), fetched: None, rules: Vec::new() }, &Place::whole())
         };
         for basis in [Basis::Permission, Basis::Statute] {
