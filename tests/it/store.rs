@@ -67,7 +67,7 @@ on_both! {
     queries:
         searches_find_what_meets_every_criterion,
         only_the_latest_valid_versions_unless_asked,
-        nothing_of_another_register_is_found_or_fetched,
+        nothing_of_another_register_is_found_or_fetched, what_is_withheld_is_no_row,
         too_many_tell_how_to_narrow,
         fetched_octets_are_those_archived_and_damage_does_not_leave,
         the_same_verdict_sends_the_stored_octets_and_logs_again,

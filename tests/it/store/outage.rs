@@ -126,7 +126,7 @@ async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
             let archive_ = Arc::clone(&archive_);
             tokio::spawn(async move {
                 let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
-                let own = Registers::new(vec![Register::Controller(oid(10, 1))]);
+                let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
                 archive_.search(&criteria, &own, 10).await.map(|found| matches!(found, Found::Hits(hits) if hits.len() == 1))
             })
         })
