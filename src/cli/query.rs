@@ -240,6 +240,14 @@ pub(super) fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<
         std::fs::File::open(file).and_then(|f| f.take(CLIENT_OCTETS).read_to_string(&mut text))
     };
     read.map_err(|e| format!("{}: {e}", file.display()))?;
+    client_of(&text, root, examiner)
+}
+
+/// As [`client`], of an id that is at hand.
+///
+/// # Errors
+/// Why it is none; never the id.
+pub(super) fn client_of(id: &str, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
     let root = Oid::parse(root).map_err(|_| format!("--client-root {root:?} is not an OID"))?;
     let wrong = |rule| format!("the client's id is not valid: {}", examiner.catalogue().word(rule, Language::En));
     let sealed = std::cell::RefCell::new(None);
@@ -248,7 +256,7 @@ pub(super) fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<
         sealed.replace(examiner.seal(Sort::Client, &digest, octets));
         digest
     };
-    let digest = client_hash(&root, text.trim(), examiner.site().frames.environment, &hash).map_err(wrong)?;
+    let digest = client_hash(&root, id.trim(), examiner.site().frames.environment, &hash).map_err(wrong)?;
     Ok((digest, sealed.into_inner()))
 }
 

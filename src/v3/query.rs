@@ -355,7 +355,8 @@ pub fn performer_name(carrier: &Document<'_>) -> Option<String> {
     let control = tree::child(carrier.root_element(), HL7, "controlActProcess")?;
     let mut assigned = tree::children(control, HL7, "authorOrPerformer").take(PARAMETERS).flat_map(|p| p.children()).filter(|n| n.is_element());
     let person = assigned.find(|n| n.tag_name().name().starts_with("assigned") && n.tag_name().name() != "assignedDevice")?;
-    let name = tree::child(tree::child(person, HL7, "assignedPerson")?, HL7, "name")?;
+    let within = |name| tree::child(person, HL7, name).and_then(|within| tree::child(within, HL7, "name"));
+    let name = tree::child(person, HL7, "name").or_else(|| within("assignedPerson")).or_else(|| within("assigneePerson"))?;
     let words: Vec<&str> = name.descendants().filter_map(|n| n.text()).map(str::trim).filter(|w| !w.is_empty()).take(8).collect();
     let mut name = words.join(" ");
     while name.len() > NAME_OCTETS {

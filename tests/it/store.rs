@@ -5,6 +5,7 @@ mod crowd;
 mod damage;
 mod hold;
 mod killed;
+mod logs;
 pub mod make;
 mod outage;
 pub mod place;
@@ -67,11 +68,19 @@ on_both! {
     queries:
         searches_find_what_meets_every_criterion,
         only_the_latest_valid_versions_unless_asked,
-        nothing_of_another_register_is_found_or_fetched, what_is_withheld_is_no_row,
+        nothing_of_another_register_is_found_or_fetched,
+        what_is_withheld_is_no_row,
+        unreadable_rows_are_found_as_damage,
+        dates_alone_find_a_registers_own,
         too_many_tell_how_to_narrow,
         fetched_octets_are_those_archived_and_damage_does_not_leave,
         the_same_verdict_sends_the_stored_octets_and_logs_again,
         old_answers_are_forgotten_and_the_audit_still_agrees;
+    logs:
+        every_column_of_the_logs_is_what_its_entry_hashed,
+        rows_lost_and_rows_put_in_are_named,
+        without_its_log_nothing_is_done,
+        the_logs_are_read_by_register_and_by_client;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

@@ -110,10 +110,10 @@ pub struct AcceptedDocument {
     pub seal: SealPoint,
     /// It invalidates its set.
     pub invalidates: Option<Box<Invalidation>>,
-    /// What it says as a will expression of its client; always there in groups 7 to 9.
-    pub will: Option<(Said, wills::Counting)>,
     /// The client's id, for the access log only.
     pub client_sealed: Option<Sealed>,
+    /// What it says as a will expression of its client; always there in groups 7 to 9.
+    pub will: Option<(Said, wills::Counting)>,
 }
 
 impl AcceptedDocument {

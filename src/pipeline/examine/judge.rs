@@ -183,10 +183,10 @@ impl Examiner {
         };
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
-        let will = will.map(|said| (said, Counting::of(&self.rules.wills)));
         let client_sealed = self.seal(Sort::Client, &received, &client_id.take());
-        let document = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, will, client_sealed };
-        Ok(Judged::Accepted(Accepted::Document(Box::new(document))))
+        let will = will.map(|said| (said, Counting::of(&self.rules.wills)));
+        let accepted = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, will, client_sealed };
+        Ok(Judged::Accepted(Accepted::Document(Box::new(accepted))))
     }
 
     /// An event has no document to judge: what is left is the archive's to say.
