@@ -3,6 +3,7 @@
 mod counties;
 mod making;
 mod page;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
