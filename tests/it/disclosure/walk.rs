@@ -33,7 +33,15 @@ fn send(gateway: &Gateway, url: &str, from: usize, to: usize, expect: &str) -> S
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let said: Output = kit::run_command(gateway.command(&arguments).env("ARKKI_BROKER_URL", url), b"");
     assert!(said.ok(), "{}{}", said.text(), said.errors());
+    kept(&format!("{from:02}"), said.text());
     said.text().to_owned()
+}
+
+/// What docs/disclosure.md shows is written by a run of this test, into the folder that ARKKI_WRITE_ANSWERS names.
+fn kept(name: &str, text: &str) {
+    if let Some(folder) = std::env::var_os("ARKKI_WRITE_ANSWERS") {
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.txt")), text).unwrap();
+    }
 }
 
 fn total(said: &str) -> &str {
@@ -72,6 +80,7 @@ async fn the_walk_goes_as_the_page_says() {
             "log", "export", "--controller", Organisation::SAMPLE.unit, "--from", "2026-01-01", "--to", "2099-12-31", "--log", "disclosure", "--format", "csv",
         ]);
         let month = month.must();
+        kept("month", &month);
         let rows = |word: &str| month.lines().filter(|line| line.contains(word)).count();
         // By permission 1 + 5 and 1 + 4 rows, by law 1 + 6; nothing of what was refused.
         assert_eq!((rows("R7"), rows("R3"), rows("703/2023 64 §")), (9, 6, 7), "{month}");

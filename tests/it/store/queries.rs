@@ -179,6 +179,7 @@ pub async fn what_is_withheld_is_no_row(place: Place) {
         match archive_.search(&client, &scope, 1).await.unwrap() {
             Found::TooMany(narrowing) => assert_eq!(narrowing.counted, ids.len() as u64, "{scope:?}"),
             Found::Hits(hits) => assert!(hits.len() == ids.len() && ids.len() < 2, "{scope:?}"),
+            Found::TooSlow | Found::Damaged(_) => panic!("neither slow nor damaged"),
         }
     }
     // The link: a client relation in force or an open case in the asker's own registers, and of this client.
