@@ -12,6 +12,7 @@ pub mod place;
 mod queries;
 mod speed;
 mod suite;
+mod wills;
 
 macro_rules! on_both {
     ($($subject:ident: $($name:ident),* $(,)?;)*) => {
@@ -81,6 +82,12 @@ on_both! {
         rows_lost_and_rows_put_in_are_named,
         without_its_log_nothing_is_done,
         the_logs_are_read_by_register_and_by_client;
+    wills:
+        a_will_is_kept_with_its_document_and_folded,
+        what_a_will_names_is_looked_up,
+        a_will_that_comes_meanwhile_makes_the_decision_stale,
+        no_search_shows_a_will_but_the_one_for_wills,
+        a_row_that_is_not_its_documents_is_found;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,
