@@ -357,7 +357,7 @@ pub fn performer_name(carrier: &Document<'_>) -> Option<String> {
     let person = assigned.find(|n| n.tag_name().name().starts_with("assigned") && n.tag_name().name() != "assignedDevice")?;
     let within = |name| tree::child(person, HL7, name).and_then(|within| tree::child(within, HL7, "name"));
     let name = tree::child(person, HL7, "name").or_else(|| within("assignedPerson")).or_else(|| within("assigneePerson"))?;
-    let words: Vec<&str> = name.descendants().filter_map(|n| n.text()).map(str::trim).filter(|w| !w.is_empty()).take(8).collect();
+    let words: Vec<&str> = name.descendants().filter(|n| n.is_text()).filter_map(|n| n.text()).map(str::trim).filter(|w| !w.is_empty()).take(8).collect();
     let mut name = words.join(" ");
     while name.len() > NAME_OCTETS {
         name.pop();

@@ -22,6 +22,13 @@ fn arkki(place: &Place, args: &[&str], input: &str) -> Output {
     kit::run_command(&mut command, input.as_bytes())
 }
 
+/// What docs/logs.md shows is written by a run of these tests, into the folder that ARKKI_WRITE_ANSWERS names.
+fn kept(name: &str, written: &str) {
+    if let Some(folder) = std::env::var_os("ARKKI_WRITE_ANSWERS") {
+        std::fs::write(std::path::Path::new(&folder).join(name), written).unwrap();
+    }
+}
+
 fn by_client() -> QuerySpec {
     QuerySpec::metadata(1, vec![Parameter::client(&Person::canary().hetu)])
 }
@@ -147,6 +154,8 @@ async fn exports_show_what_was_logged_and_are_logged_themselves() {
     assert!(lines[0].starts_with("log,position,at,") && lines.len() > 12, "{table}");
     assert!(table.contains(&hetu), "the export opens what is sealed");
     assert_eq!(std::fs::metadata(&csv).unwrap().permissions(), std::os::unix::fs::PermissionsExt::from_mode(0o100_600));
+    kept("log.csv", &table.replace(&csv, "november.csv"));
+    kept("said.txt", &said.replace(&csv, "november.csv"));
     // Logged: the entry, its row, and the hash of what was given in the stored description.
     let row = place.sql("SELECT action || '|' || actor || '|' || controller || '|' || detail FROM access_log ORDER BY id DESC LIMIT 1").await;
     assert!(row[0].starts_with(&format!("export|operator:tester|{CONTROLLER}|access,disclosure ")), "{row:?}");
@@ -154,7 +163,9 @@ async fn exports_show_what_was_logged_and_are_logged_themselves() {
     let described = place.sql("SELECT CAST(answer AS TEXT) FROM inbox ORDER BY position DESC LIMIT 1").await;
     assert!(described[0].contains(&sha256(table.as_bytes()).to_hex()), "{described:?}");
     // The next export has the one before it.
-    let value: Value = serde_json::from_str(&export(&["--format", "json"]).must()).unwrap();
+    let value = export(&["--format", "json"]).must();
+    kept("log.json", &value);
+    let value: Value = serde_json::from_str(&value).unwrap();
     let access = value["access"].as_array().unwrap();
     assert!(access.iter().any(|row| row["action"] == "export") && value["disclosure"].as_array().unwrap().is_empty(), "{value}");
     assert_eq!(value["rows"].as_u64().unwrap(), access.len() as u64);
@@ -165,8 +176,12 @@ async fn exports_show_what_was_logged_and_are_logged_themselves() {
     // A page for people, in each language, well-formed as XML but for its doctype.
     for (language, title) in [("fi", "Lokiraportti"), ("sv", "Loggrapport"), ("en", "Log report")] {
         let page = export(&["--format", "html", "--language", language]).must();
-        assert!(page.contains(title) && page.contains(&format!("lang=\"{language}\"")) && !page.contains("log-col-") && !page.contains("log-action-"), "{page}");
+        assert!(
+            page.contains(title) && page.contains(&format!("lang=\"{language}\"")) && !page.contains("log-col-") && !page.contains("log-action-"),
+            "{page}"
+        );
         assert!(!page.contains("<script") && page.contains("@page"));
+        kept(&format!("log-{language}.html"), &page);
     }
     // Nothing of another register.
     let other: Value = serde_json::from_str(

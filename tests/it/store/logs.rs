@@ -169,7 +169,9 @@ pub async fn rows_lost_and_rows_put_in_are_named(place: Place) {
         place.sql(&format!("UPDATE ledger SET {change} WHERE position = 3")).await;
         let found = faults(&*archive_).await;
         assert!(found.contains(&(3, "the entry is not what its hash says".to_owned())), "{change}: {found:?}");
-        place.sql("UPDATE ledger SET log_rows = (SELECT log_rows FROM was), log = (SELECT log FROM was), about = (SELECT about FROM was) WHERE position = 3").await;
+        place
+            .sql("UPDATE ledger SET log_rows = (SELECT log_rows FROM was), log = (SELECT log FROM was), about = (SELECT about FROM was) WHERE position = 3")
+            .await;
         place.sql("DROP TABLE was").await;
     }
     assert_eq!(faults(&*archive_).await, []);
