@@ -72,7 +72,7 @@ pub fn run(gateway: &Gateway, messages: usize, octets: usize) -> String {
 }
 
 /// The rows of `count` documents: a client has twenty, a case five, one in ten is another's second version, dates lie over ten years.
-fn statements(count: u32, database: &str) -> Vec<String> {
+pub fn statements(count: u32, database: &str) -> Vec<String> {
     let sqlite = database == "sqlite";
     let hex = |octets: &[u8]| {
         let digits: String = octets.iter().map(|b| format!("{b:02x}")).collect();

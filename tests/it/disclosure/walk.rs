@@ -33,8 +33,8 @@ fn send(gateway: &Gateway, url: &str, from: usize, to: usize, expect: &str) -> S
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let said: Output = kit::run_command(gateway.command(&arguments).env("ARKKI_BROKER_URL", url), b"");
     assert!(said.ok(), "{}{}", said.text(), said.errors());
-    kept(&format!("{from:02}"), said.text());
-    said.text().to_owned()
+    kept(&format!("{from:02}"), &said.text());
+    said.text()
 }
 
 /// What docs/disclosure.md shows is written by a run of this test, into the folder that ARKKI_WRITE_ANSWERS names.
