@@ -15,6 +15,7 @@ pub mod domain;
 pub mod cda;
 pub mod codes;
 pub mod crypto;
+pub mod fhir;
 pub mod generate;
 pub mod v3;
 pub mod xml;

@@ -6,3 +6,4 @@ mod keys;
 pub mod raw;
 pub mod registrations;
 pub mod schema_tree;
+pub mod sink;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::registrations::{RawAccess, RawRegistration};
+use super::sink::RawSink;
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -27,6 +28,7 @@ pub struct Raw {
     pub checkpoint: RawCheckpoint,
     pub timestamp: RawTimestamp,
     pub answer: RawAnswer,
+    pub sink: RawSink,
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, RawProfile>,
@@ -168,6 +170,7 @@ impl Default for Raw {
             checkpoint: RawCheckpoint::default(),
             timestamp: RawTimestamp::default(),
             answer: RawAnswer::default(),
+            sink: RawSink::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),
             sosmeta: RawSosmeta::default(),

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod audit;
 pub mod checkpoint;
+pub mod courier;
 pub mod door;
 pub mod effect;
 pub mod evidence;
@@ -13,5 +14,6 @@ pub mod intake;
 pub mod lanes;
 pub mod pool;
 pub mod query;
+pub mod reckoner;
 pub mod relay;
 pub mod signers;

@@ -4,5 +4,7 @@ pub mod archive;
 pub mod broker;
 pub mod checkpoints;
 pub mod clock;
+pub mod notices;
 pub mod revocation;
 pub mod signer;
+pub mod sink;
