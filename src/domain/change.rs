@@ -9,6 +9,7 @@ use super::facts::{Awaited, Expectation, Hold};
 use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
 use super::message::{Envelope, MessageKey, Reply};
+use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
@@ -41,6 +42,8 @@ pub enum Effect {
     Refuse(Box<Refuse>),
     /// A query is answered.
     Answer(Box<QueryAnswer>),
+    /// A disclosure outside the archive is archived as a notice, which leaves.
+    Notice(Box<NoticeCommit>),
     /// The message is put on hold.
     Hold(Box<Held>),
     /// The stored answer goes out again to `Commit::reply`; nothing else changes. On a held key: `reply` is added to those that will be answered.
@@ -101,6 +104,29 @@ pub struct Event {
     /// The ledger's entry.
     pub entry: Entry,
     /// The access log's entry.
+    pub access: Access,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome.
+    pub outcome: Digest,
+}
+
+/// A notice and its surroundings.
+#[derive(Debug, Clone)]
+pub struct NoticeCommit {
+    /// What is kept of it in columns.
+    pub record: NoticeRecord,
+    /// The received event, kept.
+    pub event: Arc<Vec<u8>>,
+    /// The FHIR bundle, signed.
+    pub bundle: Arc<Vec<u8>>,
+    /// The CDA document, where the site makes one.
+    pub cda: Option<Arc<Vec<u8>>>,
+    /// What goes to the notice queue.
+    pub leaving: Vec<Leaving>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The access log's entry, of each controller whose data were disclosed.
     pub access: Access,
     /// The answer, all but its ledger position.
     pub answer: AnswerDraft,

@@ -23,6 +23,9 @@ pub enum EntryKind {
     /// A query was answered: `answer` is the hash of what was given, whose octets are kept for a while only; `code` is there when it was refused for
     /// what it found.
     Answered,
+    /// A notice of a disclosure outside the archive was archived: `document_id` is the event's id, `document` the hash of the received event, `archived` that
+    /// of the signed bundle, and of the CDA document after it where one was made.
+    Notice,
 }
 
 impl EntryKind {
@@ -35,6 +38,7 @@ impl EntryKind {
             Self::Noted => 3,
             Self::Event => 4,
             Self::Answered => 5,
+            Self::Notice => 6,
         }
     }
 
@@ -47,6 +51,7 @@ impl EntryKind {
             3 => Some(Self::Noted),
             4 => Some(Self::Event),
             5 => Some(Self::Answered),
+            6 => Some(Self::Notice),
             _ => None,
         }
     }

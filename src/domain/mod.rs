@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
 pub mod message;
+pub mod notice;
 pub mod oid;
 pub mod outage;
 pub mod outbox;
