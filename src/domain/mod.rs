@@ -15,6 +15,7 @@ pub mod language;
 pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
+pub mod log;
 pub mod message;
 pub mod notice;
 pub mod oid;

@@ -3,6 +3,7 @@
 //!
 //! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
 //! * `reader`, `decode`: facts
+//! * `log`: the rows of the access and the disclosure log
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `search`: searches and fetches, and what is forgotten of their answers
 //! * `notices`: disclosures outside the archive
@@ -20,6 +21,7 @@ mod held;
 mod history;
 mod line;
 mod lines;
+mod log;
 mod look;
 mod migrate;
 mod misfit_events;

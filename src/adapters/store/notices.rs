@@ -72,24 +72,6 @@ fn part_row(position: Option<i64>, part: &NoticePart) -> Vec<Value<'_>> {
     ]
 }
 
-/// The access log's rows of a notice: one for each of its parts, so that each controller finds its own.
-pub(super) fn access_rows<'a>(e: &'a Effected<'_>) -> Rows<'a> {
-    let Some(notice) = of(e.commit) else { return Vec::new() };
-    let rows = notice.record.parts.iter().map(|part| {
-        vec![
-            Value::Int(e.position),
-            Value::Int(Some(e.commit.at.micros())),
-            text(&notice.access.actor),
-            text(&notice.access.action),
-            text(notice.record.id.as_str()),
-            text(part.controller.as_str()),
-            Value::Text(notice.access.service_request.as_deref()),
-            Value::Text(notice.access.purpose.as_deref()),
-        ]
-    });
-    rows.collect()
-}
-
 /// The outbox's rows of what goes to the notice queue.
 pub(super) fn outbox_rows<'a>(e: &'a Effected<'_>, instance: &'a str) -> Rows<'a> {
     let rows = of(e.commit).into_iter().flat_map(|notice| &notice.leaving).map(|leaving| {
@@ -236,9 +218,10 @@ pub(super) async fn facts(line: &mut Line, needs: &NoticeNeeds) -> Result<Notice
 pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec<&'static str>, Fault> {
     let entry = &chained.entry;
     let sql = "SELECT n.id, n.sender, n.at, n.event_sha, (SELECT count(*) FROM notice_part p WHERE p.position = n.position), \
-               (SELECT count(*) FROM access_log a WHERE a.position = n.position AND a.action = 'report' AND a.document_id = n.id AND a.actor = n.sender \
-                AND a.at = n.at AND EXISTS (SELECT 1 FROM notice_part p WHERE p.position = n.position AND p.controller = a.controller)), \
-               (SELECT count(*) FROM access_log a WHERE a.position = n.position) FROM notice n WHERE n.position = $1";
+               (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM access_log a WHERE a.position = n.position \
+                AND a.action = 'report' AND a.document_id = n.id AND a.controller = p.controller)), \
+               (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM disclosure_log d WHERE d.position = n.position \
+                AND d.notice = n.id AND d.controller = p.controller AND d.register_type = p.register)) FROM notice n WHERE n.position = $1";
     let rows = line.one(sql, &[place(chained.position)]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the notice is missing"]) };
     let mut wrong = Vec::new();
@@ -251,8 +234,11 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
     if number(row, 4).is_none_or(|parts| parts < 1) {
         wrong.push("the notice has no parts");
     }
-    if number(row, 5) != number(row, 4) || number(row, 6) != number(row, 4) {
-        wrong.push("the access log does not have the notice once for each of its parts");
+    if number(row, 5) != number(row, 4) {
+        wrong.push("the access log does not have the notice for each of its parts");
+    }
+    if number(row, 6) != number(row, 4) {
+        wrong.push("the disclosure log does not have the notice for each of its parts");
     }
     Ok(wrong)
 }
