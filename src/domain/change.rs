@@ -8,7 +8,9 @@ use super::document::Header;
 use super::facts::{Awaited, Expectation, Hold};
 use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
+use super::log::{DisclosedRow, Sealed};
 use super::message::{Envelope, MessageKey, Reply};
+use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
@@ -41,6 +43,8 @@ pub enum Effect {
     Refuse(Box<Refuse>),
     /// A query is answered.
     Answer(Box<QueryAnswer>),
+    /// A disclosure outside the archive is archived as a notice, which leaves.
+    Notice(Box<NoticeCommit>),
     /// The message is put on hold.
     Hold(Box<Held>),
     /// The stored answer goes out again to `Commit::reply`; nothing else changes. On a held key: `reply` is added to those that will be answered.
@@ -108,6 +112,31 @@ pub struct Event {
     pub outcome: Digest,
 }
 
+/// A notice and its surroundings.
+#[derive(Debug, Clone)]
+pub struct NoticeCommit {
+    /// What is kept of it in columns.
+    pub record: NoticeRecord,
+    /// The received event, kept.
+    pub event: Arc<Vec<u8>>,
+    /// The FHIR bundle, signed.
+    pub bundle: Arc<Vec<u8>>,
+    /// The CDA document, where the site makes one.
+    pub cda: Option<Arc<Vec<u8>>>,
+    /// What goes to the notice queue.
+    pub leaving: Vec<Leaving>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The access log's rows: one for each part, so that each controller finds its own.
+    pub looks: Vec<Look>,
+    /// The disclosure log's rows: one for each data set.
+    pub disclosed: Vec<DisclosedRow>,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome.
+    pub outcome: Digest,
+}
+
 /// A durable refusal (or a note: `answer` is `None` and `noted` is true).
 #[derive(Debug, Clone)]
 pub struct Refuse {
@@ -125,6 +154,8 @@ pub struct Refuse {
     pub answer: Option<AnswerDraft>,
     /// Digest of the outcome: the same as before means the stored answer goes out again.
     pub outcome: Digest,
+    /// The access log's rows, where what was refused was a query.
+    pub looks: Vec<Look>,
 }
 
 /// An answer to a query. Where the outcome is the stored answer's, that answer goes out again instead, with access log rows of its own.
@@ -140,6 +171,8 @@ pub struct QueryAnswer {
     pub outcome: Digest,
     /// The access log's rows of this sending.
     pub looks: Vec<Look>,
+    /// The disclosure log's rows of this sending.
+    pub disclosed: Vec<DisclosedRow>,
 }
 
 /// A row of the access log that a query makes: the search itself, or a document that it showed or gave.
@@ -159,6 +192,12 @@ pub struct Look {
     pub client: Option<Digest>,
     /// Of the search: the criteria's names and what came of it, without any value.
     pub detail: Option<String>,
+    /// The query's id (root, or root^extension).
+    pub query_id: Option<String>,
+    /// The client's id, for exports only.
+    pub client_sealed: Option<Sealed>,
+    /// The person's id and name, for exports only.
+    pub person_sealed: Option<Sealed>,
 }
 
 /// A message put on hold.
@@ -198,7 +237,7 @@ impl AnswerDraft {
 }
 
 /// The access log's entry: who did what to which document, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Who: the sender.
     pub actor: String,
@@ -208,6 +247,10 @@ pub struct Access {
     pub service_request: Option<String>,
     /// The purpose of use's code, when it came in a frame.
     pub purpose: Option<String>,
+    /// Of a document or an event: the client (keyed hash). A row of a query has its own.
+    pub client: Option<Digest>,
+    /// The client's id, for exports only.
+    pub client_sealed: Option<Sealed>,
 }
 
 /// What the commit came to.

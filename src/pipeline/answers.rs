@@ -43,6 +43,7 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
         action: action.to_owned(),
         service_request: asked.service_request.map(str::to_owned),
         purpose: asked.purpose.map(str::to_owned),
+        ..Access::default()
     };
     let asker = &asked.query.asker;
     let look = |action| Look {
@@ -53,6 +54,9 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
         person: asker.person,
         client: None,
         detail: None,
+        query_id: query_id(asked.query),
+        client_sealed: None,
+        person_sealed: None,
     };
     let outcome = answered.refused().map_or_else(|| format!("{} documents", answered.hits.len()), |code| code.as_str().to_owned());
     let search = Look {
@@ -72,6 +76,12 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
         ..look(action)
     });
     std::iter::once(search).chain(documents).collect()
+}
+
+/// A query's id as the logs write it.
+#[must_use]
+pub fn query_id(query: &Query) -> Option<String> {
+    query.id.as_ref().map(|id| id.extension.as_ref().map_or_else(|| id.root.clone(), |extension| format!("{}^{extension}", id.root)))
 }
 
 /// Forgets old answers to queries until `stop`: the ledger keeps their hash, the access log what they showed.

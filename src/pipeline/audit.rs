@@ -188,7 +188,7 @@ async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: 
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived || event || chained.entry.kind == EntryKind::Answered {
+    if archived || event || matches!(chained.entry.kind, EntryKind::Answered | EntryKind::Notice) {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
     let (entry, verify) = (chained.clone(), Arc::clone(verify));
@@ -266,7 +266,7 @@ fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredD
         (None, Some(_)) => found.push("the stored answer is missing".to_owned()),
         (Some(_), None) => found.push("an answer is stored where none was given".to_owned()),
     }
-    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered) {
+    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered | EntryKind::Notice) {
         match &decision.octets {
             None => found.push("the received octets are missing".to_owned()),
             Some(octets) if sha256(octets) != entry.message => found.push("the received octets have changed".to_owned()),

@@ -196,6 +196,7 @@ fn access(setting: &Setting<'_>, action: &str) -> Access {
         action: action.to_owned(),
         service_request: setting.examined.service_request.clone(),
         purpose: setting.examined.purpose.clone(),
+        ..Access::default()
     }
 }
 
@@ -216,6 +217,7 @@ fn already(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         entry,
         answer: Some(answer),
         outcome,
+        looks: Vec::new(),
     }
 }
 
@@ -240,6 +242,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         entry,
         answer,
         outcome,
+        looks: Vec::new(),
     }
 }
 
@@ -266,6 +269,8 @@ fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Opt
         rules: setting.examined.rules,
         // The store fills it in: it knows the position of the decision that this one supersedes.
         supersedes: None,
+        log: None,
+        about: None,
     }
 }
 

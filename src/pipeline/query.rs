@@ -161,6 +161,8 @@ pub fn answer(examiner: &Examiner, envelope: &Envelope<'_>, asked: &Asked<'_>, a
         rules: envelope.rules,
         // The store fills it in.
         supersedes: None,
+        log: None,
+        about: None,
     };
-    QueryAnswer { code, entry, answer, outcome, looks: looks(asked, answered) }
+    QueryAnswer { code, entry, answer, outcome, looks: looks(asked, answered), disclosed: Vec::new() }
 }

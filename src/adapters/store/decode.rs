@@ -8,6 +8,7 @@ use crate::domain::digest::Digest;
 use crate::domain::document::{CaseState, Date, Group, Header, RelationState, Replaced};
 use crate::domain::facts::{CaseFact, DocumentFact, Facts, Mark, Prior, RelationFact, SetFact, Standing};
 use crate::domain::ledger::{Chained, Entry, EntryKind, Position};
+use crate::domain::log::LogSeal;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 use crate::ports::archive::StoredDocument;
@@ -40,7 +41,20 @@ fn prior(row: &Row) -> Result<Option<Prior>, Fault> {
     }))
 }
 
-fn document(row: &Row, at: usize) -> Result<Option<DocumentFact>, Fault> {
+/// The columns of one [`document`], and where they are read from.
+macro_rules! fact_columns {
+    () => {
+        "SELECT d.id, d.set_id, d.version, d.doc_group, d.client, d.controller, d.received_sha, d.case_id, d.relation_id, \
+         (SELECT max(i.scope) FROM invalid i WHERE i.id = d.id AND i.scope <> 2) FROM document d WHERE "
+    };
+}
+pub(super) use fact_columns;
+
+/// A document's fact, from its column on; `None` where there is none.
+///
+/// # Errors
+/// When a value is none of ours.
+pub(super) fn document(row: &Row, at: usize) -> Result<Option<DocumentFact>, Fault> {
     let Some(id) = oid(row, at)? else { return Ok(None) };
     Ok(Some(DocumentFact {
         id,
@@ -165,7 +179,7 @@ fn date(number: i64) -> Option<Date> {
 
 /// The columns that [`chained`] reads, in its order.
 pub(super) const LEDGER_PAGE: &str =
-    "SELECT position, before, hash, kind, at, sender, message, document_id, document, archived, code, answer, rules, supersedes
+    "SELECT position, before, hash, kind, at, sender, message, document_id, document, archived, code, answer, rules, supersedes, log_rows, log, about
     FROM ledger WHERE position > $1 ORDER BY position LIMIT $2";
 
 /// A ledger entry. What cannot be read is read as zeros, and the hash with it, so that the chain breaks here.
@@ -189,6 +203,8 @@ pub(super) fn chained(row: &Row) -> Result<Chained, Fault> {
                 answer: None,
                 rules: Digest::ZERO,
                 supersedes: None,
+                log: None,
+                about: None,
             };
             (unreadable, Digest::ZERO)
         }
@@ -198,6 +214,7 @@ pub(super) fn chained(row: &Row) -> Result<Chained, Fault> {
 
 fn entry(row: &Row) -> Result<Entry, Fault> {
     let perhaps = |column| row.octets(column)?.map(|octets| Digest::from_slice(&octets).ok_or_else(|| Fault::unreadable(column))).transpose();
+    let position = |column| row.int(column)?.map(|p| u64::try_from(p).map(Position)).transpose().map_err(|_| Fault::unreadable(column));
     Ok(Entry {
         kind: i16::try_from(row.need_int(3)?).ok().and_then(EntryKind::from_number).ok_or_else(|| Fault::unreadable(3))?,
         at: Moment::from_micros(row.need_int(4)?),
@@ -209,7 +226,13 @@ fn entry(row: &Row) -> Result<Entry, Fault> {
         code: row.text(10)?,
         answer: perhaps(11)?,
         rules: digest(row, 12)?,
-        supersedes: row.int(13)?.map(|p| u64::try_from(p).map(Position)).transpose().map_err(|_| Fault::unreadable(13))?,
+        supersedes: position(13)?,
+        log: match (row.int(14)?, perhaps(15)?) {
+            (None, None) => None,
+            (Some(rows), Some(digest)) => Some(LogSeal { rows: u32::try_from(rows).map_err(|_| Fault::unreadable(14))?, digest }),
+            _ => return Err(Fault::unreadable(14)),
+        },
+        about: position(16)?,
     })
 }
 

@@ -48,6 +48,8 @@ pub(super) enum What {
     Awaited,
     /// A set: how many events it has.
     Events,
+    /// A notice's event.
+    Notice,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,10 +98,13 @@ pub(super) fn frame_keys(commits: &[&Commit]) -> Vec<Option<Digest>> {
         .map(|commit| match &commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
             Effect::Event(event) => event.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
-            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect()
 }
+
+/// How many sorts of things there are.
+const GROUPS: usize = What::Notice as usize + 1;
 
 /// Asks for everything that these commits rely on.
 ///
@@ -112,7 +117,7 @@ pub(super) async fn look<'a>(line: &mut Line, commits: &[&'a Commit], frames: &'
     Ok((places, Seen(found.into_iter().map(|f| ((f.group, f.row), (f.a, f.b))).collect())))
 }
 
-fn places<'a>(groups: &mut [Group<'a>; 9], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
+fn places<'a>(groups: &mut [Group<'a>; GROUPS], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
     let mut ask = |what: What, values: Vec<Value<'a>>| {
         let rows = &mut groups[what as usize].rows;
         rows.push(values);
@@ -142,6 +147,9 @@ fn places<'a>(groups: &mut [Group<'a>; 9], commit: &'a Commit, frame: Option<&'a
             places.brought.push((ask(What::Awaited, text(id)), kind, id));
         }
     }
+    if let Effect::Notice(notice) = &commit.effect {
+        places.demands.push((What::Notice, ask(What::Notice, text(notice.record.id.as_str())), Want::Absent));
+    }
     for expectation in &commit.expects {
         let number = |n: &Option<u32>| n.map_or(Want::Absent, |n| Want::Exactly(i64::from(n)));
         let (what, id, want) = match expectation {
@@ -151,6 +159,7 @@ fn places<'a>(groups: &mut [Group<'a>; 9], commit: &'a Commit, frame: Option<&'a
             Expectation::Events { set_id, count } => (What::Events, set_id, Want::Exactly(i64::from(*count))),
             Expectation::Case { id, revision } => (What::Case, id, number(revision)),
             Expectation::Relation { id, revision } => (What::Relation, id, number(revision)),
+            Expectation::Notice { id, present } => (What::Notice, id, if *present { Want::Present } else { Want::Absent }),
         };
         places.demands.push((what, ask(what, text(id.as_str())), want));
     }
@@ -169,7 +178,7 @@ pub(super) const fn awaits_kind(awaits: &Awaited) -> i64 {
 const TEXT: &[Kind] = &[Kind::Text];
 
 /// The groups in the order of [`What`].
-fn empty<'a>() -> [Group<'a>; 9] {
+fn empty<'a>() -> [Group<'a>; GROUPS] {
     let group = |kinds: &'static [Kind], sqlite: &'static str| Group { kinds, sqlite, rows: Vec::new() };
     [
         group(&[Kind::Text, Kind::Octets], "SELECT revision, standing FROM inbox WHERE sender = $1 AND octets_sha = $2"),
@@ -181,6 +190,7 @@ fn empty<'a>() -> [Group<'a>; 9] {
         group(TEXT, "SELECT revision, old + 0 FROM client_relation WHERE id = $1"),
         group(TEXT, "SELECT 0, 0 WHERE EXISTS (SELECT 1 FROM held WHERE awaits_id = $1)"),
         group(TEXT, "SELECT count(*), 0 FROM document_event WHERE set_id = $1"),
+        group(TEXT, "SELECT 0, 0 FROM notice WHERE id = $1"),
     ]
 }
 
@@ -194,4 +204,5 @@ UNION ALL SELECT 4, k.n, (SELECT d.version FROM document d WHERE d.set_id = k.id
 UNION ALL SELECT 5, k.n, c.revision, CASE WHEN c.closed THEN 1 ELSE 0 END FROM UNNEST($8::text[]) WITH ORDINALITY AS k(id, n) JOIN case_file c ON c.id = k.id
 UNION ALL SELECT 6, k.n, r.revision, CASE WHEN r.old THEN 1 ELSE 0 END FROM UNNEST($9::text[]) WITH ORDINALITY AS k(id, n) JOIN client_relation r ON r.id = k.id
 UNION ALL SELECT 7, k.n, 0, 0 FROM UNNEST($10::text[]) WITH ORDINALITY AS k(id, n) WHERE EXISTS (SELECT 1 FROM held h WHERE h.awaits_id = k.id)
-UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)";
+UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)
+UNION ALL SELECT 9, k.n, 0, 0 FROM UNNEST($12::text[]) WITH ORDINALITY AS k(id, n) JOIN notice x ON x.id = k.id";

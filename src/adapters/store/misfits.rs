@@ -6,7 +6,7 @@ use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{misfit_events, place, search, unsigned};
+use super::{misfit_events, notices, place, search, unsigned};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
@@ -30,6 +30,9 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
     }
     if chained.entry.kind == EntryKind::Answered {
         return search::companions(line, chained).await;
+    }
+    if chained.entry.kind == EntryKind::Notice {
+        return notices::companions(line, chained).await;
     }
     let sql = "SELECT a.position, a.at, a.actor, a.action, a.document_id, a.controller, d.id, d.controller, d.replaces, d.doc_group, d.case_id, c.id, d.relation_id, r.id, \
                d.sender, d.archived_at, (SELECT count(*) FROM document_event e WHERE e.by_document = d.id) FROM document d LEFT JOIN access_log a ON a.position = d.position LEFT JOIN case_file c ON c.id = d.case_id \
@@ -101,6 +104,7 @@ pub(super) async fn page(line: &mut Line, table: Table, after: &str, limit: u32)
         Table::Held => held(line, after).await,
         Table::Event => misfit_events::events(line, after, limit).await,
         Table::Invalid => misfit_events::invalid(line, after, limit).await,
+        Table::Notice => notices::misfits(line, after, limit).await,
     }
 }
 

@@ -4,19 +4,21 @@
 use std::collections::HashMap;
 
 use super::compose::{Effected, Head, Prior, compose};
-use super::events;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
+use super::log;
 use super::look::{Places, Seen, What, frame_keys, look};
 use super::rows::{
-    ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX,
-    Rows, digest, document_row, held_row, inbox_row, key_row, text,
+    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
+    digest, document_row, held_row, inbox_row, key_row, text,
 };
+use super::{events, notices};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
 use crate::domain::ledger::{Chained, Position};
 use crate::domain::limits::OUTBOX_LEASE;
+use crate::domain::log::DisclosedRow;
 use crate::domain::message::{MessageKey, Reply};
 use crate::domain::oid::Oid;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
@@ -82,7 +84,7 @@ fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
         .iter()
         .filter_map(|commit| match &commit.effect {
             Effect::Archive(archive) => Some(&**archive),
-            Effect::Event(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Event(_) | Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
     documents.sort_unstable_by(|a, b| a.header.id.cmp(&b.header.id));
@@ -140,7 +142,7 @@ async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a
         .iter()
         .zip(places)
         .filter(|(c, p)| {
-            matches!(c.effect, Effect::Archive(_) | Effect::Event(_) | Effect::Refuse(_))
+            matches!(c.effect, Effect::Archive(_) | Effect::Event(_) | Effect::Notice(_) | Effect::Refuse(_))
                 && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held)
         })
         .map(|(c, _)| key_row(c))
@@ -184,7 +186,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
         let id = match &e.commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref(),
             Effect::Event(event) => event.frame.as_ref(),
-            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         };
         id.zip(sha.as_ref()).map(|(id, sha)| {
             let extension = id.extension.as_deref().unwrap_or_default();
@@ -196,14 +198,18 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
     events::write(line, effected).await?;
-    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along));
+    notices::write(line, effected).await?;
+    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along).chain(&e.shown));
     LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
-    ACCESS_LOG.insert(line, &effected.iter().filter_map(access_row).collect()).await?;
-    ACCESS_LOG_LOOK.insert(line, &effected.iter().flat_map(look_rows).collect()).await?;
+    // Both logs before what leaves: where a row cannot be written, nothing of the batch is, and no answer goes out.
+    ACCESS_LOG.insert(line, &effected.iter().flat_map(log::access_values).collect()).await?;
+    let denials: Vec<Vec<String>> = effected.iter().map(|e| e.log.disclosed.iter().map(DisclosedRow::denials_text).collect()).collect();
+    DISCLOSURE_LOG.insert(line, &effected.iter().zip(&denials).flat_map(|(e, denials)| log::disclosed_values(e, denials)).collect()).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
-    let leaving = effected.iter().flat_map(|e| e.out.iter().map(move |(id, reply)| outbox_row(e, id, reply, instance)));
+    let leaving =
+        effected.iter().flat_map(|e| e.out.iter().map(move |(id, reply)| outbox_row(e, id, reply, instance)).chain(notices::outbox_rows(e, instance)));
     let mut ids = HashMap::new();
     for row in OUTBOX.insert(line, &leaving.collect()).await? {
         ids.insert(row.need_text(1)?, row.need_int(0)?);
@@ -274,53 +280,14 @@ fn ledger_row(chained: &Chained) -> Vec<Value<'_>> {
         octets(entry.answer.as_ref()),
         digest(&entry.rules),
         Value::Int(entry.supersedes.and_then(|p| i64::try_from(p.0).ok())),
+        Value::Int(entry.log.map(|log| i64::from(log.rows))),
+        octets(entry.log.as_ref().map(|log| &log.digest)),
+        Value::Int(entry.about.and_then(|p| i64::try_from(p.0).ok())),
     ]
 }
 
 fn octets(value: Option<&Digest>) -> Value<'_> {
     Value::Octets(value.map(|d| d.0.as_slice()))
-}
-
-fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
-    let (access, id, controller) = match &e.commit.effect {
-        Effect::Archive(archive) => (&archive.access, &archive.header.id, &archive.header.controller),
-        Effect::Event(event) => (&event.access, event.record.target(), &event.record.controller),
-        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => return None,
-    };
-    Some(vec![
-        Value::Int(e.position),
-        Value::Int(Some(e.commit.at.micros())),
-        text(&access.actor),
-        text(&access.action),
-        text(id.as_str()),
-        text(controller.as_str()),
-        Value::Text(access.service_request.as_deref()),
-        Value::Text(access.purpose.as_deref()),
-    ])
-}
-
-/// The rows of one sending of an answer to a query, also where the stored answer goes out again.
-fn look_rows<'a>(e: &Effected<'a>) -> Rows<'a> {
-    let Effect::Answer(answer) = &e.commit.effect else { return Vec::new() };
-    let (position, at) = (e.position, e.commit.at.micros());
-    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
-    let rows = answer.looks.iter().map(|look| {
-        vec![
-            Value::Int(position),
-            Value::Int(Some(at)),
-            text(&look.access.actor),
-            text(&look.access.action),
-            text(look.document_id.as_ref().map_or("", Oid::as_str)),
-            text(&look.controller),
-            Value::Text(look.access.service_request.as_deref()),
-            Value::Text(look.access.purpose.as_deref()),
-            Value::Text(look.organisation.as_ref().map(Oid::as_str)),
-            octets(&look.person),
-            octets(&look.client),
-            Value::Text(look.detail.as_deref()),
-        ]
-    });
-    rows.collect()
 }
 
 fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: &'a str) -> Vec<Value<'a>> {
@@ -335,11 +302,13 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
         Value::Int(Some(e.commit.at.plus(OUTBOX_LEASE).micros())),
         Value::Int(Some(0)),
         Value::Int(e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)))),
+        Value::Int(None),
     ]
 }
 
 fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)>) {
     let body = e.answer.unwrap_or_default();
+    let notice = notices::leaving(e.commit, ids);
     let outbox = e.out.into_iter().filter_map(|(amqp_id, reply)| {
         ids.get(&amqp_id).map(|id| OutboxEntry {
             id: OutboxId(*id),
@@ -354,5 +323,5 @@ fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)
     let decided = e.position.filter(|_| !matches!(e.commit.effect, Effect::Hold(_)));
     let position = decided.and_then(|p| u64::try_from(p).ok()).map(Position);
     let awaited = e.awaited.into_iter().map(|(kind, id)| (kind, id.to_owned())).collect();
-    (Done { position, outbox: outbox.collect(), released: Vec::new() }, awaited)
+    (Done { position, outbox: outbox.chain(notice).collect(), released: Vec::new() }, awaited)
 }

@@ -240,6 +240,8 @@ fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
         answer: Some(answer.digest),
         rules: sha256(b"rules"),
         supersedes: None,
+        log: None,
+        about: None,
     };
     let look = |document: Option<u32>| Look {
         access: Access {
@@ -247,6 +249,7 @@ fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
             action: if document.is_some() { "fetch" } else { "search" }.to_owned(),
             service_request: Some("SPX-DOC-QUERY".to_owned()),
             purpose: Some("1".to_owned()),
+            ..Access::default()
         },
         document_id: document.map(document_id),
         controller: oid(10, 1).as_str().to_owned(),
@@ -254,9 +257,12 @@ fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
         person: Some(sha256(b"person")),
         client: Some(sha256(b"client")),
         detail: document.is_none().then(|| format!("client: {} documents", documents.len())),
+        query_id: None,
+        client_sealed: None,
+        person_sealed: None,
     };
     let looks = std::iter::once(None).chain(documents.iter().copied().map(Some)).map(look).collect();
-    let effect = Effect::Answer(Box::new(QueryAnswer { code: None, entry, answer, outcome: sha256(outcome.as_bytes()), looks }));
+    let effect = Effect::Answer(Box::new(QueryAnswer { code: None, entry, answer, outcome: sha256(outcome.as_bytes()), looks, disclosed: Vec::new() }));
     Commit { key, at: at(0), reply: Some(reply("q")), effect, expects: Vec::new(), supersedes: None }
 }
 
