@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::handover::Standing;
 use super::ledger::Position;
+use super::notice::LATE;
 use super::time::Moment;
 
-/// How much later than the disclosure it may be recorded (domain question Q19).
-pub const LATE: Duration = Duration::from_secs(24 * 3600);
 /// How long a notice may take to leave before it is named: an outage of minutes is nobody's news.
 pub const LEAVING: Duration = Duration::from_secs(15 * 60);
 
@@ -18,8 +17,8 @@ pub struct Reckoned {
     pub position: Position,
     /// The notice's id, from whichever table has it.
     pub id: Option<String>,
-    /// The controller whose data left: its register.
-    pub controller: Option<String>,
+    /// The controllers whose data left: their registers.
+    pub controllers: Vec<String>,
     /// When it was committed, as its ledger entry says; `None` without an entry.
     pub entered: Option<Moment>,
     /// Whether the notice is archived.
@@ -28,10 +27,18 @@ pub struct Reckoned {
     pub disclosed: Option<Moment>,
     /// When that was recorded.
     pub recorded: Option<Moment>,
+    /// The notice's parts, one a register.
+    pub parts: u64,
+    /// How many of those have a row in the disclosure log.
+    pub parts_logged: u64,
     /// Rows of the disclosure log.
     pub logged: u64,
-    /// How many of them name another notice or another controller than the notice itself.
+    /// How many of them name another notice, or a controller that the notice does not name.
     pub strange: u64,
+    /// Rows of both logs.
+    pub log_rows: u64,
+    /// How many the ledger entry says there are.
+    pub sealed_rows: Option<u64>,
     /// When the broker confirmed it on the notice queue.
     pub emitted: Option<Moment>,
     /// Rows of the outbox that still bear it.
@@ -60,9 +67,9 @@ pub enum Flaw {
     NoEntry,
     /// No notice is archived.
     NoNotice,
-    /// The disclosure log has no row of it.
+    /// The logs lack a row of it.
     NoLog,
-    /// The disclosure log has a row of it that names something else.
+    /// The logs have a row of it that names something else, or one too many.
     StrangeLog,
     /// It is not in the outbox, and the broker never confirmed it.
     NeverEmitted,
@@ -126,8 +133,8 @@ impl Reckoned {
         let checks = [
             (self.entered.is_none(), Flaw::NoEntry),
             (!self.is_archived, Flaw::NoNotice),
-            (self.logged == 0, Flaw::NoLog),
-            (self.strange > 0, Flaw::StrangeLog),
+            (self.logged == 0 || self.parts_logged < self.parts || self.sealed_rows.is_some_and(|rows| self.log_rows < rows), Flaw::NoLog),
+            (self.strange > 0 || self.sealed_rows.is_some_and(|rows| self.log_rows > rows), Flaw::StrangeLog),
             (self.emitted.is_none() && self.leaving == 0, Flaw::NeverEmitted),
             (self.emitted.is_none() && self.leaving > 0 && is_due, Flaw::Unsent),
             ((owed || standing == Some(Standing::Waiting)) && standing.is_none_or(|s| s == Standing::Waiting) && is_due, Flaw::NotTaken),
@@ -192,13 +199,17 @@ mod tests {
         Reckoned {
             position: Position(1),
             id: Some("1.2.95.1".into()),
-            controller: Some("1.2.10".into()),
+            controllers: vec!["1.2.10".into()],
             entered: Some(at),
             is_archived: true,
             disclosed: Some(at),
             recorded: Some(at),
+            parts: 1,
+            parts_logged: 1,
             logged: 1,
             strange: 0,
+            log_rows: 2,
+            sealed_rows: Some(2),
             emitted: Some(at),
             leaving: 0,
             sink: Some(AtSink { standing: Standing::Taken, attempts: 1, words: String::new(), at: Some(at) }),
@@ -217,7 +228,10 @@ mod tests {
         assert_eq!(flaws(|_| (), later, true), []);
         assert_eq!(flaws(|r| r.is_archived = false, later, true), [Flaw::NoNotice]);
         assert_eq!(flaws(|r| r.logged = 0, later, true), [Flaw::NoLog]);
+        assert_eq!(flaws(|r| r.parts = 2, later, true), [Flaw::NoLog]);
+        assert_eq!(flaws(|r| r.log_rows = 1, later, true), [Flaw::NoLog]);
         assert_eq!(flaws(|r| r.strange = 1, later, true), [Flaw::StrangeLog]);
+        assert_eq!(flaws(|r| r.log_rows = 3, later, true), [Flaw::StrangeLog]);
         assert_eq!(flaws(|r| r.entered = None, later, true), [Flaw::NoEntry]);
         assert_eq!(flaws(|r| r.emitted = None, soon, true), [Flaw::NeverEmitted]);
         assert_eq!(flaws(|r| (r.emitted, r.leaving) = (None, 1), soon, true), []);

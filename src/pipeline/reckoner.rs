@@ -37,9 +37,13 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    fn names(&self, controller: &str) -> bool {
+        self.controller.as_ref().is_none_or(|wanted| controller.is_empty() || wanted == controller)
+    }
+
     fn takes(&self, one: &Reckoned) -> bool {
         // A disclosure that has lost its register or its moment belongs to everybody: it must not hide.
-        let of = |wanted: &String| one.controller.as_ref().is_none_or(|controller| controller == wanted);
+        let of = |wanted: &String| one.controllers.is_empty() || one.controllers.contains(wanted);
         let at = one.disclosed.or(one.entered);
         let since = self.from.is_none_or(|from| at.is_none_or(|at| at >= from));
         let until = self.before.is_none_or(|before| at.is_none_or(|at| at < before));
@@ -73,7 +77,10 @@ pub async fn reckon(notices: &dyn Notices, wanted: &Wanted, now: Moment, sink_fr
         for one in page.into_iter().filter(|one| wanted.takes(one)) {
             let flaws = one.flaws(now, sink_from);
             sum.all.add(&one, &flaws);
-            sum.registers.entry(one.controller.clone().unwrap_or_default()).or_default().add(&one, &flaws);
+            let registers = if one.controllers.is_empty() { &[String::new()][..] } else { &one.controllers };
+            for controller in registers.iter().filter(|controller| wanted.names(controller)) {
+                sum.registers.entry(controller.clone()).or_default().add(&one, &flaws);
+            }
             if !flaws.is_empty() && sum.flawed.len() < NAMED {
                 sum.flawed.push((one, flaws));
             }

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 16] = [
+const COMMANDS: [(&[&str], &[&str]); 20] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -37,6 +37,10 @@ const COMMANDS: [(&[&str], &[&str]); 16] = [
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
+    (&["lilm"], &["list", "show", "retry", "reconcile"]),
+    (&["lilm", "list"], &["--standing", "--last"]),
+    (&["lilm", "show"], &["<ID>"]),
+    (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.
