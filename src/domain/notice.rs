@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::digest::Digest;
 use super::document::Date;
 use super::facts::DocumentFact;
+use super::finding::Place;
 use super::ledger::Position;
 use super::oid::Oid;
 use super::time::Moment;
@@ -245,6 +246,23 @@ impl fmt::Debug for OutsideDisclosure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OutsideDisclosure({})", self.id)
     }
+}
+
+/// Where in the event that stands which only the archive or the clock can judge.
+#[derive(Debug, Clone)]
+pub struct NoticePlaces {
+    /// The event's id.
+    pub id: Place,
+    /// The notice that it corrects.
+    pub corrects: Place,
+    /// When the data were disclosed.
+    pub disclosed: Place,
+    /// When that was recorded.
+    pub recorded: Place,
+    /// The permission.
+    pub permission: Place,
+    /// Each document that is named, with its register's controller.
+    pub documents: Vec<(Oid, Oid, Place)>,
 }
 
 /// What the archive keeps of a notice in columns; people are in none of them.
