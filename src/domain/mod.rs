@@ -25,3 +25,4 @@ pub mod person;
 pub mod query;
 pub mod refusal;
 pub mod time;
+pub mod will;

@@ -6,6 +6,7 @@
 //! * `log`: the rows of the access and the disclosure log
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `search`: searches and fetches, and what is forgotten of their answers
+//! * `wills`: what will documents say
 //! * `notices`: disclosures outside the archive
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
@@ -34,6 +35,7 @@ mod rows;
 mod search;
 pub mod sqlite;
 mod transaction;
+mod wills;
 mod writer;
 
 use std::path::Path;
@@ -58,6 +60,7 @@ use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
+use crate::domain::will::ClientWills;
 use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
 use crate::ports::clock::Entropy;
 
@@ -263,6 +266,10 @@ impl Archive for Store {
         // Another's slow search is no outage: each search that is before this one ends within its own bounds.
         let _permit = self.searches.acquire().await.map_err(|_| gone())?;
         on_spare!(&self.lines, |line| search::fetch(line, ids, registers, octets))
+    }
+
+    async fn wills(&self, client: &Digest) -> Result<ClientWills, Outage> {
+        on_spare!(&self.lines, |line| wills::of(line, client))
     }
 
     async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage> {

@@ -11,6 +11,8 @@ use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use crate::crypto::sha256;
 use crate::domain::document::Date;
+#[cfg(doc)]
+use crate::domain::document::Group;
 use crate::domain::ledger::Chained;
 use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
 use crate::domain::oid::Oid;
@@ -102,6 +104,10 @@ pub(super) async fn fetch(line: &mut Line, ids: &[Oid], registers: &Registers, m
     Ok(Fetched::Octets(ids.iter().map(|id| octets.remove(id.as_str())).collect()))
 }
 
+/// Will expressions: groups 7 to 9 ([`Group::WILLS`]). Shown to whoever asks for them by name, and to nobody else.
+const WILL: &str = "d.doc_group BETWEEN 7 AND 9";
+const NO_WILL: &str = "d.doc_group NOT BETWEEN 7 AND 9";
+
 /// `WHERE …` and its values. A moment that is asked for is always `$1`.
 struct Conditions<'a> {
     text: String,
@@ -118,10 +124,14 @@ impl<'a> Conditions<'a> {
         // Whose registers: the first condition, and never left out.
         let mut own = Vec::new();
         for register in registers.iter() {
-            let at = sql.place(Value::Text(Some(register.oid().as_str())));
+            let mut place = |oid: &'a Oid| sql.place(Value::Text(Some(oid.as_str())));
             own.push(match register {
-                Register::Controller(_) => format!("d.controller = {at}"),
-                Register::Organisation(_) => format!("d.controller = {at} OR substr(d.controller, 1, length({at}) + 1) = {at} || '.'"),
+                Register::Controller(oid) => format!("({NO_WILL} AND d.controller = {})", place(oid)),
+                Register::Organisation(oid) => {
+                    let at = place(oid);
+                    format!("({NO_WILL} AND (d.controller = {at} OR substr(d.controller, 1, length({at}) + 1) = {at} || '.'))")
+                }
+                Register::Wills => WILL.to_owned(),
             });
         }
         let own = if own.is_empty() { "1 = 0".to_owned() } else { own.join(" OR ") };
