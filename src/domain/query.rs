@@ -259,6 +259,10 @@ pub enum Found {
     Hits(Vec<Hit>),
     /// More than the limit: no part of it, and how to ask for less.
     TooMany(Narrowing),
+    /// The search did not end within its time: no part of it.
+    TooSlow,
+    /// Describing data that cannot be read are among what it found: damage, which an audit tells. The documents whose ids can be read.
+    Damaged(Vec<Oid>),
 }
 
 /// How a search that found too many falls apart.
@@ -350,6 +354,8 @@ pub enum Fetched {
     Octets(Vec<Option<Vec<u8>>>),
     /// Together they have this many octets, more than was allowed.
     TooLarge(u64),
+    /// Reading them did not end within its time.
+    TooSlow,
 }
 
 #[cfg(test)]
