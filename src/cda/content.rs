@@ -2,12 +2,14 @@
 
 use super::body;
 use super::header;
+use super::structured::will;
 use super::template::Form;
 use crate::codes::rule_set::RuleSet;
 use crate::domain::digest::Digest;
 use crate::domain::document::Header;
 use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
+use crate::domain::will::Said;
 use crate::xml::tree::{self, Document};
 
 /// A document whose own rules all hold; what needs the archive is decided later.
@@ -17,6 +19,8 @@ pub struct Content {
     pub header: Header,
     /// How its body is made.
     pub form: Form,
+    /// What it says as a will expression; always there in groups 7 to 9.
+    pub will: Option<Said>,
     /// What the sender is told although it is accepted.
     pub warnings: Vec<Finding>,
 }
@@ -33,7 +37,8 @@ pub fn read(document: &Document<'_>, rules: &RuleSet, environment: Environment, 
     warnings.append(&mut body.warnings);
     let (header, more) = header::read(document, &body, rules, site_key_hash)?;
     warnings.extend(more);
-    Ok(Content { header, form: body.form, warnings })
+    let will = will::read(&header, &body, &rules.templates.reader(document), &rules.wills)?;
+    Ok(Content { header, form: body.form, will, warnings })
 }
 
 /// Gives line and column to findings that were made from header facts alone and name only a path: the decision has no document in hand.

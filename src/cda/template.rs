@@ -305,7 +305,7 @@ fn specification(reader: &Reader<'_, '_, '_>, group: Group, out: &mut Vec<Findin
         return;
     }
     let expected = match group {
-        Group::ClientRelation | Group::Case | Group::Permission | Group::Denial => format!("1.2.246.537.6.1505.{}.", group.number()),
+        Group::ClientRelation | Group::Case | Group::Informing | Group::Permission | Group::Denial => format!("1.2.246.537.6.1505.{}.", group.number()),
         Group::PhaseOne | Group::Old | Group::Client => match reader.value(Known::SpecificType) {
             Some(code) if code.len() <= 8 && code.bytes().all(|b| b.is_ascii_digit()) => format!("1.2.246.537.6.1506.{code}."),
             _ => "1.2.246.537.6.1506.".to_owned(),

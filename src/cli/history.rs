@@ -84,8 +84,8 @@ async fn ask(command: &History, config: &Config) -> Result<Report, String> {
     let asker = Asker { basis: Basis::OwnRegister, organisation: Some(command.register.clone()), person: None };
     let asking = disclose::Asking { asker: &asker, controller: None, registered: None };
     let registers = disclose::allowed(&asking, &rules.query).map_err(|denied| rules.catalogue.word(denied.0, command.language).to_owned())?;
-    // Of another's set nothing is told, not even that it is there.
-    let chain = archive.history(&command.id).await.map_err(lost)?.filter(|chain| registers.cover(&chain.controller));
+    // Of another's set nothing is told, not even that it is there; nor of a client's wills, which the archivist does not see.
+    let chain = archive.history(&command.id).await.map_err(lost)?.filter(|chain| registers.cover(&chain.controller) && !chain.group.is_will());
     let set = chain.as_ref().map_or(&command.id, |chain| &chain.set_id).clone();
     let criteria = Criteria { sets: vec![set], state: WantedState::Any, all_versions: true, ..Criteria::default() };
     let query = Query { want: Want::Metadata, id: None, criteria, limit: limits::QUERY_HITS, asker };

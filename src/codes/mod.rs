@@ -18,3 +18,4 @@ pub mod signatures;
 pub mod source;
 pub mod system;
 pub mod tasks;
+pub mod will;

@@ -97,7 +97,7 @@ impl Services {
                 return Err(file.fault_at(&request.code, "evidence is none of seen, inferred, placeholder"));
             }
             let basis = request.basis.as_deref().map_or(Some(Basis::OwnRegister), Basis::parse);
-            let basis = basis.ok_or_else(|| file.fault_at(&request.code, "basis is none of own-register, register-right, permission, statute"))?;
+            let basis = basis.ok_or_else(|| file.fault_at(&request.code, "basis is none of own-register, register-right, permission, statute, wills"))?;
             requests.push(ServiceRequest { code: code.clone(), family: request.family, operation: request.operation, groups, basis, open: request.open });
         }
         let file = RuleFile::open(files, INTERACTIONS)?;

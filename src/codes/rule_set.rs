@@ -16,6 +16,7 @@ use super::signatures::Signatures;
 use super::source::{Files, rules_of};
 use super::system::Systems;
 use super::tasks::ServiceTasks;
+use super::will::WillRules;
 use crate::cda::structured::sosmeta::Sosmeta;
 use crate::cda::template::Templates;
 use crate::crypto::sha256_parts;
@@ -55,6 +56,8 @@ pub struct RuleSet {
     pub body: BodyRules,
     /// What structured content must say beyond its definition.
     pub json: JsonRules,
+    /// What is read of will documents.
+    pub wills: WillRules,
     /// The national definitions, where the site has them.
     pub sosmeta: Option<Sosmeta>,
     hash: Digest,
@@ -83,6 +86,7 @@ impl RuleSet {
             templates: Templates::load(files, &systems, &rules)?,
             body: BodyRules::load(files)?,
             json: JsonRules::load(files, &systems)?,
+            wills: WillRules::load(files)?,
             sosmeta: None,
             systems,
             rules,
@@ -162,7 +166,7 @@ mod tests {
     fn each_fault_names_its_file() {
         for (name, old, new) in [
             ("codes/systems/social.toml", "complete = true\n", "complete = 1\n"),
-            ("codes/service_requests.toml", "groups = [1]", "groups = [7]"),
+            ("codes/service_requests.toml", "groups = [1]", "groups = [6]"),
             ("codes/interactions.toml", "\"store\"", "\"shop\""),
             ("codes/access.toml", "\"storing\"", "\"shopping\""),
             ("codes/profiles.toml", "signing = \"social-header\"", "signing = \"margin\""),

@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod folder;
 mod keys;
+pub mod lilm;
 pub mod raw;
 pub mod registrations;
 pub mod schema_tree;

@@ -29,6 +29,7 @@ pub struct Raw {
     pub timestamp: RawTimestamp,
     pub answer: RawAnswer,
     pub sink: RawSink,
+    pub lilm: RawLilm,
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, RawProfile>,
@@ -123,6 +124,8 @@ section!(RawAnswer {
     keep_query_answers_hours: u64 = 24,
 });
 
+section!(RawLilm { enabled: bool = true, id_root: String = "1.2.246.10.99999992.10.0.95".into() });
+
 section!(RawRules { folder: String = String::new() });
 
 section!(RawProfile { schema: String = String::new() });
@@ -171,6 +174,7 @@ impl Default for Raw {
             timestamp: RawTimestamp::default(),
             answer: RawAnswer::default(),
             sink: RawSink::default(),
+            lilm: RawLilm::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),
             sosmeta: RawSosmeta::default(),

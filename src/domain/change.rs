@@ -14,6 +14,7 @@ use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
+use super::will::Said;
 
 /// One request's whole effect.
 #[derive(Debug, Clone)]
@@ -78,6 +79,8 @@ pub struct Archive {
     pub outcome: Digest,
     /// The invalidation that comes with an invalidating version.
     pub event: Option<Box<Along>>,
+    /// What it says as a will expression of its client.
+    pub will: Option<Said>,
 }
 
 /// An event that comes along with an archived document: its entry follows the document's.

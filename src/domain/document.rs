@@ -17,6 +17,8 @@ pub enum Group {
     Old,
     /// 5 client document of phase II or later.
     Client,
+    /// 7 Kanta-informointi, information om Kanta (the number is a placeholder: documents.md §2.1).
+    Informing,
     /// 8 luovutuslupa, tillstånd.
     Permission,
     /// 9 kielto, förbud.
@@ -27,7 +29,9 @@ pub enum Group {
 
 impl Group {
     /// Every group of the social register.
-    pub const ALL: [Self; 7] = [Self::ClientRelation, Self::Case, Self::PhaseOne, Self::Old, Self::Client, Self::Permission, Self::Denial];
+    pub const ALL: [Self; 8] = [Self::ClientRelation, Self::Case, Self::PhaseOne, Self::Old, Self::Client, Self::Informing, Self::Permission, Self::Denial];
+    /// The groups of will expressions: shown to nobody but whoever asks for a client's wills.
+    pub const WILLS: [Self; 3] = [Self::Informing, Self::Permission, Self::Denial];
 
     /// The code in 1.2.246.537.6.1505; 0 for [`Self::Other`].
     #[must_use]
@@ -38,6 +42,7 @@ impl Group {
             Self::PhaseOne => 3,
             Self::Old => 4,
             Self::Client => 5,
+            Self::Informing => 7,
             Self::Permission => 8,
             Self::Denial => 9,
             Self::Other => 0,
@@ -54,6 +59,12 @@ impl Group {
     #[must_use]
     pub fn kept(number: u8) -> Option<Self> {
         if number == Self::Other.number() { Some(Self::Other) } else { Self::from_number(number) }
+    }
+
+    /// Whether documents of this group are will expressions (tahdonilmaisu, viljeyttring).
+    #[must_use]
+    pub const fn is_will(self) -> bool {
+        matches!(self, Self::Informing | Self::Permission | Self::Denial)
     }
 
     /// Whether documents of this group hang on a case (`componentOf/encompassingEncounter/id`).

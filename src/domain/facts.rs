@@ -3,10 +3,12 @@
 use super::ack::InstanceId;
 use super::digest::Digest;
 use super::document::{Group, Header};
+use super::ledger::Position;
 use super::lifecycle::Named;
 use super::message::MessageKey;
 use super::oid::Oid;
 use super::time::Moment;
+use super::will::ClientWills;
 
 /// What to look up for one message.
 #[derive(Debug, Clone)]
@@ -19,6 +21,10 @@ pub struct Needs {
     pub document: Option<DocumentNeeds>,
     /// What an event names.
     pub event: Option<Named>,
+    /// The client whose wills are asked for (keyed hash).
+    pub wills: Option<Digest>,
+    /// The documents that a will names: the sets that it denies, or the denials that it ends.
+    pub named: Vec<Oid>,
 }
 
 /// The ids that one document touches or hangs on.
@@ -69,6 +75,23 @@ pub struct Facts {
     pub case: Option<CaseFact>,
     /// The client relation named by the document itself.
     pub relation: Option<RelationFact>,
+    /// The wills of the client that was asked for; `None` where none was asked for.
+    pub wills: Option<ClientWills>,
+    /// Of the documents that a will names those that are archived.
+    pub named: Vec<NamedFact>,
+}
+
+/// A document that a will names, as far as the archive has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFact {
+    /// The id as it was named: the set's, or a version's.
+    pub id: Oid,
+    /// Its set.
+    pub set_id: Oid,
+    /// The group of its documents.
+    pub group: Group,
+    /// Its client (keyed hash).
+    pub client: Digest,
 }
 
 /// How a message stands in the inbox.
@@ -266,6 +289,13 @@ pub enum Expectation {
         id: Oid,
         /// Its revision.
         revision: Option<u32>,
+    },
+    /// No will of this client came, and nothing happened to one, since the last entry about them; `None` while there is none.
+    Wills {
+        /// The client (keyed hash).
+        client: Digest,
+        /// That entry.
+        newest: Option<Position>,
     },
 }
 

@@ -22,6 +22,10 @@ pub const FINDINGS: usize = 100;
 pub const SIGNATURES: usize = 16;
 /// The most versions of a set, and the most events about it, that its history shows; real sets have a dozen.
 pub const HISTORY: u32 = 10_000;
+/// The most will documents of one client that a decision folds, all versions counted; a client has a handful, and beyond the bound nothing is permitted.
+pub const WILLS: u32 = 5_000;
+/// The most things that one will document denies or cancels.
+pub const DENIALS: usize = 1_000;
 /// How often a decision is taken anew from fresh facts before the message waits its turn again.
 pub const STALE_ATTEMPTS: usize = 5;
 /// How often a message may make us panic before it is refused as a defect.

@@ -27,3 +27,4 @@ pub mod query;
 pub mod reckoning;
 pub mod refusal;
 pub mod time;
+pub mod will;

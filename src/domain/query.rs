@@ -56,11 +56,13 @@ pub enum Basis {
     Permission,
     /// A right of access in law (tiedonsaantioikeus, rätt att få uppgifter).
     Statute,
+    /// The will expressions of a named client (Tahdonilmaisupalvelu, Viljeyttringstjänsten): nothing else, and of every register.
+    Wills,
 }
 
 impl Basis {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::OwnRegister, Self::RegisterRight, Self::Permission, Self::Statute];
+    pub const ALL: [Self; 5] = [Self::OwnRegister, Self::RegisterRight, Self::Permission, Self::Statute, Self::Wills];
 
     /// As data files write it.
     #[must_use]
@@ -70,6 +72,7 @@ impl Basis {
             Self::RegisterRight => "register-right",
             Self::Permission => "permission",
             Self::Statute => "statute",
+            Self::Wills => "wills",
         }
     }
 
@@ -192,6 +195,8 @@ pub enum Register {
     Controller(Oid),
     /// The registers of controllers under this OID.
     Organisation(Oid),
+    /// The will expressions of every register, and nothing else of them. The other registers never show a will expression.
+    Wills,
 }
 
 impl Registers {
@@ -212,22 +217,24 @@ impl Registers {
         self.0.iter().any(|register| match register {
             Register::Controller(oid) => oid == controller,
             Register::Organisation(root) => controller.is_under(root.as_str()),
+            Register::Wills => false,
         })
     }
 
-    /// Their OIDs with commas, for the access log.
+    /// Their OIDs with commas, for the access log; `*` for the will expressions of all.
     #[must_use]
     pub fn shown(&self) -> String {
-        self.0.iter().map(|register| register.oid().as_str()).collect::<Vec<_>>().join(",")
+        self.0.iter().map(|register| register.oid().map_or("*", Oid::as_str)).collect::<Vec<_>>().join(",")
     }
 }
 
 impl Register {
-    /// Its OID.
+    /// Its OID; the will expressions of all have none.
     #[must_use]
-    pub const fn oid(&self) -> &Oid {
+    pub const fn oid(&self) -> Option<&Oid> {
         match self {
-            Self::Controller(oid) | Self::Organisation(oid) => oid,
+            Self::Controller(oid) | Self::Organisation(oid) => Some(oid),
+            Self::Wills => None,
         }
     }
 }
@@ -252,6 +259,10 @@ pub enum Found {
     Hits(Vec<Hit>),
     /// More than the limit: no part of it, and how to ask for less.
     TooMany(Narrowing),
+    /// The search did not end within its time: no part of it.
+    TooSlow,
+    /// Describing data that cannot be read are among what it found: damage, which an audit tells. The documents whose ids can be read.
+    Damaged(Vec<Oid>),
 }
 
 /// How a search that found too many falls apart.
@@ -343,6 +354,8 @@ pub enum Fetched {
     Octets(Vec<Option<Vec<u8>>>),
     /// Together they have this many octets, more than was allowed.
     TooLarge(u64),
+    /// Reading them did not end within its time.
+    TooSlow,
 }
 
 #[cfg(test)]

@@ -232,10 +232,21 @@ pub fn iso_date(text: &str) -> Option<Date> {
 /// The last microsecond of a day in Finnish time.
 #[must_use]
 pub fn end_of_day(date: Date) -> Moment {
-    let midnight = (days_of_date(date) + 1) * DAY;
-    // The offset of the midnight that ends the day; it never changes at midnight.
+    Moment(midnight(days_of_date(date) + 1).0 - 1)
+}
+
+/// The first microsecond of a day in Finnish time: what a time that names only the day is read as.
+#[must_use]
+pub fn start_of_day(date: Date) -> Moment {
+    midnight(days_of_date(date))
+}
+
+/// The midnight that begins a day, by its number.
+fn midnight(day: i64) -> Moment {
+    let midnight = day * DAY;
+    // The offset never changes at midnight.
     let offset = helsinki_offset(midnight - 2 * 3600);
-    Moment((midnight - offset) * MICROS - 1)
+    Moment((midnight - offset) * MICROS)
 }
 
 /// Days from 1970-01-01 to a date (Gregorian, proleptic), by counting years from March so that the leap day is last.

@@ -49,12 +49,7 @@ pub fn bundle(event: &OutsideDisclosure, parts: &[NoticePart], corrected: Option
         entries.push(entry("AuditEvent", &part.sent_id, audit_event(event, section, part, corrected, &making, rules)));
         entries.push(entry("Provenance", &part.provenance_id, provenance(event, part, corrected, &making)));
     }
-    object([
-        ("resourceType", text("Bundle")),
-        ("identifier", oid_identifier(&event.id)),
-        ("type", text("transaction")),
-        ("entry", list(entries)),
-    ])
+    object([("resourceType", text("Bundle")), ("identifier", oid_identifier(&event.id)), ("type", text("transaction")), ("entry", list(entries))])
 }
 
 fn entry(kind: &str, id: &Oid, resource: Value) -> Value {
@@ -151,8 +146,7 @@ fn entity(item: &Item, making: &Making<'_>, rules: &RuleSet) -> Value {
     }));
     for (key, coded) in [("document-type", &item.general_type), ("precise-document-type", &item.precise_type)] {
         if let Some(coded) = coded {
-            let coding =
-                object([("system", text(coded.system.as_str())), ("code", text(coded.code.as_str())), ("display", text(coded.display.as_str()))]);
+            let coding = object([("system", text(coded.system.as_str())), ("code", text(coded.code.as_str())), ("display", text(coded.display.as_str()))]);
             inner.push(extension(lilm.url(key), ("valueCoding", coding)));
         }
     }

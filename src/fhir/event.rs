@@ -254,7 +254,8 @@ impl Reader<'_> {
         debug_assert!(LISTS.contains(&list), "a list of ours");
         let lilm = &self.rules.lilm;
         if lilm.coding(list, code, crate::domain::language::Language::Fi).is_none() {
-            let finding = Finding::new(Code::E883, tree::attribute_place(node, attribute)).with("field", format!("lilm-{list}")).with("allowed", lilm.codes(list));
+            let finding =
+                Finding::new(Code::E883, tree::attribute_place(node, attribute)).with("field", format!("lilm-{list}")).with("allowed", lilm.codes(list));
             self.out.push(shown(finding, "value", code));
         }
     }

@@ -127,15 +127,13 @@ pub(super) fn recipient(id: &str, recipient: &Recipient, making: &Making<'_>) ->
         // The one resource for a person who is neither client nor professional.
         _ if is_person => {
             let name = names.map(|name| object([("text", text(name.as_str()))]));
-            let members =
-                [("patient", local("client")), ("identifier", list(identifiers(of_person))), ("name", list(name.into_iter().collect()))];
+            let members = [("patient", local("client")), ("identifier", list(identifiers(of_person))), ("name", list(name.into_iter().collect()))];
             Some(resource("RelatedPerson", id, None, members))
         }
         RecipientKind::Controller | RecipientKind::Authority | RecipientKind::Private | RecipientKind::Other => {
             let identifier = recipient.organisation.as_ref().map(oid_identifier);
             // FHIR wants a name or an identifier.
-            let members =
-                [("identifier", list(identifier.into_iter().collect())), ("name", names.map_or(Value::Null, |name| text(name.as_str())))];
+            let members = [("identifier", list(identifier.into_iter().collect())), ("name", names.map_or(Value::Null, |name| text(name.as_str())))];
             Some(resource("Organization", id, Some(making.lilm.url("organization")), members))
         }
     }
@@ -143,7 +141,8 @@ pub(super) fn recipient(id: &str, recipient: &Recipient, making: &Making<'_>) ->
 
 /// A permission or consent that is in no store.
 pub(super) fn consent(id: &str, permission: &Permission, making: &Making<'_>) -> Value {
-    let category = if permission.is_consent { making.words("Suostumus", "Samtycke", "Consent") } else { making.words("Luovutuslupa", "Tillstånd", "Permission") };
+    let category =
+        if permission.is_consent { making.words("Suostumus", "Samtycke", "Consent") } else { making.words("Luovutuslupa", "Tillstånd", "Permission") };
     let giver = if permission.by_representative {
         object([("display", text(making.words("Laillinen edustaja", "Laglig företrädare", "Legal representative")))])
     } else {

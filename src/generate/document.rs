@@ -8,6 +8,7 @@ use super::writer::{Space, Style, Writer};
 use crate::domain::document::Group;
 use crate::domain::language::Language;
 use crate::domain::person::HETU_ROOT;
+use crate::domain::will::Said;
 
 /// Everything a document says, before it is octets. The fields are open: a test makes a document of its own by changing some.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct DocumentSpec {
     pub professional: Option<Professional>,
     /// Whether the professional signs it with a card: it then carries signature metadata, and needs the signature itself (see [`super::signature`]).
     pub signed: bool,
+    /// What a will document says; `None`: what is usual in its group.
+    pub said: Option<Said>,
     /// Namespace and layout habits.
     pub style: Style,
     /// The seed of its prose.
@@ -177,7 +180,7 @@ impl DocumentSpec {
         match self.group {
             Group::PhaseOne | Group::Client => Some(terms::PLAN),
             Group::Old => Some(terms::DECISION),
-            Group::ClientRelation | Group::Case | Group::Permission | Group::Denial | Group::Other => None,
+            Group::ClientRelation | Group::Case | Group::Informing | Group::Permission | Group::Denial | Group::Other => None,
         }
     }
 
@@ -188,7 +191,10 @@ impl DocumentSpec {
             (Body::Structured, Group::ClientRelation) => Some("1.2.246.537.6.1505.1.2023.6.1"),
             (Body::Structured, Group::Case) => Some("1.2.246.537.6.1505.2.2022.6.28"),
             (Body::Structured, Group::Client) => Some("1.2.246.537.6.1506.15007.2024.11.28"),
+            // A placeholder: no definition of it was seen.
+            (Body::Structured, Group::Informing) => Some("1.2.246.537.6.1505.7.2023.6.1"),
             (Body::Structured, Group::Permission) => Some("1.2.246.537.6.1505.8.2023.6.1"),
+            (Body::Structured, Group::Denial) if matches!(self.said, Some(Said::Cancelled(_))) => Some("1.2.246.537.6.1505.9.0.1"),
             (Body::Structured, Group::Denial) => Some("1.2.246.537.6.1505.9.2023.6.5"),
             _ => None,
         }

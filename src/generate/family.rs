@@ -28,6 +28,8 @@ pub struct Family {
     pub closed_case: DocumentSpec,
     /// Group 4, of 1997, hangs on `closed_case`.
     pub old_document: DocumentSpec,
+    /// Group 7.
+    pub informing: DocumentSpec,
     /// Group 8.
     pub permission: DocumentSpec,
     /// Group 9.
@@ -79,6 +81,7 @@ impl Family {
                 body_octets: 0,
                 professional: None,
                 signed: false,
+                said: None,
                 style,
                 seed: seed.wrapping_add(number),
             }
@@ -110,8 +113,9 @@ impl Family {
             ..make(7, Group::Old, Body::Pdf)
         };
         let permission = make(8, Group::Permission, Body::Structured);
+        let informing = make(10, Group::Informing, Body::Structured);
         let denial = make(9, Group::Denial, Body::Structured);
-        Self { person, relation, case, phase_one, client_document, old_relation, closed_case, old_document, permission, denial, root }
+        Self { person, relation, case, phase_one, client_document, old_relation, closed_case, old_document, informing, permission, denial, root }
     }
 
     /// An id of this family's series; numbers up to 199 are its own documents' and links'.
@@ -130,14 +134,15 @@ impl Family {
             Group::Old => &self.old_document,
             // None outside the register is made here.
             Group::Client | Group::Other => &self.client_document,
+            Group::Informing => &self.informing,
             Group::Permission => &self.permission,
             Group::Denial => &self.denial,
         }
     }
 
-    /// All nine documents in an order in which every link resolves.
+    /// All ten documents in an order in which every link resolves.
     #[must_use]
-    pub fn in_order(&self) -> [&DocumentSpec; 9] {
+    pub fn in_order(&self) -> [&DocumentSpec; 10] {
         [
             &self.relation,
             &self.case,
@@ -146,6 +151,7 @@ impl Family {
             &self.old_relation,
             &self.closed_case,
             &self.old_document,
+            &self.informing,
             &self.permission,
             &self.denial,
         ]

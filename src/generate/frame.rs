@@ -212,6 +212,7 @@ pub const fn service_request(document: &DocumentSpec) -> &'static str {
         Group::PhaseOne => "SPX-PHASE1",
         Group::Old => "SPX-OLD",
         Group::Client | Group::Other => "SP17",
+        Group::Informing => "SPX-INFORMING",
         Group::Permission => "SPX-PERMISSION",
         Group::Denial => "SPX-DENIAL",
     }

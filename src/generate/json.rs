@@ -4,7 +4,9 @@ use super::document::{DocumentSpec, hyphenated};
 use super::terms::{self, Term};
 use crate::domain::document::Group;
 use crate::domain::language::Language;
+use crate::domain::oid::Oid;
 use crate::domain::person::HETU_ROOT;
+use crate::domain::will::{Denied, Said};
 
 /// The group's JSON; `None` for groups that have none. `story` is free text.
 pub(super) fn of(spec: &DocumentSpec, story: &str) -> Option<String> {
@@ -12,6 +14,7 @@ pub(super) fn of(spec: &DocumentSpec, story: &str) -> Option<String> {
         Group::ClientRelation => client_relation(spec),
         Group::Case => case(spec),
         Group::Client => plan(spec, story),
+        Group::Informing => informing(spec),
         Group::Permission => permission(spec, story),
         Group::Denial => denial(spec, story),
         Group::PhaseOne | Group::Old | Group::Other => return None,
@@ -178,12 +181,24 @@ fn plan(spec: &DocumentSpec, story: &str) -> Json {
     one("lapsiperheiden_palvelujen_asiakassuunnitelma", Json::Object(members))
 }
 
+/// A placeholder's form, as `codes/will.toml` reads it.
+fn informing(spec: &DocumentSpec) -> Json {
+    let edition = if let Some(Said::Informed { edition }) = &spec.said { edition.to_string() } else { "2.0".to_owned() };
+    let given = Json::Object(vec![("versio", text(edition)), ("antamisen_ajankohta", text(hyphenated(&spec.authored)))]);
+    let members = vec![("asiakas", Json::Object(client(spec))), ("informointi", given)];
+    one("kanta_informointiasiakirja", Json::Object(members))
+}
+
 fn permission(spec: &DocumentSpec, story: &str) -> Json {
     let given = hyphenated(&spec.authored);
+    let permitted = !matches!(spec.said, Some(Said::Permitted(false)));
     let members = vec![
         ("asiakas", Json::Object(client(spec))),
         ("infoteksti", text(story)),
-        ("voimassa_oleva_luovutuslupa", Json::Object(vec![("luovutuslupa", Json::Flag(true)), ("luovutusluvan_antamisen_ajankohta", text(given.clone()))])),
+        (
+            "voimassa_oleva_luovutuslupa",
+            Json::Object(vec![("luovutuslupa", Json::Flag(permitted)), ("luovutusluvan_antamisen_ajankohta", text(given.clone()))]),
+        ),
         ("ammattihenkilon_laatima_asiakirja", one("laatija", worker(spec))),
         ("laatimispaivamaara", text(given)),
     ];
@@ -192,14 +207,50 @@ fn permission(spec: &DocumentSpec, story: &str) -> Json {
 
 fn denial(spec: &DocumentSpec, story: &str) -> Json {
     let set = hyphenated(&spec.authored);
-    let denied =
-        vec![("rekisterinpitaja_jonka_tietojen_luovutus_kielletaan", Json::Array(vec![unit(spec)])), ("kiellon_asettamisen_ajankohta", text(set.clone()))];
+    let denied = match &spec.said {
+        Some(Said::Denials(denied)) => denied.clone(),
+        Some(Said::Cancelled(named)) => return cancellation(spec, named),
+        _ => Oid::parse(spec.controller.unit).map(Denied::Controller).into_iter().collect(),
+    };
+    let mut members = vec![("asiakas", Json::Object(client(spec))), ("infoteksti", text(story))];
+    let sorts: [DenialSort<'_>; 3] = [
+        (
+            "rekisterinpitajaa_koskevat_luovutuskiellot",
+            "rekisterinpitajaa_koskeva_luovutuskielto",
+            "rekisterinpitaja_jonka_tietojen_luovutus_kielletaan",
+            &|d| {
+                if let Denied::Controller(id) = d { Some(coded(terms::ORGANISATIONS, id.as_str(), spec.controller.name(spec.language))) } else { None }
+            },
+        ),
+        ("palvelutehtavaa_koskevat_luovutuskiellot", "palvelutehtavaa_koskeva_luovutuskielto", "palvelutehtava_jonka_tietojen_luovutus_kielletaan", &|d| {
+            if let Denied::Task(task) = d { Some(coded(spec.task.system, task, spec.task.name(spec.language))) } else { None }
+        }),
+        ("asiakirjoja_koskevat_luovutuskiellot", "asiakirjaa_koskeva_luovutuskielto", "asiakirja_jonka_luovutus_kielletaan", &|d| {
+            if let Denied::Document(id) = d { Some(one("oid_tunnus", identifier("1.2.246.1", id.as_str()))) } else { None }
+        }),
+    ];
+    for (all, each, target, of) in sorts {
+        let targets: Vec<Json> = denied.iter().filter_map(of).collect();
+        if !targets.is_empty() {
+            let denial = Json::Object(vec![(target, Json::Array(targets)), ("kiellon_asettamisen_ajankohta", text(set.clone()))]);
+            members.push((all, one(each, Json::Array(vec![denial]))));
+        }
+    }
+    members.push(("ammattihenkilon_laatima_asiakirja", one("laatija", worker(spec))));
+    members.push(("laatimispaivamaara", text(set)));
+    one("kieltoasiakirja", Json::Object(members))
+}
+
+/// The members around one sort of denials, and how one of them is written; `None` for denials of another sort.
+type DenialSort<'s> = (&'static str, &'static str, &'static str, &'s dyn Fn(&Denied) -> Option<Json>);
+
+/// A placeholder's form, as `codes/will.toml` reads it.
+fn cancellation(spec: &DocumentSpec, named: &[Oid]) -> Json {
+    let ended: Vec<Json> = named.iter().map(|id| one("oid_tunnus", identifier("1.2.246.1", id.as_str()))).collect();
     let members = vec![
         ("asiakas", Json::Object(client(spec))),
-        ("infoteksti", text(story)),
-        ("rekisterinpitajaa_koskevat_luovutuskiellot", one("rekisterinpitajaa_koskeva_luovutuskielto", Json::Array(vec![Json::Object(denied)]))),
-        ("ammattihenkilon_laatima_asiakirja", one("laatija", worker(spec))),
-        ("laatimispaivamaara", text(set)),
+        ("peruttava_kieltoasiakirja", Json::Array(ended)),
+        ("laatimispaivamaara", text(hyphenated(&spec.authored))),
     ];
-    one("kieltoasiakirja", Json::Object(members))
+    one("luovutuskiellon_peruutusasiakirja", Json::Object(members))
 }

@@ -72,7 +72,7 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
         frame.carrier = carrier;
         frame
     };
-    let mut shelf = Shelf { hands, out: Vec::new() };
+    let mut shelf = Shelf { hands, out: Vec::new(), between: 0 };
     shelf.bare("client-relation-fi", &plain(&fi.relation), "client relation, XHTML and JSON, bare");
     shelf.framed("case-fi-framed", &frame(&plain(&fi.case), Carrier::Base64), "open case, framed (base64)");
     shelf.bare("client-document-fi-signed", &client_document, "client plan, XHTML and JSON, signed by a professional, bare");
@@ -89,6 +89,7 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
     shelf.bare("closed-case-fi", &styled(&fi.closed_case, Prefix::Each, Layout::Indented), "closed case under the old relation, ep2: on each element, bare");
     shelf.bare("old-document-fi-pdf", &plain(&fi.old_document), "old document of 1997, PDF/A, original service task, bare");
     shelf.framed("old-document-fi-xhtml-framed", &frame(&old_xhtml, Carrier::Base64), "old document, XHTML without JSON, framed (base64)");
+    shelf.between("b-informing-fi", &plain(&fi.informing), "the client was informed of the Kanta services, bare");
     shelf.bare("permission-fi", &styled(&fi.permission, Prefix::Each, Layout::OneLine), "permission to disclose, one line, bare");
     shelf.framed("denial-fi-framed", &frame(&plain(&fi.denial), Carrier::Base64), "denial of disclosure, framed (base64)");
     shelf.bare(
@@ -106,6 +107,7 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
         "client plan in Swedish, signed, framed (MIME part)",
     );
     shelf.bare("phase-one-sv", &styled(&sv.phase_one, Prefix::Each, Layout::OneLine), "client document of phase I in Swedish, PDF/A, bare");
+    shelf.between("b-informing-sv", &plain(&sv.informing), "the client was informed of the Kanta services, in Swedish, bare");
     shelf.bare("denial-sv", &styled(&sv.denial, Prefix::Default, Layout::OneLine), "denial in Swedish, bare");
     shelf.lifecycle(&fi);
     shelf.out
@@ -222,6 +224,8 @@ pub fn table(samples: &[Sample]) -> String {
 struct Shelf<'a> {
     hands: Option<&'a dyn Hands>,
     out: Vec<Sample>,
+    /// How many stand under the number of the one before.
+    between: usize,
 }
 
 impl Shelf<'_> {
@@ -243,6 +247,14 @@ impl Shelf<'_> {
             &event::invalidating(&version, Why::code("wrong-client"), 1),
             "version 2 that invalidates its case, framed (SPX-INVALIDATE)",
         );
+    }
+
+    /// A document that came to the folder later and must come before others: under the number before theirs, with a letter.
+    fn between(&mut self, name: &str, spec: &DocumentSpec, what: &str) {
+        let octets = spec.render();
+        let path = format!("accepted/{:02}{name}.xml", self.out.len() - self.between);
+        self.out.push(Sample { path, octets, what: what.to_owned(), code: None });
+        self.between += 1;
     }
 
     fn event(&mut self, name: &str, frame: &FrameSpec, what: &str) {
@@ -267,7 +279,7 @@ impl Shelf<'_> {
     }
 
     fn put(&mut self, name: &str, octets: Vec<u8>, what: &str) {
-        let path = format!("accepted/{:02}-{name}.xml", self.out.len() + 1);
+        let path = format!("accepted/{:02}-{name}.xml", self.out.len() - self.between + 1);
         self.out.push(Sample { path, octets, what: what.to_owned(), code: None });
     }
 }

@@ -52,6 +52,7 @@ pub(super) const fn group(group: Group) -> Term {
         Group::PhaseOne => Term::new("3", GROUPS, "I vaiheen asiakasasiakirja", "Klienthandling i fas I"),
         Group::Old => Term::new("4", GROUPS, "Vanha asiakasasiakirja", "Gammal klienthandling"),
         Group::Client | Group::Other => Term::new("5", GROUPS, "Toisen tai myöhemmän vaiheen asiakasasiakirja", "Klienthandling i fas II eller senare"),
+        Group::Informing => Term::new("7", GROUPS, "Kanta-informointi", "Information om Kanta"),
         Group::Permission => Term::new("8", GROUPS, "Luovutuslupa-asiakirja", "Tillståndshandling"),
         Group::Denial => Term::new("9", GROUPS, "Kieltoasiakirja", "Förbudshandling"),
     }

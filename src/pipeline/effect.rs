@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answers::Asked;
 use super::examine::{Accepted, AcceptedDocument, Examined, Examiner};
-use super::query;
+use super::{notice, query};
 use crate::cda::{content, seal};
 use crate::crypto;
 use crate::domain::ack::{AckDraft, AckType, InstanceId};
@@ -88,6 +88,10 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
             planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
         }
+        (Decision::Notice { corrected, expects, warnings }, Ok(Accepted::Disclosure(accepted))) => {
+            let notice = notice::commit(&setting, accepted, corrected.as_deref(), warnings)?;
+            planned(Effect::Notice(Box::new(notice)), expects, Ending::Accepted, None)
+        }
         (Decision::Answer(answered, registers), Ok(Accepted::Query(accepted))) => {
             let examined = setting.examined;
             let asked = Asked {
@@ -103,7 +107,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
             planned(Effect::Answer(Box::new(answer)), &[], ending, code)
         }
         // `decide` gives these only for what examine has passed as such.
-        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Answer(..), verdict) => {
+        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Notice { .. } | Decision::Answer(..), verdict) => {
             let defect = Refusal::one(Finding::whole(Code::E901));
             let refusal = verdict.as_ref().err().unwrap_or(&defect);
             planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))
@@ -134,6 +138,7 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
     Ok(Archive {
         event: along(setting, accepted).map(Box::new),
         header: accepted.header.clone(),
+        will: accepted.will.as_ref().map(|(said, _)| said.clone()),
         frame: setting.examined.frame_id(),
         octets: Arc::new(sealed.octets),
         splice: sealed.splice,
@@ -225,7 +230,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
     let findings: Vec<Finding> = refusal.findings().cloned().collect();
     let findings = match &setting.examined.verdict {
         Ok(Accepted::Document(accepted)) => located(setting, accepted, &findings),
-        Ok(Accepted::Event(_) | Accepted::Query(_)) | Err(_) => findings,
+        Ok(Accepted::Event(_) | Accepted::Disclosure(_) | Accepted::Query(_)) | Err(_) => findings,
     };
     let ack_type = setting.examiner.site().sent(refusal.ack_type());
     let outcome = ack::outcome_digest(ack_type, &findings);
@@ -255,7 +260,7 @@ fn located(setting: &Setting<'_>, accepted: &AcceptedDocument, findings: &[Findi
     findings
 }
 
-fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Option<&AnswerDraft>) -> Entry {
+pub(super) fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Option<&AnswerDraft>) -> Entry {
     Entry {
         kind,
         at: setting.at,
@@ -274,7 +279,7 @@ fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Opt
     }
 }
 
-fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
+pub(super) fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
     let (examined, site) = (setting.examined, setting.examiner.site());
     let outcome = ack::outcome_digest(ack_type, &findings);
     let draft = AckDraft {

@@ -7,12 +7,13 @@ mod client;
 mod examined;
 mod judge;
 mod may;
+mod notice;
 mod schemas;
 
 pub use self::audit::{OwnSigner, signing_place};
 pub use self::beside::{Beside, DOCUMENT, FRAME};
 use self::examined::Look;
-pub use self::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined};
+pub use self::examined::{Accepted, AcceptedDisclosure, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined};
 use self::judge::{Given, Judged};
 pub use self::may::Senders;
 use self::schemas::Schemas;
@@ -34,6 +35,7 @@ use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
+use crate::pipeline::notice::NoticeSite;
 use crate::v3::frame::FrameSite;
 use crate::xml::tree::{self, Document};
 
@@ -61,6 +63,8 @@ pub struct Site {
     pub device: Oid,
     /// The receiver of answers to bare documents.
     pub receiver: Oid,
+    /// How notices of disclosures outside the archive are made; `None` takes none.
+    pub notices: Option<NoticeSite>,
 }
 
 impl Site {

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod holds;
 pub mod intake;
 pub mod lanes;
+pub mod notice;
 pub mod pool;
 pub mod query;
 pub mod reckoner;

@@ -60,6 +60,12 @@ impl Pool {
         Ok(pool)
     }
 
+    /// How many threads it has.
+    #[must_use]
+    pub const fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Runs `work` on the pool and waits for its value.
     ///
     /// # Errors

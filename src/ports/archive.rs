@@ -15,6 +15,7 @@ use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
+use crate::domain::will::ClientWills;
 
 /// The archive.
 #[async_trait]
@@ -109,6 +110,12 @@ pub trait Archive: Send + Sync {
     /// # Errors
     /// An outage.
     async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage>;
+
+    /// Every will expression of a client, to be folded at a moment: never kept beyond one decision, which names it in `Commit::expects`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn wills(&self, client: &Digest) -> Result<ClientWills, Outage>;
 
     /// Forgets the octets of answers to queries that were decided before a moment and have left: at most `limit`. Gives how many.
     ///

@@ -9,13 +9,15 @@ use crate::domain::facts::{Awaited, Expectation, Facts, Prior, Standing};
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::EventRecord;
 use crate::domain::message::MessageKey;
+use crate::domain::notice::NoticeRecord;
 use crate::domain::oid::Oid;
 use crate::domain::query::Registers;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
+use crate::domain::will::Said;
 
 use super::query::Answered;
-use super::{links, versions};
+use super::{links, versions, wills};
 
 /// An examined message that asks for a document to be stored.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Request {
     pub header: Header,
     /// It is an invalidating version: its whole set is invalid with it.
     pub invalidates: bool,
+    /// What it says as a will expression of its client, and what counts of wills.
+    pub will: Option<(Said, wills::Counting)>,
     /// SHA-256 of the document as received.
     pub received: Digest,
     /// Warnings of the examination.
@@ -79,6 +83,15 @@ pub enum Decision {
         /// W907 and what else the sender is told.
         warnings: Vec<Finding>,
     },
+    /// A disclosure outside the archive is archived as a notice, if what was relied on still holds in the commit.
+    Notice {
+        /// The notice that it corrects.
+        corrected: Option<Box<NoticeRecord>>,
+        /// What was relied on.
+        expects: Vec<Expectation>,
+        /// What the sender is told.
+        warnings: Vec<Finding>,
+    },
     /// A query is answered from these registers.
     Answer(Box<Answered>, Registers),
     /// Refused.
@@ -118,6 +131,7 @@ pub fn decide(request: &Request, facts: &Facts, at: Moment) -> Decision {
     let mut found = Gathered::new();
     versions::judge(&request.header, request.invalidates, facts, &mut found);
     links::judge(&request.header, request.invalidates, facts, &mut found);
+    wills::judge(request, facts, at, &mut found);
     settle(request.holding, &request.warnings, found, at, |expects, warnings| Decision::Archive { expects, warnings })
 }
 

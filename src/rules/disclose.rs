@@ -27,6 +27,9 @@ pub struct Denied(pub &'static str);
 pub fn allowed(asking: &Asking<'_>, rules: &QueryRules) -> Result<Registers, Denied> {
     match asking.asker.basis {
         Basis::OwnRegister => {}
+        // Whoever may send may ask for a client's wills on behalf of an organisation; that the client is named is seen to before.
+        Basis::Wills if asking.registered.is_some() || asking.asker.organisation.is_some() => return Ok(Registers::new(vec![Register::Wills])),
+        Basis::Wills => return Err(Denied("register-nobody")),
         Basis::RegisterRight | Basis::Permission | Basis::Statute => return Err(Denied("register-basis")),
     }
     let own = match (asking.registered, &asking.asker.organisation) {

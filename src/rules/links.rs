@@ -58,7 +58,7 @@ pub(super) fn judge(header: &Header, invalidates: bool, facts: &Facts, found: &m
         Group::ClientRelation => own_relation(header, facts, found),
         Group::Case => case_document(header, invalidates, facts, found),
         Group::PhaseOne | Group::Old | Group::Client => client_document(header, invalidates, facts, found),
-        Group::Permission | Group::Denial | Group::Other => {}
+        Group::Informing | Group::Permission | Group::Denial | Group::Other => {}
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::limits;
+use crate::domain::oid::Oid;
 use crate::domain::query::{Fetched, Found, Hit, Narrowing, Query, Want};
 use crate::v3::ack::outcome_digest;
 use crate::v3::response::ResponseCode;
@@ -71,6 +72,8 @@ pub fn judge(query: &Query, looked: Looked, place: &Place) -> Answered {
     let refused = |findings, total| Answered { code: ResponseCode::Rejected, findings, hits: Vec::new(), octets: Vec::new(), total };
     let hits = match looked.found {
         Found::TooMany(narrowing) => return refused(too_many(&narrowing, query.limit, place), narrowing.counted),
+        Found::TooSlow => return refused(vec![Finding::new(Code::E837, place.clone())], 0),
+        Found::Damaged(documents) => return refused(damaged(documents.iter().map(Oid::as_str), place), 0),
         Found::Hits(hits) => hits,
     };
     let total = hits.len() as u64;
@@ -86,17 +89,24 @@ pub fn judge(query: &Query, looked: Looked, place: &Place) -> Answered {
             let finding = Finding::new(Code::E831, place.clone()).with("count", total.to_string()).with("octets", size.to_string()).with("limit", limit);
             return refused(vec![finding], total);
         }
+        (Want::Documents, Some(Fetched::TooSlow)) => return refused(vec![Finding::new(Code::E837, place.clone())], total),
         (Want::Documents, Some(Fetched::Octets(octets))) => {
-            let damaged: Vec<&Hit> = hits.iter().zip(&octets).filter(|(_, o)| o.is_none()).map(|(hit, _)| hit).collect();
-            if !damaged.is_empty() {
-                let told = damaged.iter().take(limits::NARROWING_CHOICES);
-                return refused(told.map(|hit| Finding::new(Code::E836, place.clone()).with("document", hit.header.id.as_str())).collect(), total);
+            if octets.iter().any(Option::is_none) {
+                let lost = hits.iter().zip(&octets).filter(|(_, o)| o.is_none()).map(|(hit, _)| hit.header.id.as_str());
+                return refused(damaged(lost, place), total);
             }
             octets.into_iter().flatten().collect()
         }
     };
     let code = if hits.is_empty() { ResponseCode::NothingFound } else { ResponseCode::Ok };
     Answered { code, findings, hits, octets, total }
+}
+
+/// Documents that cannot be given, for they are not what was archived: the first of them, or one finding without a name where no id can be read.
+fn damaged<'a>(documents: impl Iterator<Item = &'a str>, place: &Place) -> Vec<Finding> {
+    let finding = || Finding::new(Code::E836, place.clone());
+    let named: Vec<Finding> = documents.take(limits::NARROWING_CHOICES).map(|id| finding().with("document", id)).collect();
+    if named.is_empty() { vec![finding()] } else { named }
 }
 
 /// "Too many", and for each way to narrow how many documents each value would leave.
@@ -123,7 +133,6 @@ fn too_many(narrowing: &Narrowing, limit: u32, place: &Place) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::domain::document::{Date, Group, Header};
-    use crate::domain::oid::Oid;
     use crate::domain::query::{Asker, Basis, Criteria};
     use crate::domain::time::Moment;
 
@@ -168,6 +177,8 @@ mod tests {
         let damaged = judged(Want::Documents, vec![hit(1), hit(2)], Some(Fetched::Octets(vec![Some(vec![1]), None])));
         assert_eq!((damaged.refused(), damaged.ack_type(), damaged.octets.len()), (Some(Code::E836), AckType::Reject, 0));
         assert_eq!(damaged.findings.first().and_then(|f| f.arg("document")), Some("1.2.2"));
+        let slow = judged(Want::Documents, vec![hit(1)], Some(Fetched::TooSlow));
+        assert_eq!((slow.refused(), slow.ack_type(), slow.octets.len()), (Some(Code::E837), AckType::Reject, 0));
     }
 
     #[test]

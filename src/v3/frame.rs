@@ -170,7 +170,7 @@ fn content(
         (Operation::MetadataQuery, Operation::MetadataQuery) => Some(Content::Query(Want::Metadata)),
         (Operation::DocumentQuery, Operation::DocumentQuery) => Some(Content::Query(Want::Documents)),
         // One code asks for both.
-        (Operation::DocumentQuery, Operation::MetadataQuery) if request.is_some_and(|r| r.basis == Basis::RegisterRight) => {
+        (Operation::DocumentQuery, Operation::MetadataQuery) if request.is_some_and(|r| matches!(r.basis, Basis::RegisterRight | Basis::Wills)) => {
             Some(Content::Query(Want::Documents))
         }
         _ => {

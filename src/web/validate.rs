@@ -32,7 +32,7 @@ const BODY_OCTETS: usize = 2 * limits::MESSAGE_OCTETS;
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long a verdict may take; the gateway's own messages use the same pool.
 const VERDICT_TIME: Duration = Duration::from_secs(30);
-/// How many requests are read and judged at once; more are told to come again. Memory is bounded by this and [`BODY_OCTETS`].
+/// How many requests are in the house at once, being read, waiting or judged; more are told to come again. Memory is bounded by this and [`BODY_OCTETS`].
 const AT_ONCE: usize = 4;
 /// How many connections may stand, and for how long.
 const CONNECTIONS: usize = 64;
@@ -49,6 +49,8 @@ const LEVEL: &str = "1";
 struct Service {
     parts: Arc<Parts>,
     room: Arc<Semaphore>,
+    /// Half the pool's threads, one at least: however many visitors come, the gateway's own messages find the other half.
+    judging: Arc<Semaphore>,
 }
 
 /// What was asked, every field present.
@@ -68,7 +70,8 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, Outage> {
 
 /// Answers until `stop`.
 pub async fn serve(listener: TcpListener, parts: Arc<Parts>, mut stop: watch::Receiver<bool>) {
-    let service = Arc::new(Service { parts, room: Arc::new(Semaphore::new(AT_ONCE)) });
+    let judging = Arc::new(Semaphore::new((parts.pool.threads() / 2).max(1)));
+    let service = Arc::new(Service { parts, room: Arc::new(Semaphore::new(AT_ONCE)), judging });
     let router = Router::new().route("/validate", post(validate)).with_state(service);
     let until = async move {
         let _sender_gone = stop.wait_for(|s| *s).await;
@@ -104,11 +107,14 @@ async fn judged(service: &Service, body: Body, language: Language) -> Result<Vec
     let slow = |status| answer(status, &[service.parts.examiner.catalogue().word("validate-slow", language).to_owned()]);
     let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_OCTETS)).await.map_err(|_| slow(StatusCode::REQUEST_TIMEOUT))?;
     let octets = read.map_err(|_| large())?;
+    let Ok(Ok(turn)) = tokio::time::timeout(VERDICT_TIME, Arc::clone(&service.judging).acquire_owned()).await else {
+        return Err(slow(StatusCode::SERVICE_UNAVAILABLE));
+    };
     let work = {
         let examiner = Arc::clone(&examiner);
         move || {
             // Held until the work ends, also when nobody waits for it any more.
-            let _permit = permit;
+            let _permits = (permit, turn);
             let findings = match asked(&octets) {
                 Err(findings) => findings,
                 Ok(asked) => {

@@ -17,5 +17,6 @@ pub mod scan;
 pub mod schema;
 pub mod scope;
 pub mod sentence;
+pub mod sight;
 pub mod tree;
 pub mod write;

@@ -12,6 +12,7 @@ use super::names::Names;
 use super::path::{self, Open, Unplaced};
 use super::scan::{self, Attribute, Fault, Scanner, Token};
 use super::scope::Scope;
+use super::sight::{Seen, Sight};
 use super::tree;
 use crate::domain::code::Code;
 use crate::domain::finding::{Finding, Place};
@@ -145,6 +146,22 @@ pub fn walk<'a>(text: &'a str, identities: &Identities) -> Result<Prepassed<'a>,
     }
 }
 
+/// Walks a text for somebody who wants to see it once, without a tree, within the same bounds.
+///
+/// # Errors
+/// Where it is not well-formed, holds a document type, or goes beyond a bound: the offset in octets.
+pub fn look<'a, S: Sight<'a>>(text: &'a str, sight: S) -> Result<S, usize> {
+    if let (Some(at), _) = look_through(text) {
+        return Err(at);
+    }
+    let none = Identities::none();
+    let mut walk = Walk::with(text, &none, sight);
+    match walk.run() {
+        Ok(_) => Ok(walk.sight),
+        Err(fault) => Err(fault.at),
+    }
+}
+
 /// The first character that XML 1.0 forbids, and the signs of trouble, in one fast look: megabytes of base64 cost nothing.
 fn look_through(text: &str) -> (Option<usize>, Marks) {
     const CONTROL: u8 = 1;
@@ -189,8 +206,9 @@ struct Mark {
 }
 
 /// The walk's state.
-struct Walk<'a, 'i> {
+struct Walk<'a, 'i, S> {
     text: &'a str,
+    sight: S,
     roles: &'i Identities,
     open: Vec<Open<'a>>,
     marks: Vec<Mark>,
@@ -204,10 +222,17 @@ struct Walk<'a, 'i> {
     asides: usize,
 }
 
-impl<'a, 'i> Walk<'a, 'i> {
+impl<'a, 'i> Walk<'a, 'i, ()> {
     fn new(text: &'a str, roles: &'i Identities) -> Self {
+        Self::with(text, roles, ())
+    }
+}
+
+impl<'a, 'i, S: Sight<'a>> Walk<'a, 'i, S> {
+    fn with(text: &'a str, roles: &'i Identities, sight: S) -> Self {
         Self {
             text,
+            sight,
             roles,
             open: Vec::new(),
             marks: Vec::new(),
@@ -258,8 +283,12 @@ impl<'a, 'i> Walk<'a, 'i> {
                 Token::Aside => {
                     self.names.aside(self.text, at)?;
                     self.content(scanner.token_octets())?;
+                    self.sight.aside(at, self.text.get(at..at + scanner.token_octets()).unwrap_or(""));
                 }
-                Token::Text(_) | Token::CData => self.content(scanner.token_octets())?,
+                Token::Text(_) | Token::CData => {
+                    self.content(scanner.token_octets())?;
+                    self.sight.text(self.text.get(at..at + scanner.token_octets()).unwrap_or(""));
+                }
             }
         }
         if !self.open.is_empty() {
@@ -293,6 +322,7 @@ impl<'a, 'i> Walk<'a, 'i> {
             self.counts.root = (namespace, name);
         }
         self.scope.check(attributes)?;
+        self.sight.element(&Seen { name, namespace, at, attributes, scope: &self.scope });
         let ordinal = u32::try_from(self.counts.elements).unwrap_or(u32::MAX);
         for attribute in attributes {
             if let Some(role) = self.roles.role(attribute.name)
@@ -326,6 +356,7 @@ impl<'a, 'i> Walk<'a, 'i> {
     }
 
     fn close(&mut self) {
+        self.sight.end();
         self.open.pop();
         if let Some(mark) = self.marks.pop() {
             self.scope.leave(mark.scope);

@@ -68,6 +68,8 @@ on_both! {
         searches_find_what_meets_every_criterion,
         only_the_latest_valid_versions_unless_asked,
         nothing_of_another_register_is_found_or_fetched,
+        unreadable_rows_are_found_as_damage,
+        dates_alone_find_a_registers_own,
         too_many_tell_how_to_narrow,
         fetched_octets_are_those_archived_and_damage_does_not_leave,
         the_same_verdict_sends_the_stored_octets_and_logs_again,

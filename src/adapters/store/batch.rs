@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::domain::ack::InstanceId;
 use crate::domain::change::{Commit, Effect};
+use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header};
 use crate::domain::facts::{Awaited, Expectation};
 use crate::domain::limits::{COMMIT_BATCH, COMMIT_BATCH_OCTETS};
@@ -36,6 +37,9 @@ enum Thing<'a> {
     Set(&'a Oid),
     Case(&'a Oid),
     Relation(&'a Oid),
+    Wills(&'a Digest),
+    /// Any client's wills: an event names a set, and the batch does not know whose it is.
+    AnyWills,
     Notice(&'a Oid),
 }
 
@@ -69,6 +73,12 @@ fn brings(commit: &Commit) -> Vec<Thing<'_>> {
             things.extend(archive.frame.as_ref().map(|id| Thing::Frame(commit.key.sender.as_str(), id)));
             things.extend(case_made(header).map(Thing::Case));
             things.extend(relation_made(header).map(Thing::Relation));
+            if archive.will.is_some() {
+                things.push(Thing::Wills(&header.client));
+            }
+            if archive.event.is_some() {
+                things.push(Thing::AnyWills);
+            }
             things
         }
         Effect::Event(event) => {
@@ -76,6 +86,7 @@ fn brings(commit: &Commit) -> Vec<Thing<'_>> {
             things.extend(event.frame.as_ref().map(|id| Thing::Frame(commit.key.sender.as_str(), id)));
             things.extend(event.case_id.as_ref().map(Thing::Case));
             things.extend(event.relation_id.as_ref().map(Thing::Relation));
+            things.push(Thing::AnyWills);
             things
         }
         Effect::Notice(notice) => vec![Thing::Key(&commit.key), Thing::Notice(&notice.record.id)],
@@ -86,6 +97,8 @@ fn brings(commit: &Commit) -> Vec<Thing<'_>> {
 
 fn touched(commit: &Commit) -> Vec<Thing<'_>> {
     let mut things = brings(commit);
+    // Only who expects something of wills minds an event that may be about one.
+    things.retain(|thing| *thing != Thing::AnyWills);
     things.push(Thing::Key(&commit.key));
     if let Effect::Hold(held) = &commit.effect {
         things.push(match &held.hold.awaits {
@@ -94,12 +107,19 @@ fn touched(commit: &Commit) -> Vec<Thing<'_>> {
             Awaited::Relation(id) => Thing::Relation(id),
         });
     }
-    things.extend(commit.expects.iter().map(|expectation| match expectation {
-        Expectation::Document { id, .. } => Thing::Document(id),
-        Expectation::Latest { set_id, .. } | Expectation::Events { set_id, .. } => Thing::Set(set_id),
-        Expectation::Case { id, .. } => Thing::Case(id),
-        Expectation::Relation { id, .. } => Thing::Relation(id),
-        Expectation::Notice { id, .. } => Thing::Notice(id),
-    }));
+    for expectation in &commit.expects {
+        let thing = match expectation {
+            Expectation::Document { id, .. } => Thing::Document(id),
+            Expectation::Latest { set_id, .. } | Expectation::Events { set_id, .. } => Thing::Set(set_id),
+            Expectation::Case { id, .. } => Thing::Case(id),
+            Expectation::Relation { id, .. } => Thing::Relation(id),
+            Expectation::Notice { id, .. } => Thing::Notice(id),
+            Expectation::Wills { client, .. } => {
+                things.push(Thing::AnyWills);
+                Thing::Wills(client)
+            }
+        };
+        things.push(thing);
+    }
     things
 }

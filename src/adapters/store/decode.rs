@@ -27,6 +27,8 @@ pub(super) fn facts(row: &Row) -> Result<Facts, Fault> {
         replaced: document(row, 27)?,
         case: case(row)?,
         relation: relation(row)?,
+        wills: None,
+        named: Vec::new(),
     })
 }
 
@@ -173,7 +175,8 @@ pub(super) fn header(row: &Row) -> Result<Header, Fault> {
     })
 }
 
-fn date(number: i64) -> Option<Date> {
+/// A day as the tables keep it: 20261122.
+pub(super) fn date(number: i64) -> Option<Date> {
     Some(Date { year: u16::try_from(number / 10_000).ok()?, month: u8::try_from(number / 100 % 100).ok()?, day: u8::try_from(number % 100).ok()? })
 }
 

@@ -1,4 +1,4 @@
-//! What may go wrong with a statement, in four kinds that ask for four answers. Never a value: a database's own message quotes rows, so only codes and names are kept.
+//! What may go wrong with a statement, in five kinds that ask for five answers. Never a value: a database's own message quotes rows, so only codes and names are kept.
 
 use crate::domain::outage::{Outage, Part};
 
@@ -7,8 +7,10 @@ use crate::domain::outage::{Outage, Part};
 pub(super) enum Fault {
     /// Another was in the way (deadlock, serialisation, lock): the same again may succeed at once.
     Busy(String),
-    /// The database is out of reach, full, or too slow: nobody's commit can succeed now.
+    /// The database is out of reach, full, or hangs: nobody's commit can succeed now.
     Down(String),
+    /// The database answers, and ended this one statement at its time limit: others may be quick.
+    Slow(String),
     /// The database refused this statement: others may succeed.
     Wrong(String),
     /// The database refuses these values themselves, now and whenever they come again: no outage, since waiting mends nothing.
@@ -28,7 +30,7 @@ impl Fault {
 
     /// What the callers see.
     pub fn outage(&self) -> Outage {
-        let (Self::Busy(detail) | Self::Down(detail) | Self::Wrong(detail) | Self::Unfit(detail)) = self;
+        let (Self::Busy(detail) | Self::Down(detail) | Self::Slow(detail) | Self::Wrong(detail) | Self::Unfit(detail)) = self;
         Outage::new(Part::Archive, detail.clone())
     }
 }
@@ -60,8 +62,10 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
         return match code {
             // serialisation failure, deadlock, lock not available
             "40001" | "40P01" | "55P03" => Fault::Busy(detail),
-            // query cancelled (statement timeout), shutdowns, idle session ended, read-only server (a standby after failover)
-            "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Fault::Down(detail),
+            // query cancelled (statement timeout)
+            "57014" => Fault::Slow(detail),
+            // shutdowns, idle session ended, read-only server (a standby after failover)
+            "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Fault::Down(detail),
             // connection, authorisation, no such database or table, resources, system, configuration, internal
             _ if ["08", "28", "3D", "42", "53", "58", "F0", "XX"].iter().any(|class| code.starts_with(class)) => Fault::Down(detail),
             // data exception, integrity constraint, program limit (an index row too long): the values' own fault
@@ -71,8 +75,10 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
     }
     match code.parse::<u32>().map(|n| n & 0xFF) {
         Ok(5 | 6) => Fault::Busy(detail),
-        // permission, memory, read-only, interrupted, I/O, corrupt, full, cannot open, protocol, no file system, no database
-        Ok(3 | 7..=11 | 13..=15 | 22 | 23 | 26) => Fault::Down(detail),
+        // interrupted, which the time limit does
+        Ok(9) => Fault::Slow(detail),
+        // permission, memory, read-only, I/O, corrupt, full, cannot open, protocol, no file system, no database
+        Ok(3 | 7 | 8 | 10 | 11 | 13..=15 | 22 | 23 | 26) => Fault::Down(detail),
         // too big, constraint, mismatch
         Ok(18..=20) => Fault::Unfit(detail),
         _ => Fault::Wrong(detail),
@@ -108,12 +114,15 @@ mod tests {
             ("25006", 1),
             ("8", 1),
             ("1032", 1),
+            ("57014", 4),
+            ("9", 4),
         ] {
             let got = match of_code(code, None) {
                 Fault::Busy(_) => 0,
                 Fault::Down(_) => 1,
                 Fault::Wrong(_) => 2,
                 Fault::Unfit(_) => 3,
+                Fault::Slow(_) => 4,
             };
             assert_eq!(got, want, "{code}");
         }

@@ -1,6 +1,8 @@
 //! One connection to either database, and the three things asked of it: one statement with values, one statement for many rows, a transaction's ends.
 //! PostgreSQL takes many rows as arrays in one round trip; SQLite, which has no round trip to save, takes them one by one. Nothing else differs here.
 
+use std::time::{Duration, Instant};
+
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Executor, Postgres, Row as _, Sqlite};
@@ -107,6 +109,20 @@ impl Line {
             Self::Postgres(line) => postgres_rows(line, sql, pg_values(values)?).await,
             Self::Sqlite(line) => sqlite_rows(line, sql.to_owned(), values).await,
         }
+    }
+
+    /// Ends whatever statement runs on this connection later than that, as [`Fault::Slow`]. PostgreSQL's connection has its limit from the start.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn bound(&mut self, within: Duration) -> Result<(), Fault> {
+        /// How many steps of SQLite's machine lie between two looks at the clock: about a millisecond.
+        const STEPS: i32 = 10_000;
+        if let Self::Sqlite(line) = self {
+            let end = Instant::now() + within;
+            line.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < end);
+        }
+        Ok(())
     }
 
     /// Runs one statement put together from words of ours, whose text serves both: conditions come and go, values never stand in it.
@@ -315,4 +331,23 @@ impl Row {
     column!(text, need_text, String);
     column!(octets, need_octets, Vec<u8>);
     column!(flag, need_flag, bool);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use sqlx::ConnectOptions as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_statement_of_sqlite_ends_at_its_bound_and_the_next_begins_anew() {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().in_memory(true);
+        let mut line = Line::Sqlite(Box::new(options.connect().await.unwrap()));
+        let endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1000000000000) SELECT count(*) FROM r";
+        line.bound(Duration::from_millis(50)).await.unwrap();
+        assert!(matches!(line.composed(endless.to_owned(), &[]).await, Err(Fault::Slow(_))));
+        line.bound(Duration::from_secs(5)).await.unwrap();
+        assert_eq!(line.one("SELECT 7", &[]).await.unwrap().first().unwrap().need_int(0).unwrap(), 7);
+    }
 }

@@ -18,6 +18,9 @@ pub(super) const CONNECT: Duration = Duration::from_secs(5);
 pub(super) const OPERATION: Duration = Duration::from_secs(20);
 /// How long PostgreSQL itself lets one statement run.
 pub(super) const STATEMENT: Duration = Duration::from_secs(15);
+/// How long one statement of a search may run, on either database: an asker waits 30 s (messaging.md §8), and a search is two statements at most.
+/// Longer than [`CONNECT`], so that a lock that passes fails nobody.
+pub(super) const SEARCH: Duration = Duration::from_secs(8);
 /// How often an operation is tried again when another is in the way.
 pub(super) const BUSY_ATTEMPTS: u32 = 8;
 /// Connections for what is not batched: outbox, holds, audit. More would only wait for the same disk.
@@ -39,6 +42,14 @@ impl Address {
         match self {
             Self::Postgres(options) => Self::Postgres(Box::new((**options).clone().options([("synchronous_commit", "off")]))),
             Self::Sqlite(options) => Self::Sqlite(Box::new((**options).clone().synchronous(SqliteSynchronous::Normal))),
+        }
+    }
+
+    /// The same place for searches, whose statements end after [`SEARCH`]; SQLite's are ended by [`Line::bound`].
+    pub fn searching(&self) -> Self {
+        match self {
+            Self::Postgres(options) => Self::Postgres(Box::new((**options).clone().options([("statement_timeout", SEARCH.as_millis().to_string())]))),
+            Self::Sqlite(options) => Self::Sqlite(options.clone()),
         }
     }
 
@@ -64,7 +75,7 @@ impl Address {
         match opened.await {
             // Whatever kept a connection from opening, it keeps everybody's from opening.
             Ok(result) => result.map_err(|error| match Fault::from(error) {
-                Fault::Busy(detail) | Fault::Down(detail) | Fault::Wrong(detail) | Fault::Unfit(detail) => Fault::Down(detail),
+                Fault::Busy(detail) | Fault::Down(detail) | Fault::Slow(detail) | Fault::Wrong(detail) | Fault::Unfit(detail) => Fault::Down(detail),
             }),
             Err(_) => Err(Fault::slow("connecting")),
         }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::batch::{case_made, relation_made};
 use super::fault::Fault;
 use super::line::{Group, Kind, Line, Value};
+use super::wills;
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::change::{Commit, Effect};
@@ -48,6 +49,8 @@ pub(super) enum What {
     Awaited,
     /// A set: how many events it has.
     Events,
+    /// A client: the last entry about one of its wills.
+    Wills,
     /// A notice's event.
     Notice,
 }
@@ -153,6 +156,11 @@ fn places<'a>(groups: &mut [Group<'a>; GROUPS], commit: &'a Commit, frame: Optio
     for expectation in &commit.expects {
         let number = |n: &Option<u32>| n.map_or(Want::Absent, |n| Want::Exactly(i64::from(n)));
         let (what, id, want) = match expectation {
+            Expectation::Wills { client, newest } => {
+                let want = newest.map_or(Want::Absent, |position| Want::Exactly(i64::try_from(position.0).unwrap_or(i64::MAX)));
+                places.demands.push((What::Wills, ask(What::Wills, vec![Value::Octets(Some(&client.0))]), want));
+                continue;
+            }
             Expectation::Document { id, present: true } => (What::Document, id, Want::Present),
             Expectation::Document { id, present: false } => (What::Document, id, Want::Absent),
             Expectation::Latest { set_id, version } => (What::Latest, set_id, number(version)),
@@ -190,6 +198,7 @@ fn empty<'a>() -> [Group<'a>; GROUPS] {
         group(TEXT, "SELECT revision, old + 0 FROM client_relation WHERE id = $1"),
         group(TEXT, "SELECT 0, 0 WHERE EXISTS (SELECT 1 FROM held WHERE awaits_id = $1)"),
         group(TEXT, "SELECT count(*), 0 FROM document_event WHERE set_id = $1"),
+        group(&[Kind::Octets], wills::NEWEST),
         group(TEXT, "SELECT 0, 0 FROM notice WHERE id = $1"),
     ]
 }
@@ -205,4 +214,7 @@ UNION ALL SELECT 5, k.n, c.revision, CASE WHEN c.closed THEN 1 ELSE 0 END FROM U
 UNION ALL SELECT 6, k.n, r.revision, CASE WHEN r.old THEN 1 ELSE 0 END FROM UNNEST($9::text[]) WITH ORDINALITY AS k(id, n) JOIN client_relation r ON r.id = k.id
 UNION ALL SELECT 7, k.n, 0, 0 FROM UNNEST($10::text[]) WITH ORDINALITY AS k(id, n) WHERE EXISTS (SELECT 1 FROM held h WHERE h.awaits_id = k.id)
 UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)
-UNION ALL SELECT 9, k.n, 0, 0 FROM UNNEST($12::text[]) WITH ORDINALITY AS k(id, n) JOIN notice x ON x.id = k.id";
+UNION ALL SELECT 9, k.n, (SELECT max(x.position) FROM (SELECT w.position FROM will w WHERE w.client = k.client
+    UNION ALL SELECT e.position FROM will w JOIN document d ON d.id = w.document_id JOIN document_event e ON e.set_id = d.set_id WHERE w.client = k.client) x), 0
+    FROM UNNEST($12::bytea[]) WITH ORDINALITY AS k(client, n)
+UNION ALL SELECT 10, k.n, 0, 0 FROM UNNEST($13::text[]) WITH ORDINALITY AS k(id, n) JOIN notice x ON x.id = k.id";

@@ -6,6 +6,7 @@
 //! * `log`: the rows of the access and the disclosure log
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `search`: searches and fetches, and what is forgotten of their answers
+//! * `wills`: what will documents say
 //! * `notices`: disclosures outside the archive
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
@@ -37,6 +38,7 @@ mod rows;
 mod search;
 pub mod sqlite;
 mod transaction;
+mod wills;
 mod writer;
 
 use std::path::Path;
@@ -61,6 +63,7 @@ use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
+use crate::domain::will::ClientWills;
 use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
 use crate::ports::clock::Entropy;
 
@@ -68,7 +71,7 @@ use crate::ports::clock::Entropy;
 const WAITING: usize = 1024;
 /// Tasks that look up facts, each with its own connection: one looks while another's answer is read.
 const READERS: usize = 2;
-/// Searches and fetches at once. They may be slow, and the rest of the spare connections are for what must not wait: the outbox, holds, the ping.
+/// Searches and fetches at once. They may be slow, so they have connections of their own: the outbox, holds and the ping never wait behind them.
 const SEARCHES: usize = 2;
 
 /// Opens the archive that a URL names: `postgres://…` or `sqlite:path`. Its tables are brought up to date first. `instance` names this process in leases.
@@ -132,6 +135,7 @@ pub struct Store {
     writes: mpsc::Sender<writer::Waiting>,
     reads: mpsc::Sender<reader::Asked>,
     sent: mpsc::Sender<outbox::Sent>,
+    searching: Lines,
     searches: Semaphore,
 }
 
@@ -142,6 +146,7 @@ impl Store {
     }
 
     fn on(address: Address, instance: String, entropy: Arc<dyn Entropy>) -> Self {
+        let searching = Lines::new(address.searching());
         let lines = Arc::new(Lines::new(address));
         let (writes, incoming) = mpsc::channel(WAITING);
         tokio::spawn(writer::Writer::new(Arc::clone(&lines), instance.clone(), entropy, incoming).run());
@@ -152,7 +157,7 @@ impl Store {
         }
         let (sent, told) = mpsc::channel(WAITING);
         tokio::spawn(outbox::forget(Arc::clone(&lines), told));
-        Self { lines, instance, writes, reads, sent, searches: Semaphore::new(SEARCHES) }
+        Self { lines, instance, writes, reads, sent, searching, searches: Semaphore::new(SEARCHES) }
     }
 }
 
@@ -259,13 +264,17 @@ impl Archive for Store {
     async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage> {
         // Another's slow search is no outage: each search that is before this one ends within its own bounds.
         let _permit = self.searches.acquire().await.map_err(|_| gone())?;
-        on_spare!(&self.lines, |line| search::search(line, criteria, registers, limit))
+        on_spare!(&self.searching, |line| search::search(line, criteria, registers, limit))
     }
 
     async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage> {
         // Another's slow search is no outage: each search that is before this one ends within its own bounds.
         let _permit = self.searches.acquire().await.map_err(|_| gone())?;
-        on_spare!(&self.lines, |line| search::fetch(line, ids, registers, octets))
+        on_spare!(&self.searching, |line| search::fetch(line, ids, registers, octets))
+    }
+
+    async fn wills(&self, client: &Digest) -> Result<ClientWills, Outage> {
+        on_spare!(&self.lines, |line| wills::of(line, client))
     }
 
     async fn forget_answers(&self, before: Moment, limit: u32) -> Result<u64, Outage> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::compose::Effected;
 use super::decode::{self, count, digest, need_oid, oid};
 use super::fault::Fault;
-use super::line::{Line, Row, Value};
+use super::line::{Both, Kind, Line, Row, Value};
 use super::misfits::{full, number, words};
 use super::rows::{NOTICE, NOTICE_PART, Rows, digest as digest_value, text};
 use super::{place, unsigned};
@@ -204,9 +204,13 @@ pub(super) async fn facts(line: &mut Line, needs: &NoticeNeeds) -> Result<Notice
             *into = stored(line, Key::Id(id)).await?.map(|notice| notice.row.record);
         }
     }
-    for id in &needs.documents {
-        let rows = line.one(concat!(decode::fact_columns!(), "d.id = $1"), &[text(id.as_str())]).await?;
-        facts.documents.extend(rows.first().and_then(|row| decode::document(row, 0).transpose()).transpose()?);
+    let sql = Both {
+        postgres: concat!(decode::fact_columns!(), "d.id = ANY($1::text[])").to_owned(),
+        sqlite: concat!(decode::fact_columns!(), "d.id = $1").to_owned(),
+    };
+    let ids: Rows<'_> = needs.documents.iter().map(|id| vec![text(id.as_str())]).collect();
+    for row in line.many(&sql, &[Kind::Text], &ids).await? {
+        facts.documents.extend(decode::document(&row, 0)?);
     }
     Ok(facts)
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::decode;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Value};
 use super::lines::{Lines, OPERATION};
 use super::look::frame_key;
+use super::{decode, wills};
 use crate::domain::digest::Digest;
 use crate::domain::facts::{DocumentNeeds, Facts, Needs};
 use crate::domain::lifecycle::Named;
@@ -88,6 +88,9 @@ async fn look(line: &mut Line, asked: &[Asked]) -> Result<Vec<Facts>, Fault> {
     for row in line.many(&sql, KINDS, &rows).await? {
         let place = usize::try_from(row.need_int(0)?).ok().and_then(|n| facts.get_mut(n));
         *place.ok_or_else(|| Fault::unreadable(0))? = decode::facts(&row)?;
+    }
+    for (asked, facts) in asked.iter().zip(&mut facts) {
+        wills::add(line, &asked.needs, facts).await?;
     }
     Ok(facts)
 }

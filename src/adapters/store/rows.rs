@@ -163,6 +163,9 @@ pub(super) static DOCUMENT_EVENT: Table = Table {
 };
 /// What is invalid now.
 pub(super) static INVALID: Table = Table { name: "invalid", columns: &[("id", Text), ("scope", Int), ("position", Int)], tail: "" };
+/// What will documents say.
+pub(super) static WILL: Table =
+    Table { name: "will", columns: &[("document_id", Text), ("client", Octets), ("position", Int), ("kind", Int), ("said", Text)], tail: "" };
 /// The chain.
 pub(super) static LEDGER: Table = Table {
     name: "ledger",

@@ -12,7 +12,7 @@ use super::rows::{
     ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
     digest, document_row, held_row, inbox_row, key_row, text,
 };
-use super::{events, notices};
+use super::{events, notices, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
@@ -195,6 +195,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     });
     FRAME.insert(line, &claims.collect()).await?;
     DOCUMENT.insert(line, &effected.iter().filter_map(document_row).collect()).await?;
+    wills::write(line, effected).await?;
     CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
     events::write(line, effected).await?;

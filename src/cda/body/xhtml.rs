@@ -4,11 +4,12 @@
 use super::Report;
 use crate::codes::body::{Address, XhtmlRules};
 use crate::domain::code::Code;
-use crate::domain::finding::Place;
-use crate::domain::limits::DEPTH;
-use crate::xml::tree::{self, Node};
+use crate::domain::limits::FINDINGS;
+use crate::xml::path::Positions;
+use crate::xml::prepass;
+use crate::xml::sight::{self, Seen, SeenAttribute, Sight};
 
-/// The most tags taken in a display form: real ones have hundreds, and each becomes a node of the tree (100 octets); more would be a flood, not a document.
+/// The most tags taken in a display form: real ones have hundreds; more would be a flood, not a document.
 const XHTML_TAGS: usize = 200_000;
 /// XHTML's namespace.
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
@@ -23,107 +24,122 @@ pub(super) fn check(octets: &[u8], rules: &XhtmlRules, report: &mut Report<'_, '
     let Some(text) = std::str::from_utf8(octets).ok().filter(|_| tags <= XHTML_TAGS) else {
         return report.add(Code::E507, "B-xhtml", &[]);
     };
-    match tree::parse(text) {
-        Err(fault) => report.add(Code::E507, "B-xhtml", &[("line", &fault.line.to_string()), ("column", &fault.column.to_string())]),
-        Ok(display) => {
-            let root = display.root_element();
-            if root.tag_name().namespace() != Some(XHTML) || is_deeper_than(root, DEPTH) {
-                return report.add(Code::E507, "B-xhtml", &[]);
-            }
-            for node in display.root().descendants() {
+    let reader = Reader { rules, found: Vec::new(), depth: 0, is_foreign: false, style: None };
+    match prepass::look(text, reader) {
+        Err(at) => {
+            let (line, column) = Positions::new(text).of(at);
+            report.add(Code::E507, "B-xhtml", &[("line", &line.to_string()), ("column", &column.to_string())]);
+        }
+        Ok(reader) if reader.is_foreign => report.add(Code::E507, "B-xhtml", &[]),
+        Ok(mut reader) => {
+            // A style is judged where it ends and told where it begins.
+            reader.found.sort_by_key(|found| found.at);
+            let mut positions = Positions::new(text);
+            for found in &reader.found {
                 if report.is_full() {
                     return;
                 }
-                if let Some(instruction) = node.pi() {
-                    at(report, Code::E510, node, "xhtml-instruction", instruction.target);
-                } else if node.is_element() {
-                    element(node, rules, report);
-                }
+                let (line, column) = positions.of(found.at);
+                let name: String = found.name.chars().take(SHOWN_NAME).collect();
+                let rule = if found.code == Code::E511 { "B-xhtml-outside" } else { "B-xhtml-active" };
+                report.add(found.code, rule, &[("reason", found.kind), ("name", &name), ("line", &line.to_string()), ("column", &column.to_string())]);
             }
         }
     }
 }
 
-fn element(node: Node<'_, '_>, rules: &XhtmlRules, report: &mut Report<'_, '_, '_>) {
-    let name = node.tag_name().name();
-    if node.tag_name().namespace() != Some(XHTML) {
-        return at(report, Code::E510, node, "xhtml-foreign", name);
+/// What may not stand there.
+struct Found<'a> {
+    at: usize,
+    code: Code,
+    kind: &'static str,
+    name: &'a str,
+}
+
+/// Reads a display form as it goes by.
+struct Reader<'a, 'r> {
+    rules: &'r XhtmlRules,
+    found: Vec<Found<'a>>,
+    depth: usize,
+    /// The root is not XHTML's.
+    is_foreign: bool,
+    /// The style element that is open: where, how deep, what it says.
+    style: Option<(usize, usize, String)>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn add(&mut self, at: usize, code: Code, kind: &'static str, name: &'a str) {
+        if self.found.len() < FINDINGS {
+            self.found.push(Found { at, code, kind, name });
+        }
     }
-    if !rules.allows_element(name) {
-        let outside = rules.is_outside(name);
-        return at(report, if outside { Code::E511 } else { Code::E510 }, node, "xhtml-element", name);
-    }
-    for attribute in node.attributes() {
-        let (key, value) = (attribute.name(), attribute.value());
-        match attribute.namespace() {
-            Some(XML) if key != "base" => continue,
-            Some(_) => {
-                at(report, if key == "base" || key == "href" { Code::E511 } else { Code::E510 }, node, "xhtml-attribute", key);
-                continue;
-            }
+
+    /// What stands against an attribute.
+    fn attribute(&self, attribute: &SeenAttribute<'a>) -> Option<Code> {
+        let (key, value) = (attribute.local, attribute.value.as_ref());
+        match attribute.namespace {
+            Some(XML) if key != "base" => return None,
+            Some(_) => return Some(if key == "base" || key == "href" { Code::E511 } else { Code::E510 }),
             None => {}
         }
-        match rules.address(key, value) {
-            Address::Inside => continue,
-            Address::Outside => {
-                at(report, Code::E511, node, "xhtml-attribute", key);
-                continue;
-            }
+        match self.rules.address(key, value) {
+            Address::Inside => return None,
+            Address::Outside => return Some(Code::E511),
             Address::None => {}
         }
-        if !rules.allows_attribute(key) {
-            at(report, Code::E510, node, "xhtml-attribute", key);
-        } else if (key == "style" && rules.forbids_style(value)) || (key == "http-equiv" && !rules.allows_http_equiv(value)) {
-            at(report, Code::E511, node, "xhtml-attribute", key);
+        if !self.rules.allows_attribute(key) {
+            return Some(Code::E510);
         }
-    }
-    if name == "style" && rules.forbids_style(&tree::text_of(node)) {
-        at(report, Code::E511, node, "xhtml-element", name);
+        let is_outside = (key == "style" && self.rules.forbids_style(value)) || (key == "http-equiv" && !self.rules.allows_http_equiv(value));
+        is_outside.then_some(Code::E511)
     }
 }
 
-/// A finding that names the thing and its place within the display form.
-fn at(report: &mut Report<'_, '_, '_>, code: Code, node: Node<'_, '_>, kind: &str, name: &str) {
-    let Place { line, column, .. } = place(node);
-    let name: String = name.chars().take(SHOWN_NAME).collect();
-    let rule = if code == Code::E511 { "B-xhtml-outside" } else { "B-xhtml-active" };
-    report.add(code, rule, &[("reason", kind), ("name", &name), ("line", &line.to_string()), ("column", &column.to_string())]);
-}
-
-/// Line and column alone: the path is the body's.
-fn place(node: Node<'_, '_>) -> Place {
-    let at = node.document().text_pos_at(node.range().start);
-    Place { line: at.row, column: at.col, path: String::new() }
-}
-
-/// Walks in document order, so that depth costs no stack.
-fn is_deeper_than(root: Node<'_, '_>, limit: usize) -> bool {
-    let mut depth = 0_usize;
-    let mut here = root;
-    loop {
-        if let Some(child) = here.first_element_child() {
-            depth += 1;
-            if depth > limit {
-                return true;
-            }
-            here = child;
-            continue;
+impl<'a> Sight<'a> for Reader<'a, '_> {
+    fn element(&mut self, seen: &Seen<'a, '_>) {
+        self.depth += 1;
+        let name = seen.local();
+        if seen.namespace != Some(XHTML) {
+            self.is_foreign |= self.depth == 1;
+            return self.add(seen.at, Code::E510, "xhtml-foreign", name);
         }
-        loop {
-            if here == root {
-                return false;
-            }
-            if let Some(next) = here.next_sibling_element() {
-                here = next;
-                break;
-            }
-            match here.parent() {
-                Some(parent) => {
-                    here = parent;
-                    depth = depth.saturating_sub(1);
-                }
-                None => return false,
+        if !self.rules.allows_element(name) {
+            let code = if self.rules.is_outside(name) { Code::E511 } else { Code::E510 };
+            return self.add(seen.at, code, "xhtml-element", name);
+        }
+        for attribute in seen.attributes() {
+            if let Some(code) = self.attribute(&attribute) {
+                self.add(seen.at, code, "xhtml-attribute", attribute.local);
             }
         }
+        if name == "style" && self.style.is_none() {
+            self.style = Some((seen.at, self.depth, String::new()));
+        }
+    }
+
+    fn text(&mut self, written: &'a str) {
+        if let Some((_, _, says)) = &mut self.style {
+            says.push_str(&sight::plain(written));
+        }
+    }
+
+    fn aside(&mut self, at: usize, written: &'a str) {
+        if let Some(target) = written.strip_prefix("<?") {
+            let end = target.find(|c: char| c.is_ascii_whitespace() || c == '?').unwrap_or(target.len());
+            self.add(at, Code::E510, "xhtml-instruction", target.get(..end).unwrap_or(target));
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some((at, depth, says)) = &self.style
+            && *depth == self.depth
+        {
+            let at = *at;
+            if self.rules.forbids_style(says) {
+                self.add(at, Code::E511, "xhtml-element", "style");
+            }
+            self.style = None;
+        }
+        self.depth = self.depth.saturating_sub(1);
     }
 }

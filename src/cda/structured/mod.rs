@@ -4,6 +4,7 @@
 mod conditions;
 pub mod sosmeta;
 mod strict;
+pub mod will;
 
 use std::collections::BTreeSet;
 

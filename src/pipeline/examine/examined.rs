@@ -12,11 +12,13 @@ use crate::domain::facts::{DocumentNeeds, Needs};
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::{EventRequest, Invalidation};
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::notice::{NoticePlaces, OutsideDisclosure};
 use crate::domain::query::Query;
 use crate::domain::refusal::Refusal;
+use crate::domain::will::Said;
 use crate::pipeline::lanes::Touches;
 use crate::rules::decide::{Holding, Request};
-use crate::rules::lifecycle;
+use crate::rules::{lifecycle, notice, wills};
 use crate::v3::frame::FrameHead;
 use crate::xml::prepass;
 
@@ -57,6 +59,8 @@ pub enum Accepted {
     Document(Box<AcceptedDocument>),
     /// An event about archived documents.
     Event(Box<AcceptedEvent>),
+    /// A disclosure outside the archive.
+    Disclosure(Box<AcceptedDisclosure>),
     /// A query.
     Query(Box<AcceptedQuery>),
 }
@@ -65,6 +69,18 @@ pub enum Accepted {
 pub struct AcceptedEvent {
     /// What is asked.
     pub request: EventRequest,
+    /// What the sender is told with the acceptance.
+    pub warnings: Vec<Finding>,
+}
+
+/// A disclosure outside the archive that may be decided.
+pub struct AcceptedDisclosure {
+    /// What is told.
+    pub event: OutsideDisclosure,
+    /// The client (keyed hash).
+    pub client: Digest,
+    /// Where things stand in the event.
+    pub places: NoticePlaces,
     /// What the sender is told with the acceptance.
     pub warnings: Vec<Finding>,
 }
@@ -95,6 +111,8 @@ pub struct AcceptedDocument {
     pub seal: SealPoint,
     /// It invalidates its set.
     pub invalidates: Option<Box<Invalidation>>,
+    /// What it says as a will expression of its client; always there in groups 7 to 9.
+    pub will: Option<(Said, wills::Counting)>,
 }
 
 impl AcceptedDocument {
@@ -106,6 +124,7 @@ impl AcceptedDocument {
             frame: examined.frame.clone(),
             header: self.header.clone(),
             invalidates: self.invalidates.is_some(),
+            will: self.will.clone(),
             received: self.received,
             warnings: self.warnings.clone(),
             holding,
@@ -129,6 +148,14 @@ impl AcceptedEvent {
     }
 }
 
+impl AcceptedDisclosure {
+    /// The request that `notice::decide` takes.
+    #[must_use]
+    pub fn request(&self, examined: &Examined) -> notice::Request<'_> {
+        notice::Request { event: &self.event, client: self.client, places: &self.places, warnings: &self.warnings, rules: examined.rules }
+    }
+}
+
 impl Accepted {
     /// What the sender is told, and the signatures that were verified.
     #[must_use]
@@ -136,6 +163,7 @@ impl Accepted {
         match self {
             Self::Document(document) => (document.warnings, document.signatures),
             Self::Event(event) => (event.warnings, Vec::new()),
+            Self::Disclosure(disclosure) => (disclosure.warnings, Vec::new()),
             Self::Query(query) => (query.warnings, Vec::new()),
         }
     }
@@ -152,7 +180,13 @@ impl Examined {
     #[must_use]
     pub fn needs(&self) -> Needs {
         let event = if let Ok(Accepted::Event(event)) = &self.verdict { Some(event.request.target.clone()) } else { None };
-        Needs { key: self.key.clone(), frame: self.frame_id(), document: self.header().map(DocumentNeeds::of), event }
+        let (wills, named) = match &self.verdict {
+            Ok(Accepted::Document(accepted)) => {
+                accepted.will.as_ref().map_or((None, Vec::new()), |(said, _)| (Some(accepted.header.client), said.names().into_iter().cloned().collect()))
+            }
+            _ => (None, Vec::new()),
+        };
+        Needs { key: self.key.clone(), frame: self.frame_id(), document: self.header().map(DocumentNeeds::of), event, wills, named }
     }
 
     /// The frame's id.
@@ -167,6 +201,7 @@ impl Examined {
         match self.verdict.as_ref().ok()? {
             Accepted::Document(document) => Some((document.header.client, Touches::of(&document.header))),
             Accepted::Event(event) => event.request.client.map(|client| (client, Touches::of_event(&event.request.target))),
+            Accepted::Disclosure(told) => Some((told.client, Touches::of_notice(&told.event.id, told.event.corrects.as_ref()))),
             Accepted::Query(_) => None,
         }
     }

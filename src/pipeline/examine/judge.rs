@@ -20,7 +20,9 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
 use crate::domain::query::Want;
+use crate::fhir::event;
 use crate::rules::decide;
+use crate::rules::wills::Counting;
 use crate::v3::event::EventFrame;
 use crate::v3::frame::{self, Content, Frame, FrameHead};
 use crate::v3::patient;
@@ -63,6 +65,9 @@ impl Examiner {
             return self.judge_schema(&text, octets.len(), profile).map(|warnings| Judged::Checked(warnings, Vec::new()));
         }
         let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
+        if event::is_event(&message) {
+            return self.judge_notice(&message, &text, stage, look);
+        }
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
             Opened::Acknowledgement => {
@@ -146,15 +151,15 @@ impl Examiner {
             return Ok(Judged::Checked(warnings, signatures));
         }
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
-        let header = match profile.templates {
-            TemplateUse::Header => plain::read(document, self.site.environment(), &hash)?,
+        let (header, will) = match profile.templates {
+            TemplateUse::Header => (plain::read(document, self.site.environment(), &hash)?, None),
             TemplateUse::Group | TemplateUse::None => {
                 let read = content::read(document, &self.rules, self.site.environment(), &hash)?;
                 // What the schema has told of an element the template need not tell again.
                 let news: Vec<Finding> =
                     read.warnings.into_iter().filter(|new| !warnings.iter().any(|told| told.code == new.code && told.place == new.place)).collect();
                 warnings.extend(news);
-                read.header
+                (read.header, read.will)
             }
         };
         let mut findings = decide::own_rules(&header, &self.rules);
@@ -176,7 +181,9 @@ impl Examiner {
         };
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
-        Ok(Judged::Accepted(Accepted::Document(Box::new(AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates }))))
+        let will = will.map(|said| (said, Counting::of(&self.rules.wills)));
+        let accepted = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, will };
+        Ok(Judged::Accepted(Accepted::Document(Box::new(accepted))))
     }
 
     /// An event has no document to judge: what is left is the archive's to say.

@@ -12,7 +12,8 @@ use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
-use crate::domain::query::{self, Query, Registers};
+use crate::domain::notice::OutsideDisclosure;
+use crate::domain::query::{self, Basis, Query, Registers};
 use crate::rules::disclose;
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
@@ -68,12 +69,22 @@ impl Examiner {
         self.may(look, asked, |_| event.places.controller.clone())
     }
 
+    /// Whether this user may report disclosures of these controllers' data, with the system that the event names: whoever may store into a register may.
+    pub(super) fn may_report(&self, look: &mut Look, message: &Document<'_>, event: &OutsideDisclosure) -> Result<(), Vec<Finding>> {
+        for section in &event.sections {
+            let asked =
+                Asked { act: Some(Act::Store), device: Some(event.system.as_str()), controller: Some(section.controller.id.as_str()), ..Asked::default() };
+            self.may(look, asked, |_| tree::place(message.root_element()))?;
+        }
+        Ok(())
+    }
+
     /// Whether a stranger may look where it asks: not on behalf of an organisation that has registered systems.
     pub(super) fn may_look(&self, look: &Look, query: &Query, place: &Place) -> Result<(), Vec<Finding>> {
         let is_stranger = look.user.is_some() && look.grant.systems().next().is_none();
         let Some(organisation) = query.asker.organisation.as_ref().filter(|_| is_stranger) else { return Ok(()) };
         let own = disclose::own_registers(organisation, &self.rules.query);
-        if own.iter().any(|register| self.site.senders.register.has_part_in(register.oid())) {
+        if own.iter().filter_map(query::Register::oid).any(|oid| self.site.senders.register.has_part_in(oid)) {
             return Err(vec![Finding::new(Code::E835, place.clone()).with("rule", "register-not-own")]);
         }
         Ok(())
@@ -81,6 +92,9 @@ impl Examiner {
 
     /// Whose registers a query may look into under these registrations.
     pub(in crate::pipeline) fn opened(&self, query: &Query, grant: &Grant, place: &Place) -> Result<Registers, Finding> {
+        if query.asker.basis == Basis::Wills && query.criteria.client.is_none() {
+            return Err(Finding::new(Code::E725, place.clone()));
+        }
         let registered = registers_of(grant);
         let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
         disclose::allowed(&asking, &self.rules.query).map_err(|denied| Finding::new(Code::E835, place.clone()).with("rule", denied.0))
@@ -88,7 +102,7 @@ impl Examiner {
 
     fn may(&self, look: &mut Look, asked: Asked<'_>, place: impl Fn(Denial) -> Place) -> Result<(), Vec<Finding>> {
         let Some(user) = &look.user else { return Ok(()) };
-        let device = look.head.sender.as_ref().filter(|_| look.framed).map(|id| id.root.as_str());
+        let device = asked.device.or_else(|| look.head.sender.as_ref().filter(|_| look.framed).map(|id| id.root.as_str()));
         let judged = self.site.senders.register.judge(&self.rules.access, &Asked { user: user.as_str(), device, ..asked });
         match judged {
             Ok(grant) => {

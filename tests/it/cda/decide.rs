@@ -55,6 +55,7 @@ fn request(header: Header) -> Request {
         frame: None,
         header,
         invalidates: false,
+        will: None,
         received: digest(8),
         warnings: Vec::new(),
         holding: Holding::Fresh,
@@ -283,6 +284,7 @@ prop_compose! {
             replaced: chain.map(|(id, version)| archived(id, version)),
             case: flags[0].then(|| CaseFact { closed: flags[1], relation_old: flags[2], invalid: flags[5], ..case() }),
             relation: flags[3].then(|| RelationFact { old: flags[1], ..relation() }),
+            ..Facts::default()
         }
     }
 }

@@ -15,6 +15,7 @@ use arkki::domain::oid::Oid;
 use arkki::domain::refusal::Refusal;
 use arkki::domain::time::Moment;
 use arkki::rules::decide::{Decision, Holding, Request, decide, own_rules};
+use arkki::rules::wills::Counting;
 use arkki::v3::frame::agree;
 use arkki::xml::tree;
 
@@ -43,6 +44,7 @@ pub fn examine(octets: &[u8]) -> Result<Request, Vec<Finding>> {
         frame: frame.and_then(|f| f.head.id),
         header: read.header,
         invalidates: false,
+        will: read.will.map(|said| (said, Counting::of(&RULES.wills))),
         received: sha256(&inner),
         warnings: read.warnings,
         holding: Holding::Fresh,
@@ -126,6 +128,7 @@ impl Model {
             replaced: h.replaces.as_ref().and_then(|r| self.0.get(&r.id)).map(|(_, f)| f.clone()),
             case,
             relation: h.relation_id.as_ref().and_then(|id| self.relation(id)),
+            ..Facts::default()
         }
     }
 }

@@ -12,7 +12,7 @@ use arkki::domain::code::Code;
 use arkki::domain::digest::Digest;
 use arkki::domain::document::{Group, Header};
 use arkki::domain::environment::Environment;
-use arkki::domain::facts::{CaseFact, DocumentFact, Facts, Mark, RelationFact, SetFact};
+use arkki::domain::facts::{CaseFact, DocumentFact, Facts, Mark, NamedFact, RelationFact, SetFact};
 use arkki::domain::finding::{Finding, Severity};
 use arkki::domain::language::Language;
 use arkki::domain::ledger::Position;
@@ -20,6 +20,7 @@ use arkki::domain::lifecycle::{Event, EventKind, EventRecord, Scope};
 use arkki::domain::limits;
 use arkki::domain::message::{Envelope, Reply, Sender};
 use arkki::domain::oid::Oid;
+use arkki::domain::will::{ClientWills, Will};
 use arkki::generate::document::Organisation;
 use arkki::generate::keys::SIGNED_AT;
 use arkki::generate::{frame, hostile, samples, scenario};
@@ -62,7 +63,7 @@ type Taken = (Header, Digest, Digest, Option<InstanceId>);
 
 /// The archive's part.
 #[derive(Default)]
-pub struct Shelf(RefCell<Vec<Taken>>, RefCell<Vec<Event>>);
+pub struct Shelf(RefCell<Vec<Taken>>, RefCell<Vec<Event>>, RefCell<Vec<(Digest, Will)>>);
 
 impl Shelf {
     fn send(&self, octets: &[u8]) -> Verdict {
@@ -97,8 +98,17 @@ impl Shelf {
 
     fn decide(&self, examined: &Examined, accepted: &AcceptedDocument) -> Result<Vec<Finding>, Vec<Finding>> {
         let request = accepted.request(examined, Holding::Never);
-        match decide::decide(&request, &self.facts(&request.header, request.frame.as_ref()), SIGNED_AT) {
+        let facts = Facts { wills: Some(self.wills(&request.header.client)), named: self.named(), ..self.facts(&request.header, request.frame.as_ref()) };
+        match decide::decide(&request, &facts, SIGNED_AT) {
             Decision::Archive { warnings, .. } => {
+                if let Some((said, _)) = &request.will {
+                    let header = &request.header;
+                    let position = Position(self.0.borrow().len() as u64 + 1);
+                    let (authored, day, said) = (header.authored, header.authored_date, said.clone());
+                    let (document, set_id, version) = (header.id.clone(), header.set_id.clone(), header.version);
+                    let will = Will { document, set_id, version, position, authored, day, archived_at: SIGNED_AT, is_valid: true, said };
+                    self.2.borrow_mut().push((header.client, will));
+                }
                 if let Some(invalidation) = &accepted.invalidates {
                     let header = &request.header;
                     let record = EventRecord {
@@ -120,6 +130,16 @@ impl Shelf {
             Decision::Refuse { refusal, .. } => Err(refusal.findings().cloned().collect()),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn wills(&self, client: &Digest) -> ClientWills {
+        let rows: Vec<Will> = self.2.borrow().iter().filter(|(of, _)| of == client).map(|(_, will)| will.clone()).collect();
+        ClientWills { newest: rows.last().map(|will| will.position), rows, is_cut: false }
+    }
+
+    fn named(&self) -> Vec<NamedFact> {
+        let fact = |(h, ..): &Taken| NamedFact { id: h.id.clone(), set_id: h.set_id.clone(), group: h.group, client: h.client };
+        self.0.borrow().iter().map(fact).collect()
     }
 
     /// Decides about an event, and remembers it.
@@ -220,6 +240,7 @@ impl Shelf {
                 invalid: self.is_invalid(&h),
                 set_id: h.set_id,
             }),
+            ..Facts::default()
         }
     }
 }

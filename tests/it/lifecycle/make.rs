@@ -140,6 +140,7 @@ pub async fn store(archive_: &dyn Archive, header: Header, invalidates: bool, at
             frame: None,
             header: header.clone(),
             invalidates,
+            will: None,
             received: sha256(&received),
             warnings: Vec::new(),
             holding: Holding::Fresh,

@@ -13,10 +13,11 @@ use crate::generate::judged::Shelf;
 use crate::kit;
 
 /// Codes that no rule of documents is about, and why.
-const NO_RULE: [(&str, &str); 42] = [
+const NO_RULE: [(&str, &str); 43] = [
     ("E830", "needs more than 300 documents; store::queries makes them"),
     ("E831", "needs documents larger than an answer; queries makes them"),
     ("E836", "needs a damaged archive; queries damages one"),
+    ("E837", "needs an archive that is slow; store makes one wait behind a lock"),
     ("W925", "as E830"),
     ("W926", "the archive's; queries asks for a document that is not there"),
     ("E105", "a bound: its sample would be 20 MiB; generate::judged makes it"),

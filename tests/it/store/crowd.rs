@@ -129,7 +129,10 @@ pub async fn two_instances_make_one_effect_per_key(place: Place) {
 /// The pipeline in small: look, decide, commit, and from the start again when stale. Gives back the answer sent.
 async fn decide(archive_: &dyn Archive, head: arkki::domain::document::Header, sent: &[u8], n: u32) -> Option<Vec<u8>> {
     for _ in 0..200 {
-        let facts = archive_.facts(Needs { key: key(sent), frame: None, document: Some(DocumentNeeds::of(&head)), event: None }).await.unwrap();
+        let facts = archive_
+            .facts(Needs { key: key(sent), frame: None, document: Some(DocumentNeeds::of(&head)), event: None, wills: None, named: Vec::new() })
+            .await
+            .unwrap();
         let commit = match (&facts.prior, &facts.case) {
             (Some(prior), _) => {
                 assert_ne!(prior.standing, Standing::Held);

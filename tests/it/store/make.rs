@@ -139,6 +139,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         answer,
         outcome: sha256(b"accepted"),
         event: None,
+        will: None,
         header,
     };
     Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Archive(Box::new(archive)), expects: Vec::new(), supersedes: None }
@@ -238,7 +239,7 @@ pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
 }
 
 pub fn needs(message: &[u8], header: Option<&Header>) -> Needs {
-    Needs { key: key(message), frame: None, document: header.map(DocumentNeeds::of), event: None }
+    Needs { key: key(message), frame: None, document: header.map(DocumentNeeds::of), event: None, wills: None, named: Vec::new() }
 }
 
 /// The end of a commit that must be durable.

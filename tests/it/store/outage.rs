@@ -7,7 +7,7 @@ use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store;
 use arkki::domain::change::Committed;
 use arkki::domain::outage::{Outage, Part};
-use arkki::domain::query::{Criteria, Found, Register, Registers};
+use arkki::domain::query::{Criteria, Fetched, Found, Register, Registers};
 use futures_util::future::join_all;
 use sqlx::Connection as _;
 
@@ -141,4 +141,21 @@ async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
     assert!(searches.iter().all(|search| !search.is_finished()));
     sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
     assert!(join_all(searches).await.into_iter().all(|end| end.unwrap() == Ok(true)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_that_is_too_slow_is_its_askers_trouble() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    done(archive_.commit(archive(header(1))).await.unwrap());
+    let mut lock = sqlx::PgConnection::connect(&place.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
+    let own = Registers::new(vec![Register::Controller(oid(10, 1))]);
+    assert_eq!(archive_.search(&criteria, &own, 10).await.unwrap(), Found::TooSlow);
+    assert_eq!(archive_.fetch(&criteria.ids, &own, 1 << 20).await.unwrap(), Fetched::TooSlow);
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    // The same connection serves the next.
+    assert!(matches!(archive_.search(&criteria, &own, 10).await.unwrap(), Found::Hits(hits) if hits.len() == 1));
+    lock.close().await.unwrap();
 }

@@ -22,7 +22,7 @@ fn own() -> Registers {
 async fn ids(archive_: &dyn Archive, criteria: &Criteria) -> Vec<String> {
     match archive_.search(criteria, &own(), limits::QUERY_HITS).await.unwrap() {
         Found::Hits(hits) => hits.iter().map(|hit| hit.header.id.as_str().rsplit('.').next().unwrap().to_owned()).collect(),
-        Found::TooMany(narrowing) => panic!("{narrowing:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -146,6 +146,33 @@ pub async fn nothing_of_another_register_is_found_or_fetched(place: Place) {
     }
 }
 
+/// Describing data that cannot be read are found, and named; whoever does not ask for them is not troubled.
+pub async fn unreadable_rows_are_found_as_damage(place: Place) {
+    let archive_ = filled(&place).await;
+    place.sql(&format!("UPDATE document SET doc_group = 77 WHERE id = '{}'", document_id(4))).await;
+    let client = Criteria { client: Some(sha256(b"client")), ..Criteria::default() };
+    assert_eq!(archive_.search(&client, &own(), 300).await.unwrap(), Found::Damaged(vec![document_id(4)]));
+    assert_eq!(ids(&*archive_, &Criteria { service_task: Some("24".to_owned()), ..client }).await, ["3"]);
+}
+
+/// By dates alone, in the registers of an organisation: its own controllers' documents and nobody else's.
+pub async fn dates_alone_find_a_registers_own(place: Place) {
+    let archive_ = place.open("one").await;
+    crowd(&place, &sha256(b"crowded"), 10_000).await;
+    let organisation = |oid: &str| Registers::new(vec![Register::Organisation(Oid::parse(oid).unwrap())]);
+    let day = |month, day| Some(Date { year: 2020, month, day });
+    let dates = Criteria { from: day(6, 15), to: day(6, 15), ..Criteria::default() };
+    let Found::TooMany(narrowing) = archive_.search(&dates, &organisation("1.2.246.10.99999992"), 300).await.unwrap() else { panic!() };
+    assert_eq!(narrowing.counted, 1000);
+    for (registers, criteria) in [
+        (organisation("1.2.246.10.99999984"), dates.clone()),
+        (organisation("1.2.246.10.9999999"), dates.clone()),
+        (organisation("1.2.246.10.99999992"), Criteria { from: day(6, 16), to: day(12, 31), ..Criteria::default() }),
+    ] {
+        assert_eq!(archive_.search(&criteria, &registers, 300).await.unwrap(), Found::Hits(Vec::new()), "{registers:?}");
+    }
+}
+
 /// Many documents of one client, written by the database itself.
 async fn crowd(place: &Place, client: &Digest, count: u32) {
     let numbers = if place.url.starts_with("sqlite") {
@@ -175,7 +202,7 @@ pub async fn too_many_tell_how_to_narrow(place: Place) {
         async move {
             match archive_.search(&criteria, &own(), limits::QUERY_HITS).await.unwrap() {
                 Found::TooMany(narrowing) => narrowing,
-                Found::Hits(hits) => panic!("{} hits", hits.len()),
+                other => panic!("{other:?}"),
             }
         }
     };

@@ -1,0 +1,106 @@
+//! Wills in the tables: what an archived will document says, a row beside its document, written with it; and what a decision asks of them.
+
+use super::compose::Effected;
+use super::decode;
+use super::fault::Fault;
+use super::line::{Both, Kind, Line, Row, Value};
+use super::rows::{WILL, digest, text};
+use crate::domain::change::Effect;
+use crate::domain::digest::Digest;
+use crate::domain::facts::{Facts, NamedFact, Needs};
+use crate::domain::ledger::Position;
+use crate::domain::limits;
+use crate::domain::oid::Oid;
+use crate::domain::time::Moment;
+use crate::domain::will::{ClientWills, Said, Will};
+
+/// The last entry about a client's wills: one archived, or an event of the set of one.
+pub(super) const NEWEST: &str = "SELECT max(x.position), 0 FROM (SELECT w.position FROM will w WHERE w.client = $1 \
+     UNION ALL SELECT e.position FROM will w JOIN document d ON d.id = w.document_id JOIN document_event e ON e.set_id = d.set_id WHERE w.client = $1) x";
+
+const OF_CLIENT: &str = concat!(
+    "SELECT w.document_id, d.set_id, d.version, w.position, d.authored, d.authored_date, CAST(CASE WHEN ",
+    super::events::invalid!("d"),
+    " THEN 0 ELSE 1 END AS bigint), w.kind, w.said, d.archived_at FROM will w JOIN document d ON d.id = w.document_id WHERE w.client = $1 ORDER BY w.position LIMIT $2"
+);
+
+/// Every will of a client, as far as the bound goes.
+///
+/// # Errors
+/// As the database says, or when a row cannot be read: a decision must not rest on it.
+pub(super) async fn of(line: &mut Line, client: &Digest) -> Result<ClientWills, Fault> {
+    // Two statements, the entry first: a will that comes between them is among the rows and not in the mark, so that the commit finds the mark stale.
+    let newest = line.one(NEWEST, &[digest(client)]).await?;
+    let newest = newest.first().map(|row| row.int(0)).transpose()?.flatten();
+    let most = i64::from(limits::WILLS);
+    let found = line.one(OF_CLIENT, &[digest(client), Value::Int(Some(most.saturating_add(1)))]).await?;
+    let mut rows = found.iter().map(will).collect::<Result<Vec<Will>, Fault>>()?;
+    let is_cut = rows.len() > usize::try_from(most).unwrap_or(usize::MAX);
+    rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(ClientWills { rows, newest: newest.and_then(|p| u64::try_from(p).ok()).map(Position), is_cut })
+}
+
+fn will(row: &Row) -> Result<Will, Fault> {
+    Ok(Will {
+        document: decode::need_oid(row, 0)?,
+        set_id: decode::need_oid(row, 1)?,
+        version: decode::count(row, 2)?,
+        position: u64::try_from(row.need_int(3)?).map(Position).map_err(|_| Fault::unreadable(3))?,
+        authored: Moment::from_micros(row.need_int(4)?),
+        day: decode::date(row.need_int(5)?).ok_or_else(|| Fault::unreadable(5))?,
+        archived_at: Moment::from_micros(row.need_int(9)?),
+        is_valid: row.need_int(6)? == 1,
+        said: said(row, 7)?.ok_or_else(|| Fault::unreadable(8))?,
+    })
+}
+
+/// What a will's row says: its kind and words, in two columns; `None` where both are empty.
+///
+/// # Errors
+/// When they are none of ours.
+pub(super) fn said(row: &Row, at: usize) -> Result<Option<Said>, Fault> {
+    let Some(kind) = row.int(at)? else { return Ok(None) };
+    let read = i16::try_from(kind).ok().and_then(|kind| Said::read(kind, &row.need_text(at + 1).unwrap_or_default()));
+    read.map(Some).ok_or_else(|| Fault::unreadable(at + 1))
+}
+
+/// Writes the wills of a batch.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn write(line: &mut Line, effected: &[Effected<'_>]) -> Result<(), Fault> {
+    let mut kept: Vec<(&Effected<'_>, &Oid, &Digest, i16, String)> = Vec::new();
+    for e in effected {
+        let Effect::Archive(archive) = &e.commit.effect else { continue };
+        if let Some(said) = &archive.will {
+            kept.push((e, &archive.header.id, &archive.header.client, said.number(), said.text()));
+        }
+    }
+    let rows = kept
+        .iter()
+        .map(|(e, id, client, kind, words)| vec![text(id.as_str()), digest(client), Value::Int(e.position), Value::Int(Some(i64::from(*kind))), text(words)]);
+    WILL.insert(line, &rows.collect()).await.map(drop)
+}
+
+/// Adds to the facts of some requests what they ask about wills: few do, and those are asked one by one.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn add(line: &mut Line, needs: &Needs, facts: &mut Facts) -> Result<(), Fault> {
+    if let Some(client) = &needs.wills {
+        facts.wills = Some(of(line, client).await?);
+    }
+    if needs.named.is_empty() {
+        return Ok(());
+    }
+    let sql = Both { postgres: format!("{NAMED} = ANY($1::text[])"), sqlite: format!("{NAMED} = $1") };
+    let rows: Vec<Vec<Value<'_>>> = needs.named.iter().map(|id| vec![text(id.as_str())]).collect();
+    for row in line.many(&sql, &[Kind::Text], &rows).await? {
+        let (id, set_id) = (decode::need_oid(&row, 0)?, decode::need_oid(&row, 1)?);
+        facts.named.push(NamedFact { id, set_id, group: decode::group(&row, 2)?, client: decode::digest(&row, 3)? });
+    }
+    Ok(())
+}
+
+/// A document is named by its set's id, which its first version bears as its own, or by a version's.
+const NAMED: &str = "SELECT d.id, d.set_id, d.doc_group, d.client FROM document d WHERE d.id";
