@@ -53,8 +53,8 @@ pub struct World {
 pub struct Notifying {
     /// The archive's notices.
     pub notices: Arc<dyn Notices>,
-    /// The FHIR server, where there is one.
-    pub sink: Option<Arc<dyn Sink>>,
+    /// The FHIR server, where there is one, and how long it may take to answer.
+    pub sink: Option<(Arc<dyn Sink>, Duration)>,
     /// Since when every notice goes there.
     pub sink_from: Option<Moment>,
     /// How often it is added up.
@@ -111,8 +111,8 @@ impl House {
         let (release, due) = mpsc::channel(HAND);
         consumer.start(deliver).await?;
         let Notifying { notices, sink, sink_from, reckon } = notices;
-        let courier = sink.map(|sink| {
-            let courier = Courier { notices: Arc::clone(&notices), sink, clock: Arc::clone(&clock), patience: Patience::USUAL, from: sink_from };
+        let courier = sink.map(|(sink, attempt)| {
+            let courier = Courier { notices: Arc::clone(&notices), sink, clock: Arc::clone(&clock), patience: Patience::USUAL, from: sink_from, attempt };
             tokio::spawn(courier.run(stop_notices_seen.clone()))
         });
         Ok(Self {

@@ -21,8 +21,8 @@ use crate::telemetry;
 const AT_ONCE: u32 = 4;
 /// How often the archive is asked for new ones while there are none.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a notice is leased: above twice the longest attempt, so that none is under way twice.
-const LEASE: Duration = Duration::from_secs(150);
+/// How much longer than two attempts a notice is leased: none is under way twice, and what a killed instance had is soon tried by another.
+const LEASE_MORE: Duration = Duration::from_secs(5);
 /// The pause before the archive is told an outcome again.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
@@ -56,6 +56,8 @@ pub struct Courier {
     pub patience: Patience,
     /// Notices archived before are not its business.
     pub from: Option<Moment>,
+    /// How long one attempt may take.
+    pub attempt: Duration,
 }
 
 /// What one round came to.
@@ -106,7 +108,7 @@ impl Courier {
     /// The archive is out of reach.
     pub async fn round(&self, silent: u32, stop: &watch::Receiver<bool>) -> Result<Round, Outage> {
         let now = self.clock.now();
-        let due = self.notices.lease_notices(now, now.plus(LEASE), self.from, AT_ONCE).await?;
+        let due = self.notices.lease_notices(now, now.plus(self.attempt * 2 + LEASE_MORE), self.from, AT_ONCE).await?;
         if due.is_empty() {
             return Ok(Round::Idle);
         }

@@ -2,7 +2,10 @@
 
 mod adapter;
 mod complete;
+mod crowd;
+mod events;
 mod handover;
+mod judged;
 mod make;
 pub mod server;
 

@@ -32,7 +32,14 @@ fn courier(store: &Arc<Store>, server: &Server, from: Option<Moment>) -> Courier
         timeout: Duration::from_secs(2),
     };
     let patience = Patience { first: Duration::from_millis(20), longest: Duration::from_millis(200) };
-    Courier { notices: Arc::clone(store) as Arc<dyn Notices>, sink: fhir_sink::open(settings).unwrap(), clock: Arc::new(SystemClock), patience, from }
+    Courier {
+        notices: Arc::clone(store) as Arc<dyn Notices>,
+        sink: fhir_sink::open(settings).unwrap(),
+        clock: Arc::new(SystemClock),
+        patience,
+        from,
+        attempt: Duration::from_secs(2),
+    }
 }
 
 /// A courier at work until dropped.
