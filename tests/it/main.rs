@@ -11,6 +11,7 @@ mod hostile;
 mod imports;
 mod kit;
 mod lifecycle;
+mod lilm;
 mod messages;
 mod order;
 mod queries;

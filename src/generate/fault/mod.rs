@@ -7,6 +7,7 @@ mod lifecycle;
 mod link;
 mod messages;
 mod metadata;
+mod notice;
 mod query;
 mod rules;
 mod schema;
@@ -75,6 +76,7 @@ impl Fault {
             messages::FAULTS,
             // Last: none of these takes a number from its place.
             query::FAULTS,
+            notice::FAULTS,
         ]
         .into_iter()
         .flatten()
@@ -82,7 +84,7 @@ impl Fault {
 
     /// What is taken with a warning, first of all its own: not among [`Fault::all`], for nothing of it is refused.
     pub fn warnings() -> impl Iterator<Item = &'static Self> {
-        [rules::WARNED, body::WARNED].into_iter().flatten()
+        [rules::WARNED, body::WARNED, notice::WARNED].into_iter().flatten()
     }
 
     /// The faults of one code.
