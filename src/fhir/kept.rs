@@ -18,8 +18,8 @@ pub fn faults(record: &NoticeRecord, bundle: &[u8]) -> Vec<String> {
         return vec!["the bundle has another number of parts than the archive".to_owned()];
     }
     let mut out = Vec::new();
-    for (pair, part) in entries.chunks_exact(2).zip(&record.parts) {
-        if !pair_fits(pair, part, record) {
+    for ((pair, part), number) in entries.chunks_exact(2).zip(&record.parts).zip(1_u32..) {
+        if part.number != number || !pair_fits(pair, part, record) {
             out.push("the bundle and the archive's columns differ".to_owned());
         }
     }

@@ -146,7 +146,10 @@ impl Shelf {
             corrected: kept(event.corrects.as_ref()),
             documents: self.0.borrow().iter().filter(|(h, ..)| event.documents().contains(&h.id)).map(|d| self.fact(d)).collect(),
         };
-        let wills = self.wills(&accepted.client);
+        let mut wills = self.wills(&accepted.client);
+        for will in &mut wills.rows {
+            will.is_valid = !self.set(&will.set_id).invalid && self.mark(&will.document) == Mark::None;
+        }
         let known = notice::Known { facts: &Facts::default(), named: &named, wills: &wills, least: EXAMINER.rule_set().wills.least_edition };
         match notice::decide(&accepted.request(examined), &known, SIGNED_AT) {
             Decision::Notice { warnings, .. } => {
