@@ -20,4 +20,5 @@ mod rules;
 mod sign;
 mod store;
 mod tidy;
+mod wills;
 mod xml;
