@@ -5,5 +5,6 @@ pub mod answer;
 pub mod bundle;
 pub mod event;
 pub mod json;
-pub mod resources;
+pub mod kept;
+mod resources;
 pub mod signature;

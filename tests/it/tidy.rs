@@ -22,7 +22,7 @@ const LIBRARIES: [(&str, &[&str]); 29] = [
     ("async_rs", &["src/adapters/amqp"]),
     ("async_trait", &["src/ports", "src/adapters", "src/pipeline"]),
     ("axum", &["src/web"]),
-    ("base64", &["src/crypto", "src/xml", "src/cda", "src/v3", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint"]),
+    ("base64", &["src/crypto", "src/xml", "src/cda", "src/v3", "src/fhir", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint"]),
     ("clap", &["src/cli"]),
     ("cryptoki", &["src/adapters/keys"]),
     ("csv", &["src/import"]),

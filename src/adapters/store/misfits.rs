@@ -6,7 +6,7 @@ use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{misfit_events, notices, place, search, unsigned};
+use super::{misfit_events, notices, place, search, unsigned, wills};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
@@ -104,6 +104,7 @@ pub(super) async fn page(line: &mut Line, table: Table, after: &str, limit: u32)
         Table::Held => held(line, after).await,
         Table::Event => misfit_events::events(line, after, limit).await,
         Table::Invalid => misfit_events::invalid(line, after, limit).await,
+        Table::Will => wills::misfits(line, after, limit).await,
         Table::Notice => notices::misfits(line, after, limit).await,
     }
 }
