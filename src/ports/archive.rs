@@ -135,8 +135,8 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
 
-    /// What is wrong with the rows that an archived document's or an event's entry brought along: its access log row, the case or client relation it made, the
-    /// event itself. Without any value.
+    /// What is wrong with the rows that an entry brought along: its log rows, the case or client relation that its document made, its event, the answer that it
+    /// says was shown. Without any value.
     ///
     /// # Errors
     /// An outage.
@@ -234,12 +234,26 @@ pub enum Table {
     Will,
     /// Notices of disclosures outside the archive.
     Notice,
+    /// Rows of the access log.
+    AccessLog,
+    /// Rows of the disclosure log.
+    DisclosureLog,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::Will, Self::Notice];
+    pub const ALL: [Self; 10] = [
+        Self::Frame,
+        Self::CaseFile,
+        Self::ClientRelation,
+        Self::Held,
+        Self::Event,
+        Self::Invalid,
+        Self::Will,
+        Self::Notice,
+        Self::AccessLog,
+        Self::DisclosureLog,
+    ];
 }
 
 /// One page of a table walked through.

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod broker;
 pub mod checkpoints;
 pub mod clock;
+pub mod logs;
 pub mod notices;
 pub mod revocation;
 pub mod signer;

@@ -5,6 +5,7 @@ mod crowd;
 mod damage;
 mod hold;
 mod killed;
+mod logs;
 pub mod make;
 mod outage;
 pub mod place;
@@ -81,6 +82,12 @@ on_both! {
         a_will_that_comes_meanwhile_makes_the_decision_stale,
         no_search_shows_a_will_but_the_one_for_wills,
         a_row_that_is_not_its_documents_is_found;
+    logs:
+        every_column_of_the_logs_is_what_its_entry_hashed,
+        rows_lost_and_rows_put_in_are_named,
+        entries_from_before_the_logs_were_chained_are_still_good,
+        without_its_log_nothing_is_done,
+        the_logs_are_read_by_register_and_by_client;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

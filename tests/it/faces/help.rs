@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 20] = [
+const COMMANDS: [(&[&str], &[&str]); 23] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -41,6 +41,9 @@ const COMMANDS: [(&[&str], &[&str]); 20] = [
     (&["lilm", "list"], &["--standing", "--last"]),
     (&["lilm", "show"], &["<ID>"]),
     (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
+    (&["log"], &["export", "client"]),
+    (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
+    (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.
