@@ -2,6 +2,7 @@
 
 mod house;
 mod keys;
+mod sink;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::cda::structured::sosmeta::Sosmeta;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::{self, Files};
 use crate::config::checked::{Config, ConfigFault, read_octets};
-use crate::config::schema_tree;
+use crate::config::{lilm, schema_tree};
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
 use crate::domain::oid::Oid;
@@ -33,17 +34,22 @@ use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, Senders, Site};
 use crate::pipeline::intake::Parts;
+
+use crate::pipeline::notice::NoticeSite;
+use crate::pipeline::reckoner;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::notices::Notices;
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
 use crate::web::{probe, validate};
-pub use house::{House, World};
+pub use house::{House, Notifying, World};
 pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
 use keys::{open_keys, take_keys, watch_keys};
+pub use sink::{sink, sink_from};
 
 /// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
 const HAND: usize = 64;
@@ -227,6 +233,7 @@ fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSche
         id_root: config.id_root.clone(),
         device: config.device.clone(),
         receiver: config.receiver.clone(),
+        notices: config.notice_root.clone().map(|id_root| NoticeSite { id_root, queue: config.notice_queue.clone() }),
     };
     Ok((Examiner::unready(&files, rules, site), site_schemas))
 }
@@ -285,6 +292,9 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 /// Why it cannot start.
 pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
     let examiner = examiner(config)?;
+    if let Some(fault) = lilm::faults(config.notice_root.as_ref(), config.environment, &examiner.rule_set().lilm).into_iter().next() {
+        return Err(StartFault::Config(fault));
+    }
     let ring = Arc::new(open_keys(config, &examiner.site().anchors).await?);
     let keys: Arc<dyn Keys> = Arc::<Keyring>::clone(&ring);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
@@ -292,6 +302,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let revocation = Arc::new(revocations(config)?);
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let notices = Arc::clone(&store) as Arc<dyn Notices>;
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
     let checkpoints = Maker {
         archive: Arc::clone(&archive),
@@ -304,7 +315,8 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints };
+    let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

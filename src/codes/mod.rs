@@ -9,6 +9,7 @@ pub mod explanations;
 pub mod fault;
 pub mod json;
 pub mod lifecycle;
+pub mod lilm;
 pub mod profiles;
 pub mod query;
 pub mod requests;

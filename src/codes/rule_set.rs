@@ -8,6 +8,7 @@ use super::disclosure::DisclosureRules;
 use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::lifecycle::Lifecycle;
+use super::lilm::Lilm;
 use super::profiles::Profiles;
 use super::query::QueryRules;
 use super::requests::Services;
@@ -38,6 +39,8 @@ pub struct RuleSet {
     pub access: Matrix,
     /// Why documents are invalidated and reinstated.
     pub lifecycle: Lifecycle,
+    /// What notices of disclosures outside the archive name.
+    pub lilm: Lilm,
     /// What documents are checked as.
     pub profiles: Profiles,
     /// Search parameters and answers.
@@ -80,6 +83,7 @@ impl RuleSet {
             query: QueryRules::load(files)?,
             lifecycle: Lifecycle::load(files)?,
             disclosure: DisclosureRules::load(files)?,
+            lilm: Lilm::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,

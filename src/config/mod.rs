@@ -3,6 +3,8 @@
 pub mod checked;
 pub mod folder;
 mod keys;
+pub mod lilm;
 pub mod raw;
 pub mod registrations;
 pub mod schema_tree;
+pub mod sink;

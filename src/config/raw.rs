@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::registrations::{RawAccess, RawRegistration};
+use super::sink::RawSink;
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Raw {
     pub checkpoint: RawCheckpoint,
     pub timestamp: RawTimestamp,
     pub answer: RawAnswer,
+    pub sink: RawSink,
+    pub lilm: RawLilm,
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, RawProfile>,
@@ -121,6 +124,8 @@ section!(RawAnswer {
     keep_query_answers_hours: u64 = 24,
 });
 
+section!(RawLilm { enabled: bool = true, id_root: String = "1.2.246.10.99999992.10.0.95".into() });
+
 section!(RawRules { folder: String = String::new() });
 
 section!(RawProfile { schema: String = String::new() });
@@ -168,6 +173,8 @@ impl Default for Raw {
             checkpoint: RawCheckpoint::default(),
             timestamp: RawTimestamp::default(),
             answer: RawAnswer::default(),
+            sink: RawSink::default(),
+            lilm: RawLilm::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),
             sosmeta: RawSosmeta::default(),

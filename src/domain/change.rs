@@ -10,6 +10,7 @@ use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
 use super::log::{DisclosedRow, Sealed};
 use super::message::{Envelope, MessageKey, Reply};
+use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
 use super::time::Moment;
@@ -43,6 +44,8 @@ pub enum Effect {
     Refuse(Box<Refuse>),
     /// A query is answered.
     Answer(Box<QueryAnswer>),
+    /// A disclosure outside the archive is archived as a notice, which leaves.
+    Notice(Box<NoticeCommit>),
     /// The message is put on hold.
     Hold(Box<Held>),
     /// The stored answer goes out again to `Commit::reply`; nothing else changes. On a held key: `reply` is added to those that will be answered.
@@ -106,6 +109,31 @@ pub struct Event {
     pub entry: Entry,
     /// The access log's entry.
     pub access: Access,
+    /// The answer, all but its ledger position.
+    pub answer: AnswerDraft,
+    /// Digest of the outcome.
+    pub outcome: Digest,
+}
+
+/// A notice and its surroundings.
+#[derive(Debug, Clone)]
+pub struct NoticeCommit {
+    /// What is kept of it in columns.
+    pub record: NoticeRecord,
+    /// The received event, kept.
+    pub event: Arc<Vec<u8>>,
+    /// The FHIR bundle, signed.
+    pub bundle: Arc<Vec<u8>>,
+    /// The CDA document, where the site makes one.
+    pub cda: Option<Arc<Vec<u8>>>,
+    /// What goes to the notice queue.
+    pub leaving: Vec<Leaving>,
+    /// The ledger's entry.
+    pub entry: Entry,
+    /// The access log's rows: one for each part, so that each controller finds its own.
+    pub looks: Vec<Look>,
+    /// The disclosure log's rows: one for each data set.
+    pub disclosed: Vec<DisclosedRow>,
     /// The answer, all but its ledger position.
     pub answer: AnswerDraft,
     /// Digest of the outcome.

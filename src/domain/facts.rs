@@ -276,6 +276,13 @@ pub enum Expectation {
         /// Its revision.
         revision: Option<u32>,
     },
+    /// The notice of this event is (not) archived.
+    Notice {
+        /// The event.
+        id: Oid,
+        /// Archived or not.
+        present: bool,
+    },
     /// The relation's revision; `None` while it is unknown.
     Relation {
         /// The relation.

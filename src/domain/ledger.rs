@@ -24,7 +24,8 @@ pub enum EntryKind {
     /// A query was answered: `answer` is the hash of what was given, whose octets are kept for a while only; `code` is there when it was refused for
     /// what it found.
     Answered,
-    /// A disclosure outside the archive was reported, and its notice made: `document` is the event's digest.
+    /// A notice of a disclosure outside the archive was archived: `document_id` is the event's id, `document` the hash of the received event, `archived` that
+    /// of the signed bundle, and of the CDA document after it where one was made.
     Notice,
     /// The stored answer to a query went out again: `answer` is the hash of what was given, `about` the entry that gave it first.
     Shown,

@@ -2,6 +2,7 @@
 //! Pure: a seed in, octets out; the same seed gives the same octets for good.
 
 pub mod counties;
+pub mod disclosure;
 pub mod document;
 pub mod event;
 pub mod family;

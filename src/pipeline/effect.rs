@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answers::{self, Asked};
 use super::examine::{Accepted, AcceptedDocument, AcceptedEvent, Examined, Examiner};
-use super::query;
+use super::{notice, query};
 use crate::cda::{content, seal};
 use crate::crypto;
 use crate::domain::ack::{AckDraft, AckType, InstanceId};
@@ -88,6 +88,10 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(accepted))) => {
             planned(Effect::Event(Box::new(event(&setting, accepted, record, made, warnings))), expects, Ending::Accepted, None)
         }
+        (Decision::Notice { corrected, expects, warnings }, Ok(Accepted::Disclosure(accepted))) => {
+            let notice = notice::commit(&setting, accepted, corrected.as_deref(), warnings)?;
+            planned(Effect::Notice(Box::new(notice)), expects, Ending::Accepted, None)
+        }
         (Decision::Answer(answering), Ok(Accepted::Query(accepted))) => {
             let examined = setting.examined;
             let asked = Asked {
@@ -104,7 +108,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
             planned(Effect::Answer(Box::new(answer)), &answering.expects, ending, code)
         }
         // `decide` gives these only for what examine has passed as such.
-        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Answer(..), verdict) => {
+        (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Notice { .. } | Decision::Answer(..), verdict) => {
             let defect = Refusal::one(Finding::whole(Code::E901));
             let refusal = verdict.as_ref().err().unwrap_or(&defect);
             planned(Effect::Refuse(Box::new(refuse(&setting, refusal, false))), &[], Ending::Refused, Some(refusal.code()))
@@ -227,7 +231,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
     let findings: Vec<Finding> = refusal.findings().cloned().collect();
     let findings = match &setting.examined.verdict {
         Ok(Accepted::Document(accepted)) => located(setting, accepted, &findings),
-        Ok(Accepted::Event(_) | Accepted::Query(_)) | Err(_) => findings,
+        Ok(Accepted::Event(_) | Accepted::Disclosure(_) | Accepted::Query(_)) | Err(_) => findings,
     };
     let ack_type = setting.examiner.site().sent(refusal.ack_type());
     let outcome = ack::outcome_digest(ack_type, &findings);
@@ -257,7 +261,7 @@ fn located(setting: &Setting<'_>, accepted: &AcceptedDocument, findings: &[Findi
     findings
 }
 
-fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Option<&AnswerDraft>) -> Entry {
+pub(super) fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Option<&AnswerDraft>) -> Entry {
     Entry {
         kind,
         at: setting.at,
@@ -276,7 +280,7 @@ fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Opt
     }
 }
 
-fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
+pub(super) fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
     let (examined, site) = (setting.examined, setting.examiner.site());
     let outcome = ack::outcome_digest(ack_type, &findings);
     let draft = AckDraft {

@@ -7,12 +7,13 @@ mod client;
 mod examined;
 mod judge;
 mod may;
+mod notice;
 mod schemas;
 
 pub use self::audit::{OwnSigner, signing_place};
 pub use self::beside::{Beside, DOCUMENT, FRAME};
 use self::examined::Look;
-pub use self::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined, Queried};
+pub use self::examined::{Accepted, AcceptedDisclosure, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined, Queried};
 use self::judge::{Given, Judged};
 pub use self::may::Senders;
 use self::schemas::Schemas;
@@ -32,10 +33,11 @@ use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 use crate::domain::limits;
-use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::log::Sealed;
+use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
+use crate::pipeline::notice::NoticeSite;
 use crate::v3::frame::FrameSite;
 use crate::xml::tree::{self, Document};
 
@@ -63,6 +65,8 @@ pub struct Site {
     pub device: Oid,
     /// The receiver of answers to bare documents.
     pub receiver: Oid,
+    /// How notices of disclosures outside the archive are made; `None` takes none.
+    pub notices: Option<NoticeSite>,
 }
 
 impl Site {

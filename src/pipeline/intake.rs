@@ -15,6 +15,7 @@ use super::effect::{self, Planned, Setting};
 use super::examine::{Accepted, Examined, Examiner};
 use super::gate::{Gate, Stopping, told};
 use super::lanes::{Lanes, Place};
+use super::notice;
 use super::pool::{Panicked, Pool};
 use super::query;
 use super::relay::RelayHandle;
@@ -286,6 +287,7 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             .unwrap_or_else(|| Decision::Refuse { refusal: refusal.clone(), expects: Vec::new() }),
         Ok(Accepted::Document(accepted)) => decide::decide(&accepted.request(examined, holding), &facts, at),
         Ok(Accepted::Event(accepted)) => lifecycle::decide(&accepted.request(examined, holding), &facts, at),
+        Ok(Accepted::Disclosure(accepted)) => notice::decide(parts, examined, accepted, &facts, at).await?,
         Ok(Accepted::Query(accepted)) => {
             if accepted.query.want == Want::Documents {
                 _turn = parts.fetches.acquire().await.ok();

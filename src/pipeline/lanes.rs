@@ -42,6 +42,12 @@ impl Touches {
         Self { brings, needs: Vec::new() }
     }
 
+    /// What a notice touches: it brings its event's id and hangs on the one it corrects.
+    #[must_use]
+    pub fn of_notice(id: &Oid, corrects: Option<&Oid>) -> Self {
+        Self { brings: vec![id.as_str().to_owned()], needs: corrects.map(|id| id.as_str().to_owned()).into_iter().collect() }
+    }
+
     /// Whether the later message must wait for the earlier one.
     fn must_follow(&self, earlier: &Self) -> bool {
         self.brings.iter().chain(&self.needs).any(|id| earlier.brings.contains(id)) || earlier.needs.iter().any(|id| self.brings.contains(id))

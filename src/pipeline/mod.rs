@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod audit;
 pub mod checkpoint;
+pub mod courier;
 pub mod disclosed;
 pub mod door;
 pub mod effect;
@@ -12,7 +13,9 @@ pub mod gate;
 pub mod holds;
 pub mod intake;
 pub mod lanes;
+pub mod notice;
 pub mod pool;
 pub mod query;
+pub mod reckoner;
 pub mod relay;
 pub mod signers;

@@ -9,6 +9,7 @@ use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
 use crate::domain::lifecycle::History;
 use crate::domain::message::Sender;
+use crate::domain::notice::{NoticeCriteria, NoticeFacts, NoticeNeeds, NoticeRow, StoredNotice};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
@@ -154,6 +155,30 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn misfits(&self, table: Table, after: &str, limit: u32) -> Result<Misfits, Outage>;
 
+    /// What the archive knows of what a disclosure outside it names.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn notice_facts(&self, needs: &NoticeNeeds) -> Result<NoticeFacts, Outage>;
+
+    /// Notices that meet the criteria, in the order in which they were archived, at most `limit`.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn notices(&self, criteria: &NoticeCriteria, limit: u32) -> Result<Vec<NoticeRow>, Outage>;
+
+    /// The notice of an event.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn notice(&self, id: &Oid) -> Result<Option<StoredNotice>, Outage>;
+
+    /// The notice that a ledger position made.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn notice_at(&self, position: Position) -> Result<Option<StoredNotice>, Outage>;
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -212,18 +237,30 @@ pub enum Table {
     Event,
     /// What is invalid now.
     Invalid,
+    /// What will documents say.
+    Will,
+    /// Notices of disclosures outside the archive.
+    Notice,
     /// Rows of the access log.
     AccessLog,
     /// Rows of the disclosure log.
     DisclosureLog,
-    /// What will documents say.
-    Will,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 9] =
-        [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::AccessLog, Self::DisclosureLog, Self::Will];
+    pub const ALL: [Self; 10] = [
+        Self::Frame,
+        Self::CaseFile,
+        Self::ClientRelation,
+        Self::Held,
+        Self::Event,
+        Self::Invalid,
+        Self::Will,
+        Self::Notice,
+        Self::AccessLog,
+        Self::DisclosureLog,
+    ];
 }
 
 /// One page of a table walked through.

@@ -9,6 +9,7 @@ use crate::domain::facts::{Awaited, Expectation, Facts, Prior, Standing};
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::EventRecord;
 use crate::domain::message::MessageKey;
+use crate::domain::notice::NoticeRecord;
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
@@ -79,6 +80,15 @@ pub enum Decision {
         /// What was relied on.
         expects: Vec<Expectation>,
         /// W907 and what else the sender is told.
+        warnings: Vec<Finding>,
+    },
+    /// A disclosure outside the archive is archived as a notice, if what was relied on still holds in the commit.
+    Notice {
+        /// The notice that it corrects.
+        corrected: Option<Box<NoticeRecord>>,
+        /// What was relied on.
+        expects: Vec<Expectation>,
+        /// What the sender is told.
         warnings: Vec<Finding>,
     },
     /// A query is answered from these registers.

@@ -6,6 +6,7 @@ pub mod examples;
 pub mod lifecycle;
 pub mod links;
 pub mod may;
+pub mod notice;
 pub mod query;
 pub mod versions;
 pub mod wills;

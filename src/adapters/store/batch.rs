@@ -40,6 +40,7 @@ enum Thing<'a> {
     Wills(&'a Digest),
     /// Any client's wills: an event names a set, and the batch does not know whose it is.
     AnyWills,
+    Notice(&'a Oid),
 }
 
 /// The case that a document makes or renews: a case document its own.
@@ -56,6 +57,7 @@ fn weight(commit: &Commit) -> usize {
     match &commit.effect {
         Effect::Archive(archive) => archive.octets.len(),
         Effect::Event(event) => event.octets.len(),
+        Effect::Notice(notice) => notice.event.len() + notice.bundle.len() * 2 + notice.cda.as_ref().map_or(0, |cda| cda.len() * 2),
         Effect::Answer(answer) => answer.answer.octets.len(),
         Effect::Refuse(refuse) => refuse.octets.len(),
         Effect::Hold(held) => held.envelope.octets.len(),
@@ -87,6 +89,7 @@ fn brings(commit: &Commit) -> Vec<Thing<'_>> {
             things.push(Thing::AnyWills);
             things
         }
+        Effect::Notice(notice) => vec![Thing::Key(&commit.key), Thing::Notice(&notice.record.id)],
         Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) => vec![Thing::Key(&commit.key)],
         Effect::Repeat => Vec::new(),
     }
@@ -110,6 +113,7 @@ fn touched(commit: &Commit) -> Vec<Thing<'_>> {
             Expectation::Latest { set_id, .. } | Expectation::Events { set_id, .. } => Thing::Set(set_id),
             Expectation::Case { id, .. } => Thing::Case(id),
             Expectation::Relation { id, .. } => Thing::Relation(id),
+            Expectation::Notice { id, .. } => Thing::Notice(id),
             Expectation::Wills { client, .. } => {
                 things.push(Thing::AnyWills);
                 Thing::Wills(client)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::log::LogRows;
 use super::look::{Places, Seen, What};
 use crate::crypto;
-use crate::domain::change::{Archive, Commit, Effect, Event, Refuse};
+use crate::domain::change::{Archive, Commit, Effect, Event, NoticeCommit, Refuse};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
 use crate::domain::ledger::{Chained, Entry, EntryKind, Position};
@@ -183,6 +183,14 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             done.ends_hold = held;
             let octets = Some(octets.as_slice());
             done.inbox = Some(Inbox { standing: Standing::Accepted, revision, outcome: *outcome, rules: entry.rules, is_final: true, code: None, octets });
+        }
+        Effect::Notice(notice) => {
+            let NoticeCommit { entry, answer, outcome, .. } = &**notice;
+            let position = chain(&mut done, entry, prior.position, head);
+            done.answer = Some(answer.at(position));
+            done.ends_hold = held;
+            done.inbox =
+                Some(Inbox { standing: Standing::Accepted, revision, outcome: *outcome, rules: entry.rules, is_final: true, code: None, octets: None });
         }
         Effect::Refuse(refuse) => {
             let Refuse { entry, answer, outcome, code, is_final, noted, octets, .. } = &**refuse;

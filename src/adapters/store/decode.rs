@@ -44,7 +44,20 @@ fn prior(row: &Row) -> Result<Option<Prior>, Fault> {
     }))
 }
 
-fn document(row: &Row, at: usize) -> Result<Option<DocumentFact>, Fault> {
+/// The columns of one [`document`], and where they are read from.
+macro_rules! fact_columns {
+    () => {
+        "SELECT d.id, d.set_id, d.version, d.doc_group, d.client, d.controller, d.received_sha, d.case_id, d.relation_id, \
+         (SELECT max(i.scope) FROM invalid i WHERE i.id = d.id AND i.scope <> 2) FROM document d WHERE "
+    };
+}
+pub(super) use fact_columns;
+
+/// A document's fact, from its column on; `None` where there is none.
+///
+/// # Errors
+/// When a value is none of ours.
+pub(super) fn document(row: &Row, at: usize) -> Result<Option<DocumentFact>, Fault> {
     let Some(id) = oid(row, at)? else { return Ok(None) };
     Ok(Some(DocumentFact {
         id,

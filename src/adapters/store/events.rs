@@ -93,7 +93,7 @@ pub(super) fn of(commit: &Commit) -> Option<(&EventRecord, Option<&Oid>, Option<
         Effect::Archive(archive) => {
             archive.event.as_ref().map(|along| (&along.record, super::batch::case_made(&archive.header), super::batch::relation_made(&archive.header)))
         }
-        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+        Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
     }
 }
 

@@ -39,6 +39,7 @@ impl<'a> LogRows<'a> {
                 Self { access: vec![access_row(access, record.target(), &record.controller, access.client.as_ref(), at)], ..none }
             }
             Effect::Answer(answer) => Self { access: looks(&answer.looks), disclosed: &answer.disclosed, at },
+            Effect::Notice(notice) => Self { access: looks(&notice.looks), disclosed: &notice.disclosed, at },
             Effect::Refuse(refuse) => Self { access: looks(&refuse.looks), ..none },
             Effect::Hold(_) | Effect::Repeat => none,
         }

@@ -51,6 +51,8 @@ pub(super) enum What {
     Events,
     /// A client: the last entry about one of its wills.
     Wills,
+    /// A notice's event.
+    Notice,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,10 +101,13 @@ pub(super) fn frame_keys(commits: &[&Commit]) -> Vec<Option<Digest>> {
         .map(|commit| match &commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
             Effect::Event(event) => event.frame.as_ref().map(|id| frame_key(&commit.key.sender, id)),
-            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect()
 }
+
+/// How many sorts of things there are.
+const GROUPS: usize = What::Notice as usize + 1;
 
 /// Asks for everything that these commits rely on.
 ///
@@ -115,7 +120,7 @@ pub(super) async fn look<'a>(line: &mut Line, commits: &[&'a Commit], frames: &'
     Ok((places, Seen(found.into_iter().map(|f| ((f.group, f.row), (f.a, f.b))).collect())))
 }
 
-fn places<'a>(groups: &mut [Group<'a>; 10], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
+fn places<'a>(groups: &mut [Group<'a>; GROUPS], commit: &'a Commit, frame: Option<&'a Digest>) -> Places<'a> {
     let mut ask = |what: What, values: Vec<Value<'a>>| {
         let rows = &mut groups[what as usize].rows;
         rows.push(values);
@@ -145,6 +150,9 @@ fn places<'a>(groups: &mut [Group<'a>; 10], commit: &'a Commit, frame: Option<&'
             places.brought.push((ask(What::Awaited, text(id)), kind, id));
         }
     }
+    if let Effect::Notice(notice) = &commit.effect {
+        places.demands.push((What::Notice, ask(What::Notice, text(notice.record.id.as_str())), Want::Absent));
+    }
     for expectation in &commit.expects {
         let number = |n: &Option<u32>| n.map_or(Want::Absent, |n| Want::Exactly(i64::from(n)));
         let (what, id, want) = match expectation {
@@ -159,6 +167,7 @@ fn places<'a>(groups: &mut [Group<'a>; 10], commit: &'a Commit, frame: Option<&'
             Expectation::Events { set_id, count } => (What::Events, set_id, Want::Exactly(i64::from(*count))),
             Expectation::Case { id, revision } => (What::Case, id, number(revision)),
             Expectation::Relation { id, revision } => (What::Relation, id, number(revision)),
+            Expectation::Notice { id, present } => (What::Notice, id, if *present { Want::Present } else { Want::Absent }),
         };
         places.demands.push((what, ask(what, text(id.as_str())), want));
     }
@@ -177,7 +186,7 @@ pub(super) const fn awaits_kind(awaits: &Awaited) -> i64 {
 const TEXT: &[Kind] = &[Kind::Text];
 
 /// The groups in the order of [`What`].
-fn empty<'a>() -> [Group<'a>; 10] {
+fn empty<'a>() -> [Group<'a>; GROUPS] {
     let group = |kinds: &'static [Kind], sqlite: &'static str| Group { kinds, sqlite, rows: Vec::new() };
     [
         group(&[Kind::Text, Kind::Octets], "SELECT revision, standing FROM inbox WHERE sender = $1 AND octets_sha = $2"),
@@ -190,6 +199,7 @@ fn empty<'a>() -> [Group<'a>; 10] {
         group(TEXT, "SELECT 0, 0 WHERE EXISTS (SELECT 1 FROM held WHERE awaits_id = $1)"),
         group(TEXT, "SELECT count(*), 0 FROM document_event WHERE set_id = $1"),
         group(&[Kind::Octets], wills::NEWEST),
+        group(TEXT, "SELECT 0, 0 FROM notice WHERE id = $1"),
     ]
 }
 
@@ -206,4 +216,5 @@ UNION ALL SELECT 7, k.n, 0, 0 FROM UNNEST($10::text[]) WITH ORDINALITY AS k(id, 
 UNION ALL SELECT 8, k.n, (SELECT count(*) FROM document_event e WHERE e.set_id = k.id), 0 FROM UNNEST($11::text[]) WITH ORDINALITY AS k(id, n)
 UNION ALL SELECT 9, k.n, (SELECT max(x.position) FROM (SELECT w.position FROM will w WHERE w.client = k.client
     UNION ALL SELECT e.position FROM will w JOIN document d ON d.id = w.document_id JOIN document_event e ON e.set_id = d.set_id WHERE w.client = k.client) x), 0
-    FROM UNNEST($12::bytea[]) WITH ORDINALITY AS k(client, n)";
+    FROM UNNEST($12::bytea[]) WITH ORDINALITY AS k(client, n)
+UNION ALL SELECT 10, k.n, 0, 0 FROM UNNEST($13::text[]) WITH ORDINALITY AS k(id, n) JOIN notice x ON x.id = k.id";

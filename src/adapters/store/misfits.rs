@@ -6,7 +6,7 @@ use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{log_audit, misfit_events, place, search, unsigned, wills};
+use super::{log_audit, misfit_events, notices, place, search, unsigned, wills};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
@@ -31,7 +31,8 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
         EntryKind::Event => misfit_events::companions(line, chained).await?,
         EntryKind::Answered => search::companions(line, chained).await?,
         EntryKind::Shown => log_audit::shown(line, chained).await?,
-        EntryKind::Refused | EntryKind::Noted | EntryKind::Notice | EntryKind::Exported => Vec::new(),
+        EntryKind::Notice => notices::companions(line, chained).await?,
+        EntryKind::Refused | EntryKind::Noted | EntryKind::Exported => Vec::new(),
     };
     if !wrong.iter().any(|what| what.starts_with("the access log")) {
         wrong.extend(log_audit::check(line, chained).await?);
@@ -110,9 +111,10 @@ pub(super) async fn page(line: &mut Line, table: Table, after: &str, limit: u32)
         Table::Held => held(line, after).await,
         Table::Event => misfit_events::events(line, after, limit).await,
         Table::Invalid => misfit_events::invalid(line, after, limit).await,
+        Table::Will => wills::misfits(line, after, limit).await,
+        Table::Notice => notices::misfits(line, after, limit).await,
         Table::AccessLog => log_audit::unbrought_access(line, after, limit).await,
         Table::DisclosureLog => log_audit::unbrought_disclosures(line, after, limit).await,
-        Table::Will => wills::misfits(line, after, limit).await,
     }
 }
 

@@ -7,8 +7,10 @@
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `search`: searches and fetches, and what is forgotten of their answers
 //! * `wills`: what will documents say
+//! * `notices`: disclosures outside the archive
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
+//! * `handovers`, `reckon`: notices after their commit
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
@@ -17,6 +19,7 @@ mod compose;
 mod decode;
 mod events;
 mod fault;
+mod handovers;
 mod held;
 mod history;
 mod line;
@@ -28,9 +31,11 @@ mod look;
 mod migrate;
 mod misfit_events;
 mod misfits;
+mod notices;
 mod outbox;
 pub mod postgres;
 mod reader;
+mod reckon;
 mod rows;
 mod search;
 pub mod sqlite;
@@ -54,6 +59,7 @@ use crate::domain::facts::{Facts, Needs};
 use crate::domain::ledger::{Chained, Position};
 use crate::domain::lifecycle::History;
 use crate::domain::message::Sender;
+use crate::domain::notice::{NoticeCriteria, NoticeFacts, NoticeNeeds, NoticeRow, StoredNotice};
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
@@ -304,6 +310,22 @@ impl Archive for Store {
 
     async fn misfits(&self, table: Table, after: &str, limit: u32) -> Result<Misfits, Outage> {
         on_spare!(&self.lines, |line| misfits::page(line, table, after, limit))
+    }
+
+    async fn notice_facts(&self, needs: &NoticeNeeds) -> Result<NoticeFacts, Outage> {
+        on_spare!(&self.lines, |line| notices::facts(line, needs))
+    }
+
+    async fn notices(&self, criteria: &NoticeCriteria, limit: u32) -> Result<Vec<NoticeRow>, Outage> {
+        on_spare!(&self.lines, |line| notices::list(line, criteria, limit))
+    }
+
+    async fn notice(&self, id: &Oid) -> Result<Option<StoredNotice>, Outage> {
+        on_spare!(&self.lines, |line| notices::stored(line, notices::Key::Id(id)))
+    }
+
+    async fn notice_at(&self, position: Position) -> Result<Option<StoredNotice>, Outage> {
+        on_spare!(&self.lines, |line| notices::stored(line, notices::Key::Position(position)))
     }
 
     async fn ping(&self) -> Result<(), Outage> {

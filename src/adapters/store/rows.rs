@@ -190,6 +190,32 @@ pub(super) static LEDGER: Table = Table {
     ],
     tail: "",
 };
+/// Notices of disclosures outside the archive, append-only.
+pub(super) static NOTICE: Table = Table {
+    name: "notice",
+    columns: &[
+        ("position", Int),
+        ("id", Text),
+        ("sender", Text),
+        ("client", Octets),
+        ("corrects", Text),
+        ("disclosed_at", Int),
+        ("recorded_at", Int),
+        ("at", Int),
+        ("event_sha", Octets),
+        ("bundle_sha", Octets),
+        ("event", Octets),
+        ("bundle", Octets),
+        ("cda", Octets),
+    ],
+    tail: "",
+};
+/// Their parts: one for each AuditEvent.
+pub(super) static NOTICE_PART: Table = Table {
+    name: "notice_part",
+    columns: &[("position", Int), ("number", Int), ("sent_id", Text), ("provenance_id", Text), ("controller", Text), ("register", Text)],
+    tail: "",
+};
 /// The access log.
 pub(super) static ACCESS_LOG: Table = Table {
     name: "access_log",
@@ -265,6 +291,7 @@ pub(super) static OUTBOX: Table = Table {
         ("due_at", Int),
         ("attempts", Int),
         ("query_position", Int),
+        ("notice_position", Int),
     ],
     tail: "RETURNING id, amqp_id",
 };

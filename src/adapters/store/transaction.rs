@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use super::compose::{Effected, Head, Prior, compose};
-use super::events;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
 use super::log;
@@ -13,7 +12,7 @@ use super::rows::{
     ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
     digest, document_row, held_row, inbox_row, key_row, text,
 };
-use super::wills;
+use super::{events, notices, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
@@ -85,7 +84,7 @@ fn octets_rows<'a>(commits: &[&'a Commit]) -> Rows<'a> {
         .iter()
         .filter_map(|commit| match &commit.effect {
             Effect::Archive(archive) => Some(&**archive),
-            Effect::Event(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Event(_) | Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         })
         .collect();
     documents.sort_unstable_by(|a, b| a.header.id.cmp(&b.header.id));
@@ -143,7 +142,7 @@ async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a
         .iter()
         .zip(places)
         .filter(|(c, p)| {
-            matches!(c.effect, Effect::Archive(_) | Effect::Event(_) | Effect::Refuse(_))
+            matches!(c.effect, Effect::Archive(_) | Effect::Event(_) | Effect::Notice(_) | Effect::Refuse(_))
                 && seen.get(What::Key, p.key).is_some_and(|(_, standing)| standing == held)
         })
         .map(|(c, _)| key_row(c))
@@ -187,7 +186,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
         let id = match &e.commit.effect {
             Effect::Archive(archive) => archive.frame.as_ref(),
             Effect::Event(event) => event.frame.as_ref(),
-            Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
+            Effect::Notice(_) | Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => None,
         };
         id.zip(sha.as_ref()).map(|(id, sha)| {
             let extension = id.extension.as_deref().unwrap_or_default();
@@ -200,6 +199,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
     events::write(line, effected).await?;
+    notices::write(line, effected).await?;
     let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along).chain(&e.shown));
     LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
     // Both logs before what leaves: where a row cannot be written, nothing of the batch is, and no answer goes out.
@@ -209,7 +209,8 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
-    let leaving = effected.iter().flat_map(|e| e.out.iter().map(move |(id, reply)| outbox_row(e, id, reply, instance)));
+    let leaving =
+        effected.iter().flat_map(|e| e.out.iter().map(move |(id, reply)| outbox_row(e, id, reply, instance)).chain(notices::outbox_rows(e, instance)));
     let mut ids = HashMap::new();
     for row in OUTBOX.insert(line, &leaving.collect()).await? {
         ids.insert(row.need_text(1)?, row.need_int(0)?);
@@ -302,11 +303,13 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
         Value::Int(Some(e.commit.at.plus(OUTBOX_LEASE).micros())),
         Value::Int(Some(0)),
         Value::Int(e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)))),
+        Value::Int(None),
     ]
 }
 
 fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)>) {
     let body = e.answer.unwrap_or_default();
+    let notice = notices::leaving(e.commit, ids);
     let outbox = e.out.into_iter().filter_map(|(amqp_id, reply)| {
         ids.get(&amqp_id).map(|id| OutboxEntry {
             id: OutboxId(*id),
@@ -321,5 +324,5 @@ fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)
     let decided = e.position.filter(|_| !matches!(e.commit.effect, Effect::Hold(_)));
     let position = decided.and_then(|p| u64::try_from(p).ok()).map(Position);
     let awaited = e.awaited.into_iter().map(|(kind, id)| (kind, id.to_owned())).collect();
-    (Done { position, outbox: outbox.collect(), released: Vec::new() }, awaited)
+    (Done { position, outbox: outbox.chain(notice).collect(), released: Vec::new() }, awaited)
 }

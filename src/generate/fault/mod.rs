@@ -8,6 +8,7 @@ mod lifecycle;
 mod link;
 mod messages;
 mod metadata;
+mod notice;
 mod query;
 mod rules;
 mod schema;
@@ -79,6 +80,7 @@ impl Fault {
             query::FAULTS,
             will::FAULTS,
             disclosure::FAULTS,
+            notice::FAULTS,
         ]
         .into_iter()
         .flatten()
@@ -86,7 +88,7 @@ impl Fault {
 
     /// What is taken with a warning, first of all its own: not among [`Fault::all`], for nothing of it is refused.
     pub fn warnings() -> impl Iterator<Item = &'static Self> {
-        [rules::WARNED, body::WARNED, will::WARNED].into_iter().flatten()
+        [rules::WARNED, body::WARNED, will::WARNED, notice::WARNED].into_iter().flatten()
     }
 
     /// The faults of one code.

@@ -13,12 +13,13 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::{EventRequest, Invalidation};
 use crate::domain::log::Sealed;
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::notice::{NoticePlaces, OutsideDisclosure};
 use crate::domain::query::Query;
 use crate::domain::refusal::Refusal;
 use crate::domain::will::Said;
 use crate::pipeline::lanes::Touches;
 use crate::rules::decide::{Holding, Request};
-use crate::rules::{lifecycle, wills};
+use crate::rules::{lifecycle, notice, wills};
 use crate::v3::frame::FrameHead;
 use crate::xml::prepass;
 
@@ -70,6 +71,8 @@ pub enum Accepted {
     Document(Box<AcceptedDocument>),
     /// An event about archived documents.
     Event(Box<AcceptedEvent>),
+    /// A disclosure outside the archive.
+    Disclosure(Box<AcceptedDisclosure>),
     /// A query.
     Query(Box<AcceptedQuery>),
 }
@@ -80,6 +83,18 @@ pub struct AcceptedEvent {
     pub request: EventRequest,
     /// The client's id, for the access log only.
     pub client_sealed: Option<Sealed>,
+    /// What the sender is told with the acceptance.
+    pub warnings: Vec<Finding>,
+}
+
+/// A disclosure outside the archive that may be decided.
+pub struct AcceptedDisclosure {
+    /// What is told.
+    pub event: OutsideDisclosure,
+    /// The client (keyed hash).
+    pub client: Digest,
+    /// Where things stand in the event.
+    pub places: NoticePlaces,
     /// What the sender is told with the acceptance.
     pub warnings: Vec<Finding>,
 }
@@ -149,6 +164,14 @@ impl AcceptedEvent {
     }
 }
 
+impl AcceptedDisclosure {
+    /// The request that `notice::decide` takes.
+    #[must_use]
+    pub fn request(&self, examined: &Examined) -> notice::Request<'_> {
+        notice::Request { event: &self.event, client: self.client, places: &self.places, warnings: &self.warnings, rules: examined.rules }
+    }
+}
+
 impl Accepted {
     /// What the sender is told, and the signatures that were verified.
     #[must_use]
@@ -156,6 +179,7 @@ impl Accepted {
         match self {
             Self::Document(document) => (document.warnings, document.signatures),
             Self::Event(event) => (event.warnings, Vec::new()),
+            Self::Disclosure(disclosure) => (disclosure.warnings, Vec::new()),
             Self::Query(query) => (query.warnings, Vec::new()),
         }
     }
@@ -193,6 +217,7 @@ impl Examined {
         match self.verdict.as_ref().ok()? {
             Accepted::Document(document) => Some((document.header.client, Touches::of(&document.header))),
             Accepted::Event(event) => event.request.client.map(|client| (client, Touches::of_event(&event.request.target))),
+            Accepted::Disclosure(told) => Some((told.client, Touches::of_notice(&told.event.id, told.event.corrects.as_ref()))),
             Accepted::Query(_) => None,
         }
     }

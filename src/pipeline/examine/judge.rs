@@ -21,6 +21,7 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::Invalidation;
 use crate::domain::limits;
 use crate::domain::query::Want;
+use crate::fhir::event;
 use crate::rules::decide;
 use crate::rules::wills::Counting;
 use crate::v3::event::EventFrame;
@@ -65,6 +66,9 @@ impl Examiner {
             return self.judge_schema(&text, octets.len(), profile).map(|warnings| Judged::Checked(warnings, Vec::new()));
         }
         let message = parse(text.text).inspect_err(|_| look.first_id(octets))?;
+        if event::is_event(&message) {
+            return self.judge_notice(&message, &text, stage, look);
+        }
         look.head = FrameHead::peek(&message);
         match open::open(&message, &self.rules, &self.site.frames)? {
             Opened::Acknowledgement => {

@@ -12,6 +12,7 @@ use crate::domain::document::Header;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
+use crate::domain::notice::OutsideDisclosure;
 use crate::domain::query::{self, Basis, Query, Registers};
 use crate::domain::will::Wills;
 use crate::rules::disclose::{self, Opened, Standing};
@@ -67,6 +68,16 @@ impl Examiner {
         };
         let asked = Asked { act: Some(act), request: Some(&event.request), controller: Some(event.controller.as_str()), ..Asked::default() };
         self.may(look, asked, |_| event.places.controller.clone())
+    }
+
+    /// Whether this user may report disclosures of these controllers' data, with the system that the event names: whoever may store into a register may.
+    pub(super) fn may_report(&self, look: &mut Look, message: &Document<'_>, event: &OutsideDisclosure) -> Result<(), Vec<Finding>> {
+        for section in &event.sections {
+            let asked =
+                Asked { act: Some(Act::Store), device: Some(event.system.as_str()), controller: Some(section.controller.id.as_str()), ..Asked::default() };
+            self.may(look, asked, |_| tree::place(message.root_element()))?;
+        }
+        Ok(())
     }
 
     /// Whether a stranger may look where it asks: not on behalf of an organisation that has registered systems.
@@ -125,7 +136,7 @@ impl Examiner {
 
     fn may(&self, look: &mut Look, asked: Asked<'_>, place: impl Fn(Denial) -> Place) -> Result<(), Vec<Finding>> {
         let Some(user) = &look.user else { return Ok(()) };
-        let device = look.head.sender.as_ref().filter(|_| look.framed).map(|id| id.root.as_str());
+        let device = asked.device.or_else(|| look.head.sender.as_ref().filter(|_| look.framed).map(|id| id.root.as_str()));
         let judged = self.site.senders.register.judge(&self.rules.access, &Asked { user: user.as_str(), device, ..asked });
         match judged {
             Ok(grant) => {

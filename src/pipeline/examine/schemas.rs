@@ -17,6 +17,8 @@ impl Schemas {
     pub fn new(files: &Files, profiles: &[Profile]) -> Self {
         let files = files.iter().filter(|(name, _)| name.ends_with(".xsd")).map(|(name, octets)| (name.clone(), octets.clone())).collect();
         let mut entries: Vec<&String> = profiles.iter().flat_map(|p| std::iter::once(&p.schema).chain(&p.frame)).collect();
+        let event = crate::fhir::event::SCHEMA.to_owned();
+        entries.push(&event);
         entries.sort_unstable();
         entries.dedup();
         Self { files, sets: entries.into_iter().map(|entry| (entry.clone(), OnceLock::new())).collect() }

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 19] = [
+const COMMANDS: [(&[&str], &[&str]); 23] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -37,6 +37,10 @@ const COMMANDS: [(&[&str], &[&str]); 19] = [
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
+    (&["lilm"], &["list", "show", "retry", "reconcile"]),
+    (&["lilm", "list"], &["--standing", "--last"]),
+    (&["lilm", "show"], &["<ID>"]),
+    (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
