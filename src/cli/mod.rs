@@ -9,6 +9,7 @@ pub mod explain;
 pub mod history;
 pub mod import;
 pub mod keys;
+pub mod log;
 pub mod migrate;
 pub mod outcome;
 pub mod query;
@@ -85,6 +86,8 @@ enum Command {
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date; each look is logged.
     History(history::History),
+    /// Write out the access log and the disclosure log: of a controller's register, or of a client; each export is logged.
+    Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
 }
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Query(command) => with(config(), |c| query::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
+        Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };
     report.print(json)

@@ -12,17 +12,20 @@ use super::report::Report;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
 use crate::config::checked::Config;
+use crate::crypto::sealed::Sort;
 use crate::domain::change::{Commit, Committed, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::document::{Date, Group};
 use crate::domain::finding::Place;
 use crate::domain::language::Language;
 use crate::domain::limits;
+use crate::domain::log::Sealed;
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
-use crate::domain::query::{Asker, Basis, Criteria, Query, Registers, Want, WantedState};
+use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want, WantedState};
+use crate::domain::scope::Scope;
 use crate::domain::time::{Hl7Time, Moment, iso_date};
 use crate::pipeline::answers::Asked;
 use crate::pipeline::examine::Examiner;
@@ -133,12 +136,12 @@ async fn ask(command: &QueryCommand, config: &Config) -> Result<Report, String> 
         Some(text) => Language::parse(text).ok_or_else(|| format!("--language {text:?}: say fi, sv or en"))?,
     };
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
-    let (query, registers) = read(command, &examiner)?;
+    let (query, scope) = read(command, &examiner)?;
     let archive = super::audit::open(config).await?;
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
-    let looked = query::look(archive.as_ref(), &query, &registers).await.map_err(shown)?;
+    let looked = query::look(archive.as_ref(), &query, &scope, None).await.map_err(shown)?;
     let answered = crate::rules::query::judge(&query, looked, &Place::whole());
-    log(&Purpose { purpose: command.purpose.as_deref(), shows: None }, config, &examiner, &archive, (&query, &registers, &answered)).await?;
+    log(&Purpose { purpose: command.purpose.as_deref(), shows: None }, config, &examiner, &archive, (&query, &scope, &answered)).await?;
     if let (Some(output), Some(octets)) = (&command.output, answered.octets.first()) {
         write(output, octets)?;
     }
@@ -159,14 +162,14 @@ pub(super) async fn log(
     config: &Config,
     examiner: &Examiner,
     archive: &Arc<crate::adapters::store::Store>,
-    (query, registers, answered): (&Query, &Registers, &Answered),
+    (query, scope, answered): (&Query, &Scope, &Answered),
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
     let actor = format!("operator:{}", std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()));
     // Nobody sent a message: the key is a number of its own, and the entry's message its hash.
     let key = MessageKey { sender: Sender::new(actor.clone()), octets: crate::crypto::sha256(&entropy.sixteen()) };
     let at = SystemClock.now();
-    let asked = Asked { actor: &actor, service_request: None, purpose: why.purpose, query, registers };
+    let asked = Asked { actor: &actor, service_request: None, purpose: why.purpose, query, scope, standing: None };
     let envelope = Envelope::of_nobody(examiner, &key, at);
     let mut answer = query::answer(examiner, &envelope, &asked, answered);
     if let Some(shows) = why.shows {
@@ -182,7 +185,7 @@ pub(super) async fn log(
     }
 }
 
-fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers), String> {
+fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), String> {
     let oid = |text: &String, option: &str| Oid::parse(text).map_err(|_| format!("{option} {text:?} is not an OID"));
     let perhaps = |text: &Option<String>, option: &str| text.as_ref().map(|text| oid(text, option)).transpose();
     let day = |text: &Option<String>, option: &str| -> Result<Option<Date>, String> {
@@ -191,8 +194,9 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers
     let all = |texts: &[String], option: &str| texts.iter().map(|text| oid(text, option)).collect::<Result<Vec<Oid>, String>>();
     let mut ids = all(&command.document, "--document")?;
     ids.extend(perhaps(&command.fetch, "--fetch")?);
+    let named = command.client.as_ref().map(|file| client(file, &command.client_root, examiner)).transpose()?;
     let criteria = Criteria {
-        client: command.client.as_ref().map(|file| client(file, &command.client_root, examiner)).transpose()?,
+        client: named.as_ref().map(|(client, _)| *client),
         service_task: command.service_task.clone(),
         general_type: command.general_type.clone(),
         specific_type: command.specific_type.clone(),
@@ -214,14 +218,21 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers
     if criteria.ids.len() + criteria.sets.len() > limits::QUERY_HITS as usize {
         return Err(format!("at most {} documents and sets at a time", limits::QUERY_HITS));
     }
-    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None };
+    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None, ground: None };
     let asking = disclose::Asking { asker: &asker, controller: criteria.controller.as_ref(), registered: None };
     let registers = disclose::allowed(&asking, &examiner.rule_set().query).map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
-    Ok((Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker }, registers))
+    Ok((
+        Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None } },
+        Scope::of(registers),
+    ))
 }
 
-fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<Digest, String> {
+/// A client's id from a file or standard input: its keyed hash, and sealed for the logs.
+///
+/// # Errors
+/// Why it cannot be read or is none; never the id.
+pub(super) fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
     let mut text = String::new();
     let read = if file.as_os_str() == "-" {
         std::io::stdin().take(CLIENT_OCTETS).read_to_string(&mut text)
@@ -229,9 +240,24 @@ fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<Digest, Str
         std::fs::File::open(file).and_then(|f| f.take(CLIENT_OCTETS).read_to_string(&mut text))
     };
     read.map_err(|e| format!("{}: {e}", file.display()))?;
+    client_of(&text, root, examiner)
+}
+
+/// As [`client`], of an id that is at hand.
+///
+/// # Errors
+/// Why it is none; never the id.
+pub(super) fn client_of(id: &str, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
     let root = Oid::parse(root).map_err(|_| format!("--client-root {root:?} is not an OID"))?;
     let wrong = |rule| format!("the client's id is not valid: {}", examiner.catalogue().word(rule, Language::En));
-    client_hash(&root, text.trim(), examiner.site().frames.environment, &|octets| examiner.client_hash(octets)).map_err(wrong)
+    let sealed = std::cell::RefCell::new(None);
+    let hash = |octets: &[u8]| {
+        let digest = examiner.client_hash(octets);
+        sealed.replace(examiner.seal(Sort::Client, &digest, octets));
+        digest
+    };
+    let digest = client_hash(&root, id.trim(), examiner.site().frames.environment, &hash).map_err(wrong)?;
+    Ok((digest, sealed.into_inner()))
 }
 
 /// A moment, or the end of a day in Finnish time.

@@ -8,6 +8,7 @@ use super::document::Header;
 use super::facts::{Awaited, Expectation, Hold};
 use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
+use super::log::{DisclosedRow, Sealed};
 use super::message::{Envelope, MessageKey, Reply};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
@@ -128,6 +129,8 @@ pub struct Refuse {
     pub answer: Option<AnswerDraft>,
     /// Digest of the outcome: the same as before means the stored answer goes out again.
     pub outcome: Digest,
+    /// The access log's rows, where what was refused was a query.
+    pub looks: Vec<Look>,
 }
 
 /// An answer to a query. Where the outcome is the stored answer's, that answer goes out again instead, with access log rows of its own.
@@ -143,6 +146,8 @@ pub struct QueryAnswer {
     pub outcome: Digest,
     /// The access log's rows of this sending.
     pub looks: Vec<Look>,
+    /// The disclosure log's rows of this sending.
+    pub disclosed: Vec<DisclosedRow>,
 }
 
 /// A row of the access log that a query makes: the search itself, or a document that it showed or gave.
@@ -162,6 +167,12 @@ pub struct Look {
     pub client: Option<Digest>,
     /// Of the search: the criteria's names and what came of it, without any value.
     pub detail: Option<String>,
+    /// The query's id (root, or root^extension).
+    pub query_id: Option<String>,
+    /// The client's id, for exports only.
+    pub client_sealed: Option<Sealed>,
+    /// The person's id and name, for exports only.
+    pub person_sealed: Option<Sealed>,
 }
 
 /// A message put on hold.
@@ -201,7 +212,7 @@ impl AnswerDraft {
 }
 
 /// The access log's entry: who did what to which document, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Who: the sender.
     pub actor: String,
@@ -211,6 +222,10 @@ pub struct Access {
     pub service_request: Option<String>,
     /// The purpose of use's code, when it came in a frame.
     pub purpose: Option<String>,
+    /// Of a document or an event: the client (keyed hash). A row of a query has its own.
+    pub client: Option<Digest>,
+    /// The client's id, for exports only.
+    pub client_sealed: Option<Sealed>,
 }
 
 /// What the commit came to.

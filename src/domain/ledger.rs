@@ -2,6 +2,7 @@
 //! missing or moved entry breaks the chain where it happened.
 
 use super::digest::Digest;
+use super::log::LogSeal;
 use super::time::Moment;
 
 /// A place in the ledger, from 1.
@@ -23,6 +24,12 @@ pub enum EntryKind {
     /// A query was answered: `answer` is the hash of what was given, whose octets are kept for a while only; `code` is there when it was refused for
     /// what it found.
     Answered,
+    /// A disclosure outside the archive was reported, and its notice made: `document` is the event's digest.
+    Notice,
+    /// The stored answer to a query went out again: `answer` is the hash of what was given, `about` the entry that gave it first.
+    Shown,
+    /// Rows of the logs were exported: `answer` is the hash of a description of what was given.
+    Exported,
 }
 
 impl EntryKind {
@@ -35,6 +42,9 @@ impl EntryKind {
             Self::Noted => 3,
             Self::Event => 4,
             Self::Answered => 5,
+            Self::Notice => 6,
+            Self::Shown => 7,
+            Self::Exported => 8,
         }
     }
 
@@ -47,6 +57,9 @@ impl EntryKind {
             3 => Some(Self::Noted),
             4 => Some(Self::Event),
             5 => Some(Self::Answered),
+            6 => Some(Self::Notice),
+            7 => Some(Self::Shown),
+            8 => Some(Self::Exported),
             _ => None,
         }
     }
@@ -77,10 +90,15 @@ pub struct Entry {
     pub rules: Digest,
     /// The earlier decision about the same octets that this one supersedes.
     pub supersedes: Option<Position>,
+    /// The log rows that it brings. The store fills it in: it has the rows.
+    pub log: Option<LogSeal>,
+    /// The earlier entry that it speaks of without superseding it.
+    pub about: Option<Position>,
 }
 
 impl Entry {
     /// The octets whose SHA-256 is the entry's hash: the hash before it, its position and every field, each with its length, in this order for ever.
+    /// The last two stand there only where one of them is: entries from before there were any keep their hash.
     #[must_use]
     pub fn octets(&self, before: &Digest, position: Position) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
@@ -98,6 +116,10 @@ impl Entry {
         put(&mut out, self.answer.as_ref().map(|d| d.0.as_slice()));
         put(&mut out, Some(&self.rules.0));
         put(&mut out, self.supersedes.map(|p| p.0.to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice));
+        if self.log.is_some() || self.about.is_some() {
+            put(&mut out, self.log.map(|log| log.octets()).as_ref().map(<[u8; 36]>::as_slice));
+            put(&mut out, self.about.map(|p| p.0.to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice));
+        }
         out
     }
 }
@@ -125,4 +147,36 @@ pub struct Chained {
     pub hash: Digest,
     /// The entry.
     pub entry: Entry,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_without_log_rows_keep_the_octets_they_always_had() {
+        let entry = Entry {
+            kind: EntryKind::Noted,
+            at: Moment::from_micros(7),
+            sender: "s".to_owned(),
+            message: Digest([1; 32]),
+            document_id: None,
+            document: None,
+            archived: None,
+            code: None,
+            answer: None,
+            rules: Digest([2; 32]),
+            supersedes: None,
+            log: None,
+            about: None,
+        };
+        let octets = entry.octets(&Digest::ZERO, Position(9));
+        // Mark, hash before, position, kind, time; sender; message; five absent fields; rules; supersedes absent.
+        assert_eq!(octets.len(), 14 + 32 + 8 + 2 + 8 + (5 + 1) + (5 + 32) + 5 + (5 + 32) + 1);
+        let log = LogSeal { rows: 3, digest: Digest([4; 32]) };
+        let more = |entry: Entry| entry.octets(&Digest::ZERO, Position(9)).split_off(octets.len());
+        assert_eq!(more(Entry { log: Some(log), ..entry.clone() }), [&[0, 0, 0, 0, 36, 0, 0, 0, 3][..], &[4; 32], &[0xFF]].concat());
+        assert_eq!(more(Entry { about: Some(Position(5)), ..entry.clone() }), [0xFF, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5]);
+        assert!(more(entry).is_empty());
+    }
 }

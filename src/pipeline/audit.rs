@@ -184,11 +184,13 @@ async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: 
     // An event that came along with a document has no decision of its own: the document's entry has it.
     let comes_along = event && chained.entry.answer.is_none();
     let decision = archive.decision_at(chained.position).await?;
-    if decision.is_none() && !comes_along && !archive.is_superseded(chained.position).await? {
+    // The stored answer was shown again: the decision is that of the entry it names.
+    let shows = chained.entry.kind == EntryKind::Shown;
+    if decision.is_none() && !comes_along && !shows && !archive.is_superseded(chained.position).await? {
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived || event || chained.entry.kind == EntryKind::Answered {
+    if archived || event || shows || chained.entry.kind == EntryKind::Answered || chained.entry.log.is_some() {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
     let (entry, verify) = (chained.clone(), Arc::clone(verify));
@@ -262,11 +264,11 @@ fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredD
         (Some(answer), Some(digest)) if answer_is(answer, position, digest) => {}
         (Some(_), Some(_)) => found.push("the stored answer is not the one given".to_owned()),
         // What was given is known by its hash alone once it has left and is old.
-        (None, Some(_)) if entry.kind == EntryKind::Answered => {}
+        (None, Some(_)) if matches!(entry.kind, EntryKind::Answered | EntryKind::Exported) => {}
         (None, Some(_)) => found.push("the stored answer is missing".to_owned()),
         (Some(_), None) => found.push("an answer is stored where none was given".to_owned()),
     }
-    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered) {
+    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered | EntryKind::Exported) {
         match &decision.octets {
             None => found.push("the received octets are missing".to_owned()),
             Some(octets) if sha256(octets) != entry.message => found.push("the received octets have changed".to_owned()),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::answers::Asked;
-use super::examine::{Accepted, AcceptedDocument, Examined, Examiner};
+use super::answers::{self, Asked};
+use super::examine::{Accepted, AcceptedDocument, AcceptedEvent, Examined, Examiner};
 use super::query;
 use crate::cda::{content, seal};
 use crate::crypto;
@@ -85,22 +85,23 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Archive { expects, warnings }, Ok(Accepted::Document(accepted))) => {
             planned(Effect::Archive(Box::new(archive(&setting, accepted, warnings)?)), expects, Ending::Accepted, None)
         }
-        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
-            planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
+        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(accepted))) => {
+            planned(Effect::Event(Box::new(event(&setting, accepted, record, made, warnings))), expects, Ending::Accepted, None)
         }
-        (Decision::Answer(answered, registers), Ok(Accepted::Query(accepted))) => {
+        (Decision::Answer(answering), Ok(Accepted::Query(accepted))) => {
             let examined = setting.examined;
             let asked = Asked {
                 actor: examined.key.sender.as_str(),
                 service_request: examined.service_request.as_deref(),
                 purpose: examined.purpose.as_deref(),
                 query: &accepted.query,
-                registers,
+                scope: &answering.scope,
+                standing: answering.standing.as_ref(),
             };
-            let answer = query::answer(setting.examiner, &query::Envelope::of(examined, setting.at), &asked, answered);
-            let code = answered.refused();
+            let answer = query::answer(setting.examiner, &query::Envelope::of(examined, setting.at), &asked, &answering.answered);
+            let code = answering.answered.refused();
             let ending = if code.is_some() { Ending::Refused } else { Ending::Answered };
-            planned(Effect::Answer(Box::new(answer)), &[], ending, code)
+            planned(Effect::Answer(Box::new(answer)), &answering.expects, ending, code)
         }
         // `decide` gives these only for what examine has passed as such.
         (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Answer(..), verdict) => {
@@ -142,7 +143,7 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         received: accepted.received,
         archived,
         entry,
-        access: access(setting, action),
+        access: Access { client_sealed: accepted.client_sealed.clone(), ..access(setting, action) },
         outcome,
         answer,
     })
@@ -166,7 +167,7 @@ fn along(setting: &Setting<'_>, accepted: &AcceptedDocument) -> Option<Along> {
     Some(Along { record, entry })
 }
 
-fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
+fn event(setting: &Setting<'_>, accepted: &AcceptedEvent, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
     let outcome = ack::outcome_digest(AckType::Accept, warnings);
     let answer = answer(setting, AckType::Accept, warnings.to_vec());
     let (group, case_id, relation_id) = made;
@@ -177,7 +178,7 @@ fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>
         relation_id: relation_id.clone().filter(|_| *group == Group::ClientRelation),
         frame: setting.examined.frame_id(),
         octets: Arc::clone(&setting.envelope.octets),
-        access: access(setting, record.kind.action()),
+        access: Access { client: accepted.request.client, client_sealed: accepted.client_sealed.clone(), ..access(setting, record.kind.action()) },
         answer,
         outcome,
     }
@@ -197,6 +198,7 @@ fn access(setting: &Setting<'_>, action: &str) -> Access {
         action: action.to_owned(),
         service_request: setting.examined.service_request.clone(),
         purpose: setting.examined.purpose.clone(),
+        ..Access::default()
     }
 }
 
@@ -217,6 +219,7 @@ fn already(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         entry,
         answer: Some(answer),
         outcome,
+        looks: Vec::new(),
     }
 }
 
@@ -241,6 +244,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         entry,
         answer,
         outcome,
+        looks: if noted { Vec::new() } else { answers::refused_look(setting.examined, refusal.code()).into_iter().collect() },
     }
 }
 
@@ -267,6 +271,8 @@ fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, answer: Opt
         rules: setting.examined.rules,
         // The store fills it in: it knows the position of the decision that this one supersedes.
         supersedes: None,
+        log: None,
+        about: None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
+use crate::domain::scope::Scope;
 use crate::domain::time::Moment;
 use crate::domain::will::{ClientWills, Said};
 
@@ -98,17 +99,23 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn history(&self, id: &Oid) -> Result<Option<History>, Outage>;
 
-    /// Documents that meet the criteria and lie in one of the registers: all of them up to `limit`, or how to ask for fewer.
+    /// Documents that meet the criteria and lie in the scope: all of them up to `limit`, or how to ask for fewer.
     ///
     /// # Errors
     /// An outage.
-    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage>;
+    async fn search(&self, criteria: &Criteria, scope: &Scope, limit: u32) -> Result<Found, Outage>;
 
-    /// The archived octets of documents of the registers, in the order asked, as long as they are no more than `octets` together.
+    /// The archived octets of documents of the scope, in the order asked, as long as they are no more than `octets` together.
     ///
     /// # Errors
     /// An outage.
-    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage>;
+    async fn fetch(&self, ids: &[Oid], scope: &Scope, octets: usize) -> Result<Fetched, Outage>;
+
+    /// Whether one of these registers has a client relation of this client in force or an open case: the factual link (messaging.md §5.3.4).
+    ///
+    /// # Errors
+    /// An outage.
+    async fn linked(&self, client: &Digest, registers: &Registers) -> Result<bool, Outage>;
 
     /// Every will expression of a client, to be folded at a moment: never kept beyond one decision, which names it in `Commit::expects`.
     ///
@@ -134,8 +141,8 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
 
-    /// What is wrong with the rows that an archived document's or an event's entry brought along: its access log row, the case or client relation it made, the
-    /// event itself. Without any value.
+    /// What is wrong with the rows that an entry brought along: its log rows, the case or client relation that its document made, its event, the answer that it
+    /// says was shown. Without any value.
     ///
     /// # Errors
     /// An outage.
@@ -205,13 +212,18 @@ pub enum Table {
     Event,
     /// What is invalid now.
     Invalid,
+    /// Rows of the access log.
+    AccessLog,
+    /// Rows of the disclosure log.
+    DisclosureLog,
     /// What will documents say.
     Will,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::Will];
+    pub const ALL: [Self; 9] =
+        [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::AccessLog, Self::DisclosureLog, Self::Will];
 }
 
 /// One page of a table walked through.

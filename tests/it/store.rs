@@ -5,6 +5,7 @@ mod crowd;
 mod damage;
 mod hold;
 mod killed;
+mod logs;
 pub mod make;
 mod outage;
 pub mod place;
@@ -69,6 +70,7 @@ on_both! {
         searches_find_what_meets_every_criterion,
         only_the_latest_valid_versions_unless_asked,
         nothing_of_another_register_is_found_or_fetched,
+        what_is_withheld_is_no_row,
         unreadable_rows_are_found_as_damage,
         dates_alone_find_a_registers_own,
         too_many_tell_how_to_narrow,
@@ -81,6 +83,12 @@ on_both! {
         a_will_that_comes_meanwhile_makes_the_decision_stale,
         no_search_shows_a_will_but_the_one_for_wills,
         a_row_that_is_not_its_documents_is_found;
+    logs:
+        every_column_of_the_logs_is_what_its_entry_hashed,
+        rows_lost_and_rows_put_in_are_named,
+        entries_from_before_the_logs_were_chained_are_still_good,
+        without_its_log_nothing_is_done,
+        the_logs_are_read_by_register_and_by_client;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::log::LogRows;
 use super::look::{Places, Seen, What};
 use crate::crypto;
 use crate::domain::change::{Archive, Commit, Effect, Event, Refuse};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
-use crate::domain::ledger::{Chained, Entry, Position};
+use crate::domain::ledger::{Chained, Entry, EntryKind, Position};
+use crate::domain::log::LogSeal;
 use crate::domain::message::{MessageKey, Reply};
 use crate::ports::clock::Entropy;
 
@@ -47,6 +49,12 @@ pub(super) struct Effected<'a> {
     pub chained: Option<Chained>,
     /// The entry of the event that came along with a document.
     pub along: Option<Chained>,
+    /// The entry of a sending of the stored answer, which brings log rows of its own.
+    pub shown: Option<Chained>,
+    /// The log rows that it brings.
+    pub log: LogRows<'a>,
+    /// The ledger position of the entry that brings them.
+    pub log_position: Option<i64>,
     /// The ledger position of the event, its own or the one along.
     pub event_position: Option<i64>,
     /// Its inbox row, new or changed.
@@ -138,6 +146,9 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
         position: prior.position,
         chained: None,
         along: None,
+        shown: None,
+        log: LogRows::of(commit),
+        log_position: None,
         event_position: None,
         inbox: None,
         answer: None,
@@ -156,7 +167,7 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             let position = chain(&mut done, entry, prior.position, head);
             done.answer = Some(answer.at(position));
             if let Some(along) = &archive.event {
-                let chained = link(&along.entry, None, head);
+                let chained = link(&along.entry, None, None, head);
                 done.event_position = Some(head.position);
                 done.along = Some(chained);
             }
@@ -174,11 +185,12 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             done.inbox = Some(Inbox { standing: Standing::Accepted, revision, outcome: *outcome, rules: entry.rules, is_final: true, code: None, octets });
         }
         Effect::Refuse(refuse) => {
-            let Refuse { entry, answer, outcome, code, is_final, noted, octets } = &**refuse;
+            let Refuse { entry, answer, outcome, code, is_final, noted, octets, .. } = &**refuse;
             let standing = if *noted { Standing::Noted } else { Standing::Refused };
             let same = was.standing == Some(standing) && prior.outcome == Some(*outcome) && (*noted || prior.answer.is_some());
             if same {
                 done.answer.clone_from(&prior.answer);
+                show(&mut done, entry, prior, head);
             } else {
                 let position = chain(&mut done, entry, prior.position, head);
                 done.answer = answer.as_ref().map(|draft| draft.at(position));
@@ -191,6 +203,7 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
             // The verdict for every document is the stored answer's: those octets go out again, at the position they have.
             if was.standing == Some(Standing::Answered) && prior.outcome == Some(query.outcome) && prior.answer.is_some() {
                 done.answer.clone_from(&prior.answer);
+                show(&mut done, &query.entry, prior, head);
             } else {
                 let position = chain(&mut done, &query.entry, prior.position, head);
                 done.answer = Some(query.answer.at(position));
@@ -216,18 +229,36 @@ fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> 
 
 /// Gives an entry its place behind the head.
 fn chain(done: &mut Effected<'_>, entry: &Entry, supersedes: Option<i64>, head: &mut Head) -> Position {
-    let chained = link(entry, supersedes, head);
+    let chained = link(entry, supersedes, done.log.seal(), head);
     let position = chained.position;
     done.position = Some(head.position);
+    done.log_position = done.position;
     done.chained = Some(chained);
     position
 }
 
-fn link(entry: &Entry, supersedes: Option<i64>, head: &mut Head) -> Chained {
+/// The stored answer goes out again: where that leaves rows in the logs, an entry of its own brings them, and names what was shown.
+fn show(done: &mut Effected<'_>, decided: &Entry, prior: &Prior, head: &mut Head) {
+    let Some(log) = done.log.seal() else { return };
+    let entry = Entry {
+        kind: EntryKind::Shown,
+        document_id: None,
+        document: None,
+        archived: None,
+        answer: prior.answer.as_deref().map(crypto::sha256),
+        about: prior.position.and_then(|p| u64::try_from(p).ok()).map(Position),
+        ..decided.clone()
+    };
+    done.shown = Some(link(&entry, None, Some(log), head));
+    done.log_position = Some(head.position);
+}
+
+fn link(entry: &Entry, supersedes: Option<i64>, log: Option<LogSeal>, head: &mut Head) -> Chained {
     head.position = head.position.saturating_add(1);
     let position = Position(u64::try_from(head.position).unwrap_or(0));
     let mut entry = entry.clone();
     entry.supersedes = supersedes.and_then(|p| u64::try_from(p).ok()).map(Position);
+    entry.log = log;
     let before = head.hash;
     let hash = crypto::sha256(&entry.octets(&before, position));
     head.hash = hash;

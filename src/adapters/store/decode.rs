@@ -9,6 +9,7 @@ use crate::domain::digest::Digest;
 use crate::domain::document::{CaseState, Date, Group, Header, RelationState, Replaced};
 use crate::domain::facts::{CaseFact, DocumentFact, Facts, Mark, Prior, RelationFact, SetFact, Standing};
 use crate::domain::ledger::{Chained, Entry, EntryKind, Position};
+use crate::domain::log::LogSeal;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 use crate::ports::archive::StoredDocument;
@@ -170,7 +171,7 @@ pub(super) fn date(number: i64) -> Option<Date> {
 
 /// The columns that [`chained`] reads, in its order.
 pub(super) const LEDGER_PAGE: &str =
-    "SELECT position, before, hash, kind, at, sender, message, document_id, document, archived, code, answer, rules, supersedes
+    "SELECT position, before, hash, kind, at, sender, message, document_id, document, archived, code, answer, rules, supersedes, log_rows, log, about
     FROM ledger WHERE position > $1 ORDER BY position LIMIT $2";
 
 /// A ledger entry. What cannot be read is read as zeros, and the hash with it, so that the chain breaks here.
@@ -194,6 +195,8 @@ pub(super) fn chained(row: &Row) -> Result<Chained, Fault> {
                 answer: None,
                 rules: Digest::ZERO,
                 supersedes: None,
+                log: None,
+                about: None,
             };
             (unreadable, Digest::ZERO)
         }
@@ -203,6 +206,7 @@ pub(super) fn chained(row: &Row) -> Result<Chained, Fault> {
 
 fn entry(row: &Row) -> Result<Entry, Fault> {
     let perhaps = |column| row.octets(column)?.map(|octets| Digest::from_slice(&octets).ok_or_else(|| Fault::unreadable(column))).transpose();
+    let position = |column| row.int(column)?.map(|p| u64::try_from(p).map(Position)).transpose().map_err(|_| Fault::unreadable(column));
     Ok(Entry {
         kind: i16::try_from(row.need_int(3)?).ok().and_then(EntryKind::from_number).ok_or_else(|| Fault::unreadable(3))?,
         at: Moment::from_micros(row.need_int(4)?),
@@ -214,7 +218,13 @@ fn entry(row: &Row) -> Result<Entry, Fault> {
         code: row.text(10)?,
         answer: perhaps(11)?,
         rules: digest(row, 12)?,
-        supersedes: row.int(13)?.map(|p| u64::try_from(p).map(Position)).transpose().map_err(|_| Fault::unreadable(13))?,
+        supersedes: position(13)?,
+        log: match (row.int(14)?, perhaps(15)?) {
+            (None, None) => None,
+            (Some(rows), Some(digest)) => Some(LogSeal { rows: u32::try_from(rows).map_err(|_| Fault::unreadable(14))?, digest }),
+            _ => return Err(Fault::unreadable(14)),
+        },
+        about: position(16)?,
     })
 }
 

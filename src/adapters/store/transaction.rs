@@ -7,10 +7,11 @@ use super::compose::{Effected, Head, Prior, compose};
 use super::events;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
+use super::log;
 use super::look::{Places, Seen, What, frame_keys, look};
 use super::rows::{
-    ACCESS_LOG, ACCESS_LOG_LOOK, CASE_FILE, CLIENT_RELATION, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX,
-    Rows, digest, document_row, held_row, inbox_row, key_row, text,
+    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
+    digest, document_row, held_row, inbox_row, key_row, text,
 };
 use super::wills;
 use crate::domain::change::{Archive, Commit, Done, Effect};
@@ -18,6 +19,7 @@ use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
 use crate::domain::ledger::{Chained, Position};
 use crate::domain::limits::OUTBOX_LEASE;
+use crate::domain::log::DisclosedRow;
 use crate::domain::message::{MessageKey, Reply};
 use crate::domain::oid::Oid;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
@@ -198,10 +200,12 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     CLIENT_RELATION.insert(line, &effected.iter().filter_map(relation_row).collect()).await?;
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
     events::write(line, effected).await?;
-    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along));
+    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along).chain(&e.shown));
     LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
-    ACCESS_LOG.insert(line, &effected.iter().filter_map(access_row).collect()).await?;
-    ACCESS_LOG_LOOK.insert(line, &effected.iter().flat_map(look_rows).collect()).await?;
+    // Both logs before what leaves: where a row cannot be written, nothing of the batch is, and no answer goes out.
+    ACCESS_LOG.insert(line, &effected.iter().flat_map(log::access_values).collect()).await?;
+    let denials: Vec<Vec<String>> = effected.iter().map(|e| e.log.disclosed.iter().map(DisclosedRow::denials_text).collect()).collect();
+    DISCLOSURE_LOG.insert(line, &effected.iter().zip(&denials).flat_map(|(e, denials)| log::disclosed_values(e, denials)).collect()).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
@@ -276,53 +280,14 @@ fn ledger_row(chained: &Chained) -> Vec<Value<'_>> {
         octets(entry.answer.as_ref()),
         digest(&entry.rules),
         Value::Int(entry.supersedes.and_then(|p| i64::try_from(p.0).ok())),
+        Value::Int(entry.log.map(|log| i64::from(log.rows))),
+        octets(entry.log.as_ref().map(|log| &log.digest)),
+        Value::Int(entry.about.and_then(|p| i64::try_from(p.0).ok())),
     ]
 }
 
 fn octets(value: Option<&Digest>) -> Value<'_> {
     Value::Octets(value.map(|d| d.0.as_slice()))
-}
-
-fn access_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
-    let (access, id, controller) = match &e.commit.effect {
-        Effect::Archive(archive) => (&archive.access, &archive.header.id, &archive.header.controller),
-        Effect::Event(event) => (&event.access, event.record.target(), &event.record.controller),
-        Effect::Answer(_) | Effect::Refuse(_) | Effect::Hold(_) | Effect::Repeat => return None,
-    };
-    Some(vec![
-        Value::Int(e.position),
-        Value::Int(Some(e.commit.at.micros())),
-        text(&access.actor),
-        text(&access.action),
-        text(id.as_str()),
-        text(controller.as_str()),
-        Value::Text(access.service_request.as_deref()),
-        Value::Text(access.purpose.as_deref()),
-    ])
-}
-
-/// The rows of one sending of an answer to a query, also where the stored answer goes out again.
-fn look_rows<'a>(e: &Effected<'a>) -> Rows<'a> {
-    let Effect::Answer(answer) = &e.commit.effect else { return Vec::new() };
-    let (position, at) = (e.position, e.commit.at.micros());
-    let octets = |value: &'a Option<Digest>| Value::Octets(value.as_ref().map(|d| d.0.as_slice()));
-    let rows = answer.looks.iter().map(|look| {
-        vec![
-            Value::Int(position),
-            Value::Int(Some(at)),
-            text(&look.access.actor),
-            text(&look.access.action),
-            text(look.document_id.as_ref().map_or("", Oid::as_str)),
-            text(&look.controller),
-            Value::Text(look.access.service_request.as_deref()),
-            Value::Text(look.access.purpose.as_deref()),
-            Value::Text(look.organisation.as_ref().map(Oid::as_str)),
-            octets(&look.person),
-            octets(&look.client),
-            Value::Text(look.detail.as_deref()),
-        ]
-    });
-    rows.collect()
 }
 
 fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: &'a str) -> Vec<Value<'a>> {

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 16] = [
+const COMMANDS: [(&[&str], &[&str]); 19] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -37,6 +37,9 @@ const COMMANDS: [(&[&str], &[&str]); 16] = [
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
+    (&["log"], &["export", "client"]),
+    (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
+    (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.

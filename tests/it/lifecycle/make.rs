@@ -98,7 +98,7 @@ pub fn event_commit(record: EventRecord, (group, case_id, relation_id): (Group, 
     let answer = draft("AA event");
     let entry = Entry { answer: Some(answer.digest), ..event_entry(&record, message) };
     let event = Event {
-        access: Access { actor: SENDER.to_owned(), action: record.kind.action().to_owned(), service_request: None, purpose: None },
+        access: Access { actor: SENDER.to_owned(), action: record.kind.action().to_owned(), service_request: None, purpose: None, ..Access::default() },
         case_id: case_id.filter(|_| group == Group::Case),
         relation_id: relation_id.filter(|_| group == Group::ClientRelation),
         frame: None,
@@ -125,6 +125,8 @@ fn event_entry(record: &EventRecord, message: &[u8]) -> Entry {
         answer: None,
         rules: sha256(b"rules"),
         supersedes: None,
+        log: None,
+        about: None,
     }
 }
 

@@ -123,6 +123,8 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         answer: Some(answer.digest),
         rules: sha256(RULES),
         supersedes: None,
+        log: None,
+        about: None,
     };
     let action = if header.replaces.is_some() { "replace" } else { "store" };
     let archive = Archive {
@@ -133,7 +135,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         archived: sha256_parts(&[&octets]),
         octets: Arc::new(octets),
         entry,
-        access: Access { actor: SENDER.to_owned(), action: action.to_owned(), service_request: Some("PP42".to_owned()), purpose: None },
+        access: Access { actor: SENDER.to_owned(), action: action.to_owned(), service_request: Some("PP42".to_owned()), purpose: None, ..Access::default() },
         answer,
         outcome: sha256(b"accepted"),
         event: None,
@@ -186,9 +188,20 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         answer: Some(answer.digest),
         rules: sha256(RULES),
         supersedes: None,
+        log: None,
+        about: None,
     };
     let octets = Arc::new(message.to_vec());
-    let refuse = Refuse { code: Some(code.to_owned()), is_final: false, noted: false, octets, entry, answer: Some(answer), outcome: sha256(code.as_bytes()) };
+    let refuse = Refuse {
+        code: Some(code.to_owned()),
+        is_final: false,
+        noted: false,
+        octets,
+        entry,
+        answer: Some(answer),
+        outcome: sha256(code.as_bytes()),
+        looks: Vec::new(),
+    };
     Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Refuse(Box::new(refuse)), expects: Vec::new(), supersedes: None }
 }
 
