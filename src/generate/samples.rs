@@ -13,6 +13,8 @@ use super::writer::{Layout, Prefix, Style};
 use crate::domain::code::Code;
 use crate::domain::document::Group;
 use crate::domain::language::Language;
+use crate::domain::oid::Oid;
+use crate::domain::will::{Denied, Said};
 
 /// One file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,7 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
     shelf.between("b-informing-sv", &plain(&sv.informing), "the client was informed of the Kanta services, in Swedish, bare");
     shelf.bare("denial-sv", &styled(&sv.denial, Prefix::Default, Layout::OneLine), "denial in Swedish, bare");
     shelf.lifecycle(&fi);
+    shelf.wills(&fi);
     shelf.out
 }
 
@@ -151,6 +154,11 @@ pub fn queries() -> Vec<Sample> {
             "documents-by-case",
             QuerySpec::documents(106, vec![Parameter::ids("caseId", &[&case]), Parameter::code("documentGroup", "5")]),
             "the client documents of a case with their archived octets",
+        ),
+        (
+            "wills-by-client",
+            QuerySpec { service_request: "SPX-CONSENT-QUERY", ..QuerySpec::metadata(107, vec![Parameter::client(&hetu)]) },
+            "a client's will expressions, whoever keeps them",
         ),
     ];
     let files = made.into_iter().enumerate().map(|(n, (name, spec, what))| Sample {
@@ -229,6 +237,19 @@ struct Shelf<'a> {
 }
 
 impl Shelf<'_> {
+    /// What a client denies and no longer denies, and a permission that ends.
+    fn wills(&mut self, fi: &Family) {
+        let will = |of: &DocumentSpec, number, said| DocumentSpec { style: Style::default(), said: Some(said), ..of.under(&fi.id(number)) };
+        let oid = |text: &str| Oid::parse(text).into_iter();
+        let denied = oid(&fi.client_document.set_id).map(Denied::Document).chain([Denied::Task("25".to_owned())]);
+        let denial = will(&fi.denial, 40, Said::Denials(denied.collect()));
+        self.between("b-denial-fi-of-a-document-and-a-task", &denial, "denial of a document and of a service task, bare");
+        let ended = will(&fi.denial, 41, Said::Cancelled(oid(&denial.id).collect()));
+        self.between("c-denial-fi-cancelled", &ended, "the cancellation of that denial, a document of its own, bare");
+        let withdrawn = will(&fi.permission, 42, Said::Permitted(false));
+        self.between("d-permission-fi-no-longer", &withdrawn, "the client no longer permits disclosure, bare");
+    }
+
     /// What is archived, invalidated and reinstated, in every form.
     fn lifecycle(&mut self, fi: &Family) {
         let (withdrawn, case) = (fi.withdrawn(), fi.withdrawn_case());

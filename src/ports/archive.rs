@@ -14,7 +14,7 @@ use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
-use crate::domain::will::ClientWills;
+use crate::domain::will::{ClientWills, Said};
 
 /// The archive.
 #[async_trait]
@@ -173,6 +173,8 @@ pub struct StoredDocument {
     pub beside: Option<Vec<u8>>,
     /// When it was archived.
     pub at: Moment,
+    /// What is kept of it as a will expression; `None` when that cannot be read.
+    pub will: Option<Option<Said>>,
     /// The header facts kept beside it, for comparison with the octets; `None` when they cannot be read.
     pub header: Option<Header>,
 }
@@ -207,12 +209,14 @@ pub enum Table {
     AccessLog,
     /// Rows of the disclosure log.
     DisclosureLog,
+    /// What will documents say.
+    Will,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::AccessLog, Self::DisclosureLog];
+    pub const ALL: [Self; 9] =
+        [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::AccessLog, Self::DisclosureLog, Self::Will];
 }
 
 /// One page of a table walked through.

@@ -19,4 +19,5 @@ mod rules;
 mod sign;
 mod store;
 mod tidy;
+mod wills;
 mod xml;

@@ -12,6 +12,7 @@ pub mod place;
 mod queries;
 mod speed;
 mod suite;
+mod wills;
 
 macro_rules! on_both {
     ($($subject:ident: $($name:ident),* $(,)?;)*) => {
@@ -75,6 +76,12 @@ on_both! {
         fetched_octets_are_those_archived_and_damage_does_not_leave,
         the_same_verdict_sends_the_stored_octets_and_logs_again,
         old_answers_are_forgotten_and_the_audit_still_agrees;
+    wills:
+        a_will_is_kept_with_its_document_and_folded,
+        what_a_will_names_is_looked_up,
+        a_will_that_comes_meanwhile_makes_the_decision_stale,
+        no_search_shows_a_will_but_the_one_for_wills,
+        a_row_that_is_not_its_documents_is_found;
     logs:
         every_column_of_the_logs_is_what_its_entry_hashed,
         rows_lost_and_rows_put_in_are_named,

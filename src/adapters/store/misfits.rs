@@ -6,7 +6,7 @@ use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{log_audit, misfit_events, place, search, unsigned};
+use super::{log_audit, misfit_events, place, search, unsigned, wills};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
@@ -112,6 +112,7 @@ pub(super) async fn page(line: &mut Line, table: Table, after: &str, limit: u32)
         Table::Invalid => misfit_events::invalid(line, after, limit).await,
         Table::AccessLog => log_audit::unbrought_access(line, after, limit).await,
         Table::DisclosureLog => log_audit::unbrought_disclosures(line, after, limit).await,
+        Table::Will => wills::misfits(line, after, limit).await,
     }
 }
 

@@ -14,6 +14,7 @@ mod signature;
 mod structure;
 mod syntax;
 mod version;
+mod will;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -75,6 +76,7 @@ impl Fault {
             messages::FAULTS,
             // Last: none of these takes a number from its place.
             query::FAULTS,
+            will::FAULTS,
         ]
         .into_iter()
         .flatten()
@@ -82,7 +84,7 @@ impl Fault {
 
     /// What is taken with a warning, first of all its own: not among [`Fault::all`], for nothing of it is refused.
     pub fn warnings() -> impl Iterator<Item = &'static Self> {
-        [rules::WARNED, body::WARNED].into_iter().flatten()
+        [rules::WARNED, body::WARNED, will::WARNED].into_iter().flatten()
     }
 
     /// The faults of one code.
