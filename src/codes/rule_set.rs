@@ -4,6 +4,7 @@ use super::access;
 use super::body::BodyRules;
 use super::catalogue::Catalogue;
 use super::controllers::Controllers;
+use super::disclosure::DisclosureRules;
 use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::lifecycle::Lifecycle;
@@ -41,6 +42,8 @@ pub struct RuleSet {
     pub profiles: Profiles,
     /// Search parameters and answers.
     pub query: QueryRules,
+    /// How disclosures are decided.
+    pub disclosure: DisclosureRules,
     /// What is known of single controllers.
     pub controllers: Controllers,
     /// Original service tasks and their pairs.
@@ -76,6 +79,7 @@ impl RuleSet {
             services,
             query: QueryRules::load(files)?,
             lifecycle: Lifecycle::load(files)?,
+            disclosure: DisclosureRules::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,
             signatures: Signatures::load(files)?,
