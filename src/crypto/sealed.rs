@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_again_and_only_as_it_was() {
         let sealer = Sealer::new(&[7; 32]).unwrap();
-        let id = b"1.2.246.21\0010180-9026";
+        let id = b"1.2.246.21\x00010180-9026";
         let sealed = sealer.seal(Sort::Client, b"message", id).unwrap();
         assert_eq!(sealer.open(Sort::Client, &sealed.0).as_deref(), Some(id.as_slice()));
         assert_eq!(sealer.seal(Sort::Client, b"message", id).unwrap(), sealed, "the same again");

@@ -181,6 +181,29 @@ pub async fn rows_lost_and_rows_put_in_are_named(place: Place) {
     assert!(found.contains(&(3, "the stored answer is not the one that was shown".to_owned())), "{found:?}");
 }
 
+pub async fn entries_from_before_the_logs_were_chained_are_still_good(place: Place) {
+    let archive_ = place.open("one").await;
+    done(archive_.commit(archive(header(1))).await.unwrap());
+    // As an earlier release left it: no word of log rows in the entry, no client in the row.
+    let mut chained = archive_.ledger_page(Position(0), 1).await.unwrap().remove(0);
+    assert!(chained.entry.log.is_some());
+    chained.entry.log = None;
+    let hash = sha256(&chained.entry.octets(&chained.before, chained.position)).to_hex();
+    let hash = if place.url.starts_with("sqlite") { format!("X'{hash}'") } else { format!("decode('{hash}', 'hex')") };
+    place.sql(&format!("UPDATE ledger SET log_rows = NULL, log = NULL, hash = {hash}")).await;
+    place.sql(&format!("UPDATE head SET hash = {hash}")).await;
+    place.sql("UPDATE access_log SET client = NULL").await;
+    assert_eq!(faults(&*archive_).await, []);
+    // What is said of its row is what was said before.
+    place.sql("UPDATE access_log SET action = 'read'").await;
+    assert_eq!(faults(&*archive_).await, [(1, "the access log's row differs from the entry and the document".to_owned())]);
+    place.sql("UPDATE access_log SET action = 'store'").await;
+    // A client finds it by the document.
+    let logs = store::open_store(&place.url, "two", Arc::new(SystemEntropy::open().unwrap())).await.unwrap();
+    let span = Span { of: Whose::Client(header(1).client, None), from: at(-1), before: at(1), upto: Position(1) };
+    assert_eq!(logs.used(&span, (i64::MIN, 0), 10).await.unwrap().0.len(), 1);
+}
+
 pub async fn without_its_log_nothing_is_done(place: Place) {
     let archive_ = place.open("one").await;
     done(archive_.commit(archive(header(1))).await.unwrap());
