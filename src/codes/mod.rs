@@ -4,6 +4,7 @@ pub mod access;
 pub mod body;
 pub mod catalogue;
 pub mod controllers;
+pub mod disclosure;
 pub mod explanations;
 pub mod fault;
 pub mod json;

@@ -4,6 +4,7 @@
 mod amqp;
 mod cda;
 mod deploy;
+mod disclosure;
 mod faces;
 mod faults;
 mod generate;
