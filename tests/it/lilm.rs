@@ -12,7 +12,7 @@ use arkki::domain::ledger::EntryKind;
 use arkki::domain::ledger::Position;
 use arkki::domain::notice::{NoticeCriteria, NoticeRow, StoredNotice};
 use arkki::domain::oid::Oid;
-use arkki::generate::disclosure::DisclosureSpec;
+use arkki::generate::disclosure::{BasisSpec, DisclosureSpec};
 use arkki::generate::samples;
 use arkki::ports::archive::Archive;
 use serde_json::Value;
@@ -170,7 +170,7 @@ async fn the_bundles_say_it(archive: &dyn Archive, made: &[(&str, DisclosureSpec
     assert!(text(&resource(1, 0)).contains("\"Consent\"") && text(&resource(1, 0)).contains("Olosuhteet oikeudelle"));
     let recipient = resource(2, 0)["agent"].as_array().unwrap().iter().find(|a| a["role"][0]["coding"][0]["code"] == "recipient").cloned().unwrap();
     assert_eq!(recipient["who"]["reference"], "#client");
-    assert!(text(&resource(3, 0)).contains(&samples::finnish().permission.id), "the archived permission by its id");
+    assert!(text(&resource(3, 0)).contains(&format!("urn:oid:{}", samples::finnish().client_document.id)), "the archived document by its id");
     assert!(resource(4, 0)["language"].is_null() && resource(4, 1)["language"] == "sv" && text(&resource(4, 2)).contains("Anmälningsregistret"));
     assert!(text(&resource(5, 0)).contains("OriginalFunctionCode"));
     let first = resource(0, 0)["id"].as_str().unwrap().to_owned();
@@ -281,6 +281,42 @@ async fn a_site_may_take_no_disclosures() {
     let answers = gateway.send(&sample_files("disclosures")[..1]);
     assert!(answers.iter().all(|(_, answer, code)| answer == "AR" && code.starts_with("E890")), "{answers:?}");
     assert!(open(&gateway).await.notices(&NoticeCriteria::default(), 10).await.unwrap().is_empty());
+    serve.signal(kit::process::Signal::Term);
+    serve.wait(Duration::from_secs(60));
+}
+
+/// A disclosure may rest on an archived permission while it is in force, and on one that it brings along at any time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_counts_while_it_is_in_force() {
+    let gateway = Gateway::new(None, "").await;
+    let mut serve = gateway.serve(&[]);
+    let family = samples::finnish();
+    let resting = |number: u64, disclosed: &str| {
+        let spec = DisclosureSpec {
+            basis: BasisSpec::Permission(family.permission.id.clone()),
+            disclosed: format!("{disclosed}:00+03:00"),
+            recorded: format!("{disclosed}:30+03:00"),
+            ..DisclosureSpec::paper(family.id(800_000 + number), family.person.clone())
+        };
+        let path = gateway.folder.path().join(format!("{number}.xml"));
+        std::fs::write(&path, spec.render()).unwrap();
+        path
+    };
+    let send = |file: PathBuf| gateway.send(&[file]).remove(0);
+    let accepted = |name: &str| kit::repository().join("samples/accepted").join(name);
+    let unknown = send(resting(1, "2026-11-20T10:00"));
+    assert!(unknown.1 == "AE" && unknown.2.starts_with("E885"), "{unknown:?}");
+    assert_eq!(send(accepted("10b-informing-fi.xml")).1, "AA");
+    assert_eq!(send(accepted("11-permission-fi.xml")).1, "AA");
+    let before = send(resting(2, "2026-06-01T10:00"));
+    assert!(before.1 == "AE" && before.2.starts_with("E885"), "given on the second of June: {before:?}");
+    // The same octets as before: what was missing is there now.
+    let now = send(resting(1, "2026-11-20T10:00"));
+    assert!(now.1 == "AA" && now.2 == " []", "{now:?}");
+    assert!(String::from_utf8(stored(open(&gateway).await.as_ref(), &family.id(800_001)).await.bundle).unwrap().contains(&family.permission.id));
+    assert_eq!(send(accepted("23d-permission-fi-no-longer.xml")).1, "AA");
+    let after = send(resting(3, "2026-11-20T11:00"));
+    assert!(after.1 == "AE" && after.2.starts_with("E885"), "{after:?}");
     serve.signal(kit::process::Signal::Term);
     serve.wait(Duration::from_secs(60));
 }

@@ -3,11 +3,12 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 23] = [
+const COMMANDS: [(&[&str], &[&str]); 24] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
     (&["send"], &["--expect", "--queue", "--reply", "--timeout", "--show"]),
+    (&["disclose"], &["--file", "--controller", "--recipient", "--statute", "--permission", "--task", "--description", "--show"]),
     (&["validate"], &["--profile", "--stage", "--trust", "--language"]),
     (&["topology"], &["plan", "apply"]),
     (&["topology", "plan"], &[]),
