@@ -65,7 +65,7 @@ enum Command {
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
     /// Report a disclosure outside the archive: it becomes a notice (LILM), which is signed, archived and sent.
-    Disclose(disclose::Disclose),
+    Disclose(Box<disclose::Disclose>),
     /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
     Import(import::Import),
     /// Give exactly the gateway's verdict on files, offline.

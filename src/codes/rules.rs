@@ -379,7 +379,7 @@ mod tests {
             ("\"Z1\"", "\"Z 1\"", 2),
             ("E403", "E999", 2),
             ("\"link\"", "\"nobody\"", 3),
-            ("\"a.xml\"", "{ group = 7 }", 2),
+            ("\"a.xml\"", "{ group = 6 }", 2),
             ("\"b\"", "\"\"", 2),
             ("source", "must = \"present(json)\"\nsource", 2),
         ] {

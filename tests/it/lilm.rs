@@ -100,7 +100,7 @@ async fn the_samples(archive_url: Option<String>) {
 fn judged_by_others(bundle: &[u8]) {
     let folder = kit::temp_dir();
     let at = |name: &str| folder.path().join(name);
-    let canonical = kit::run_with_input("python3", &["-c", CANONICAL], bundle).must();
+    let canonical = kit::run_with_input("python3", ["-c", CANONICAL], bundle).must();
     let value: Value = serde_json::from_slice(bundle).unwrap();
     assert!(value["signature"]["sigFormat"] == "application/jose" && value["signature"]["type"][0]["code"] == "1.2.840.10065.1.12.1.5");
     let jws = decoded(value["signature"]["data"].as_str().unwrap(), false);
@@ -113,19 +113,19 @@ fn judged_by_others(bundle: &[u8]) {
     std::fs::write(at("value"), decoded(parts[2], true)).unwrap();
     let payload = kit::run_with_input(
         "python3",
-        &["-c", "import base64,sys; print(base64.urlsafe_b64encode(sys.stdin.buffer.read()).rstrip(b'=').decode(), end='')"],
+        ["-c", "import base64,sys; print(base64.urlsafe_b64encode(sys.stdin.buffer.read()).rstrip(b'=').decode(), end='')"],
         canonical.as_bytes(),
     )
     .must();
     std::fs::write(at("input"), [parts[0].as_bytes(), b".", payload.as_bytes()].concat()).unwrap();
     let path = |name: &str| at(name).to_str().unwrap().to_owned();
-    let key = kit::run_with_input("openssl", &["x509", "-inform", "DER", "-in", &path("certificate.der"), "-pubkey", "-noout"], b"").must();
+    let key = kit::run_with_input("openssl", ["x509", "-inform", "DER", "-in", &path("certificate.der"), "-pubkey", "-noout"], b"").must();
     std::fs::write(at("key.pem"), &key).unwrap();
-    let said = kit::run_with_input("openssl", &["dgst", "-sha256", "-verify", &path("key.pem"), "-signature", &path("value"), &path("input")], b"").must();
+    let said = kit::run_with_input("openssl", ["dgst", "-sha256", "-verify", &path("key.pem"), "-signature", &path("value"), &path("input")], b"").must();
     assert!(said.contains("Verified OK"), "{said}");
     // A judge that cannot say no proves nothing.
     std::fs::write(at("input"), [parts[0].as_bytes(), b".", payload.as_bytes(), b"A"].concat()).unwrap();
-    let changed = kit::run_with_input("openssl", &["dgst", "-sha256", "-verify", &path("key.pem"), "-signature", &path("value"), &path("input")], b"");
+    let changed = kit::run_with_input("openssl", ["dgst", "-sha256", "-verify", &path("key.pem"), "-signature", &path("value"), &path("input")], b"");
     assert!(!changed.text().contains("Verified OK"));
 }
 
@@ -326,6 +326,6 @@ async fn a_permission_counts_while_it_is_in_force() {
 fn xmllint_agrees_about_the_schema() {
     let schema = kit::repository().join("xsd/arkki/outside-disclosure.xsd");
     for file in sample_files("disclosures") {
-        kit::run_with_input("xmllint", &["--noout", "--schema", schema.to_str().unwrap(), file.to_str().unwrap()], b"").must();
+        kit::run_with_input("xmllint", ["--noout", "--schema", schema.to_str().unwrap(), file.to_str().unwrap()], b"").must();
     }
 }

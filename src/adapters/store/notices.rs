@@ -26,7 +26,7 @@ pub(super) enum Key<'a> {
     Position(Position),
 }
 
-fn of<'a>(commit: &'a Commit) -> Option<&'a NoticeCommit> {
+fn of(commit: &Commit) -> Option<&NoticeCommit> {
     if let Effect::Notice(notice) = &commit.effect { Some(notice) } else { None }
 }
 

@@ -75,7 +75,7 @@ fn each_wrong_value_is_told_with_its_parameter() {
         ("<documentCreationTime><value/></documentCreationTime>", "documentCreationTime", "query-empty"),
         ("<documentCreationTime><value value='2026'><low value='2026'/></value></documentCreationTime>", "documentCreationTime", "query-many"),
         ("<functionCode><value code='25' codeSystem='1.2.246.537.6.1505'/></functionCode>", "functionCode", "query-system"),
-        ("<documentGroup><value code='7'/></documentGroup>", "documentGroup", "query-word"),
+        ("<documentGroup><value code='6'/></documentGroup>", "documentGroup", "query-word"),
         ("<documentState><value code='lost'/></documentState>", "documentState", "query-word"),
         ("<allVersions><value value='yes'/></allVersions>", "allVersions", "query-flag"),
         ("<caseId><value root='1.2.3'/></caseId><caseId><value root='1.2.3'/></caseId>", "caseId", "query-many"),

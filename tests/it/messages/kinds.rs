@@ -39,10 +39,10 @@ const TABLE: [&str; 17] = [
     "validate-only (dry run)",
 ];
 
-/// Kinds that are shown by another test, or belong to the part that decides on disclosure: consents in force, disclosures and their notices (LILM).
+/// Kinds that are shown by another test.
 const ELSEWHERE: [(&str, &str); 3] = [
-    ("LILM submission", "with the disclosure decision: there is no message for it yet"),
-    ("internal event \"disclosed outside\"", "with the disclosure decision: there is no message for it yet"),
+    ("LILM submission", "lilm: samples/disclosures become notices"),
+    ("internal event \"disclosed outside\"", "lilm and sink"),
     ("validate-only (dry run)", "messages::validation"),
 ];
 
