@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod checkpoint;
 pub mod codes;
+pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
@@ -85,6 +86,8 @@ enum Command {
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date; each look is logged.
     History(history::History),
+    /// Open the web console on this machine: report a disclosure outside the archive.
+    Console(console::ConsoleCommand),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
 }
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Query(command) => with(config(), |c| query::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
+        Command::Console(command) => with(config(), |c| console::run(&command, &c)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };
     report.print(json)
