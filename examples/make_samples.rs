@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
     fs::write(keys.join("README.md"), KEYS)?;
     let hands = Keys::read(|name| fs::read(keys.join(name)).ok(), SIGNED_AT).map_err(|fault| io::Error::other(fault.to_string()))?;
     let all = samples::all(Some(&hands));
-    for part in ["accepted", "queries", "refused", "warned", "hostile"] {
+    for part in ["accepted", "queries", "disclosures", "refused", "warned", "hostile"] {
         remake(&folder.join(part))?;
     }
     let mut size = 0;
@@ -54,6 +54,7 @@ Testinen. The organisation 9999999-2 does not exist.
 
 - `accepted/`: sent in the order of their names, each link finds what it hangs on and each is answered AA.
 - `queries/`: asked after the accepted ones, each is answered AA, with describing data or documents.
+- `disclosures/`: disclosures outside the archive, reported after the accepted ones in this order; each is answered AA, and its notice goes out.
 - `refused/`: one fault each. The name begins with the code of the refusal, which is its first finding's code. Send them after the accepted ones: some are
   wrong only beside what is archived, and three wait out the hold (60 s by default) before they are refused.
 - `warned/`: taken, with the warning that begins the name. Send them after the accepted ones too.

@@ -18,7 +18,7 @@ use crate::domain::lifecycle::{Event, EventKind, History as Chain, Scope, State,
 use crate::domain::limits;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
-use crate::domain::query::{Asker, Basis, Criteria, Query, Want, WantedState};
+use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want, WantedState};
 use crate::domain::time::{Moment, end_of_day, iso_date};
 use crate::pipeline::query::look;
 use crate::ports::archive::Archive as _;
@@ -88,7 +88,7 @@ async fn ask(command: &History, config: &Config) -> Result<Report, String> {
     let chain = archive.history(&command.id).await.map_err(lost)?.filter(|chain| registers.cover(&chain.controller) && !chain.group.is_will());
     let set = chain.as_ref().map_or(&command.id, |chain| &chain.set_id).clone();
     let criteria = Criteria { sets: vec![set], state: WantedState::Any, all_versions: true, ..Criteria::default() };
-    let query = Query { want: Want::Metadata, id: None, criteria, limit: limits::QUERY_HITS, asker };
+    let query = Query { want: Want::Metadata, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds::default() };
     let looked = look(archive.as_ref(), &query, &registers).await.map_err(lost)?;
     let answered = crate::rules::query::judge(&query, looked, &Place::whole());
     log(&Purpose { purpose: None, shows: Some("history") }, config, &examiner, &archive, (&query, &registers, &answered)).await?;

@@ -12,17 +12,19 @@ use super::report::Report;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
 use crate::config::checked::Config;
+use crate::crypto::sealed::Sort;
 use crate::domain::change::{Commit, Committed, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::document::{Date, Group};
 use crate::domain::finding::Place;
 use crate::domain::language::Language;
 use crate::domain::limits;
+use crate::domain::log::Sealed;
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
-use crate::domain::query::{Asker, Basis, Criteria, Query, Registers, Want, WantedState};
+use crate::domain::query::{Asker, Basis, Criteria, Query, Registers, SealedIds, Want, WantedState};
 use crate::domain::time::{Hl7Time, Moment, iso_date};
 use crate::pipeline::answers::Asked;
 use crate::pipeline::examine::Examiner;
@@ -191,8 +193,9 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers
     let all = |texts: &[String], option: &str| texts.iter().map(|text| oid(text, option)).collect::<Result<Vec<Oid>, String>>();
     let mut ids = all(&command.document, "--document")?;
     ids.extend(perhaps(&command.fetch, "--fetch")?);
+    let named = command.client.as_ref().map(|file| client(file, &command.client_root, examiner)).transpose()?;
     let criteria = Criteria {
-        client: command.client.as_ref().map(|file| client(file, &command.client_root, examiner)).transpose()?,
+        client: named.as_ref().map(|(client, _)| *client),
         service_task: command.service_task.clone(),
         general_type: command.general_type.clone(),
         specific_type: command.specific_type.clone(),
@@ -218,10 +221,17 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers
     let asking = disclose::Asking { asker: &asker, controller: criteria.controller.as_ref(), registered: None };
     let registers = disclose::allowed(&asking, &examiner.rule_set().query).map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
-    Ok((Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker }, registers))
+    Ok((
+        Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None } },
+        registers,
+    ))
 }
 
-fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<Digest, String> {
+/// A client's id from a file or standard input: its keyed hash, and sealed for the logs.
+///
+/// # Errors
+/// Why it cannot be read or is none; never the id.
+pub(super) fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
     let mut text = String::new();
     let read = if file.as_os_str() == "-" {
         std::io::stdin().take(CLIENT_OCTETS).read_to_string(&mut text)
@@ -229,9 +239,24 @@ fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<Digest, Str
         std::fs::File::open(file).and_then(|f| f.take(CLIENT_OCTETS).read_to_string(&mut text))
     };
     read.map_err(|e| format!("{}: {e}", file.display()))?;
+    client_of(&text, root, examiner)
+}
+
+/// As [`client`], of an id that is at hand.
+///
+/// # Errors
+/// Why it is none; never the id.
+pub(super) fn client_of(id: &str, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
     let root = Oid::parse(root).map_err(|_| format!("--client-root {root:?} is not an OID"))?;
     let wrong = |rule| format!("the client's id is not valid: {}", examiner.catalogue().word(rule, Language::En));
-    client_hash(&root, text.trim(), examiner.site().frames.environment, &|octets| examiner.client_hash(octets)).map_err(wrong)
+    let sealed = std::cell::RefCell::new(None);
+    let hash = |octets: &[u8]| {
+        let digest = examiner.client_hash(octets);
+        sealed.replace(examiner.seal(Sort::Client, &digest, octets));
+        digest
+    };
+    let digest = client_hash(&root, id.trim(), examiner.site().frames.environment, &hash).map_err(wrong)?;
+    Ok((digest, sealed.into_inner()))
 }
 
 /// A moment, or the end of a day in Finnish time.

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod certificate;
 pub mod key;
 pub mod revocation;
+pub mod sealed;
 mod signing_certificate;
 pub mod timestamp;
 pub mod trust;

@@ -149,3 +149,35 @@ pub struct Chained {
     /// The entry.
     pub entry: Entry,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_without_log_rows_keep_the_octets_they_always_had() {
+        let entry = Entry {
+            kind: EntryKind::Noted,
+            at: Moment::from_micros(7),
+            sender: "s".to_owned(),
+            message: Digest([1; 32]),
+            document_id: None,
+            document: None,
+            archived: None,
+            code: None,
+            answer: None,
+            rules: Digest([2; 32]),
+            supersedes: None,
+            log: None,
+            about: None,
+        };
+        let octets = entry.octets(&Digest::ZERO, Position(9));
+        // Mark, hash before, position, kind, time; sender; message; five absent fields; rules; supersedes absent.
+        assert_eq!(octets.len(), 14 + 32 + 8 + 2 + 8 + (5 + 1) + (5 + 32) + 5 + (5 + 32) + 1);
+        let log = LogSeal { rows: 3, digest: Digest([4; 32]) };
+        let more = |entry: Entry| entry.octets(&Digest::ZERO, Position(9)).split_off(octets.len());
+        assert_eq!(more(Entry { log: Some(log), ..entry.clone() }), [&[0, 0, 0, 0, 36, 0, 0, 0, 3][..], &[4; 32], &[0xFF]].concat());
+        assert_eq!(more(Entry { about: Some(Position(5)), ..entry.clone() }), [0xFF, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5]);
+        assert!(more(entry).is_empty());
+    }
+}

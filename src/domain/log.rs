@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::digest::Digest;
-use super::ledger::put;
+use super::ledger::{Position, put};
 use super::oid::Oid;
 use super::time::Moment;
 
@@ -132,8 +132,10 @@ impl Party {
 
 impl DisclosedRow {
     /// The octets that stand for the row in its entry's digest: every field with its length, in this order for ever.
-    pub fn put(&self, out: &mut Vec<u8>) {
+    /// `at`: when it was recorded, in microseconds.
+    pub fn put(&self, at: i64, out: &mut Vec<u8>) {
         out.push(2);
+        out.extend_from_slice(&at.to_be_bytes());
         out.extend_from_slice(&self.kind.number().to_be_bytes());
         put(out, self.disclosed_at.map(|at| at.micros().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice));
         let oid = |oid: &Option<Oid>| oid.as_ref().map(|oid| oid.as_str().as_bytes().to_vec());
@@ -237,6 +239,70 @@ impl AccessRow<'_> {
         put(out, self.client_sealed.as_deref());
         put(out, self.person_sealed.as_deref());
     }
+}
+
+/// Which rows of the logs are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Whose.
+    pub of: Whose,
+    /// Recorded at this moment or later.
+    pub from: Moment,
+    /// Recorded before this moment.
+    pub before: Moment,
+    /// Brought by this entry or an earlier one, so that two readings give the same.
+    pub upto: Position,
+}
+
+/// Whose rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// About the register of this controller.
+    Controller(Oid),
+    /// About this client (keyed hash); in the register of this controller only, where one is named.
+    Client(Digest, Option<Oid>),
+}
+
+impl Whose {
+    /// Whether registers that were searched, as a row names them, are among these: controllers, or organisations with all that lies under them.
+    #[must_use]
+    pub fn takes(&self, registers: &str) -> bool {
+        let (Self::Controller(asked) | Self::Client(_, Some(asked))) = self else { return true };
+        registers.split(',').any(|part| part == asked.as_str() || asked.is_under(part))
+    }
+}
+
+/// Where a page of rows ends: the time of its last row, and its number.
+pub type Mark = (i64, i64);
+
+/// A row of the access log as exports read it.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// Where the next page goes on.
+    pub mark: Mark,
+    /// The entry that brought it.
+    pub position: Position,
+    /// The message's hash.
+    pub message: Digest,
+    /// The row.
+    pub row: AccessRow<'static>,
+    /// The document's general type, specific type and service task.
+    pub concerns: [Option<String>; 3],
+}
+
+/// A row of the disclosure log as exports read it.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// Where the next page goes on.
+    pub mark: Mark,
+    /// The entry that brought it.
+    pub position: Position,
+    /// The message's hash.
+    pub message: Digest,
+    /// When it was recorded.
+    pub at: Moment,
+    /// The row.
+    pub row: DisclosedRow,
 }
 
 /// What an entry says of the log rows that it brings.

@@ -7,6 +7,7 @@ use super::ack::InstanceId;
 use super::digest::Digest;
 use super::document::{Date, Group, Header};
 use super::limits::DATES_ALONE_DAYS;
+use super::log::Sealed;
 use super::oid::Oid;
 use super::time::{Moment, days_of_date};
 
@@ -23,6 +24,17 @@ pub struct Query {
     pub limit: u32,
     /// Who asks, and on what ground.
     pub asker: Asker,
+    /// The ids behind the keyed hashes, for the logs only.
+    pub sealed: SealedIds,
+}
+
+/// The ids of a query as the logs keep them: only exports can read them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SealedIds {
+    /// The client asked for.
+    pub client: Option<Sealed>,
+    /// The person who asked, and the name where the frame gave one.
+    pub person: Option<Sealed>,
 }
 
 /// What is wanted of each document found.

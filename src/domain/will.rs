@@ -90,7 +90,7 @@ pub struct ClientWills {
     pub rows: Vec<Will>,
     /// The last entry of the ledger about any of them: the last one archived, invalidated or reinstated.
     pub newest: Option<Position>,
-    /// There were more than `limits::WILLS`, and these are the first: nothing is permitted then.
+    /// Not all of them are here: more than `limits::WILLS`, of which these are the first, or one of which nothing was read. Nothing is permitted then.
     pub is_cut: bool,
 }
 

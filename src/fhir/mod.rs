@@ -4,5 +4,6 @@
 pub mod bundle;
 pub mod event;
 pub mod json;
-pub mod resources;
+pub mod kept;
+mod resources;
 pub mod signature;

@@ -1,5 +1,6 @@
 //! The files of `samples/`: documentation and fixture at once. `examples/make_samples.rs` writes them, a test holds the folder to this list.
 
+use super::disclosure::{BasisSpec, DisclosureSpec, ItemSpec};
 use super::document::{Body, DocumentSpec};
 use super::event::{self, Names, SPX_INVALIDATE, SPX_REINSTATE, Why};
 use super::family::Family;
@@ -13,6 +14,8 @@ use super::writer::{Layout, Prefix, Style};
 use crate::domain::code::Code;
 use crate::domain::document::Group;
 use crate::domain::language::Language;
+use crate::domain::oid::Oid;
+use crate::domain::will::{Denied, Said};
 
 /// One file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub fn good(group: Group) -> Vec<u8> {
 pub fn all(hands: Option<&dyn Hands>) -> Vec<Sample> {
     let mut out = accepted(hands);
     out.extend(queries());
+    out.extend(disclosures());
     out.extend(refused(hands));
     out.extend(warned(hands));
     out.extend(hostile());
@@ -110,6 +114,7 @@ pub fn accepted(hands: Option<&dyn Hands>) -> Vec<Sample> {
     shelf.between("b-informing-sv", &plain(&sv.informing), "the client was informed of the Kanta services, in Swedish, bare");
     shelf.bare("denial-sv", &styled(&sv.denial, Prefix::Default, Layout::OneLine), "denial in Swedish, bare");
     shelf.lifecycle(&fi);
+    shelf.wills(&fi);
     shelf.out
 }
 
@@ -152,6 +157,11 @@ pub fn queries() -> Vec<Sample> {
             QuerySpec::documents(106, vec![Parameter::ids("caseId", &[&case]), Parameter::code("documentGroup", "5")]),
             "the client documents of a case with their archived octets",
         ),
+        (
+            "wills-by-client",
+            QuerySpec { service_request: "SPX-CONSENT-QUERY", ..QuerySpec::metadata(107, vec![Parameter::client(&hetu)]) },
+            "a client's will expressions, whoever keeps them",
+        ),
     ];
     let files = made.into_iter().enumerate().map(|(n, (name, spec, what))| Sample {
         path: format!("queries/{:02}-{name}.xml", n + 1),
@@ -160,6 +170,85 @@ pub fn queries() -> Vec<Sample> {
         code: None,
     });
     files.collect()
+}
+
+/// Disclosures outside the archive that are taken, after the accepted ones.
+#[must_use]
+pub fn disclosures() -> Vec<Sample> {
+    let files = disclosures_of(&finnish()).into_iter().enumerate().map(|(n, (name, spec, what))| Sample {
+        path: format!("disclosures/{:02}-{name}.xml", n + 1),
+        octets: spec.render(),
+        what: what.to_owned(),
+        code: None,
+    });
+    files.collect()
+}
+
+/// The disclosures of a family's data: a name, the event, and what it is. The last one corrects the first.
+#[must_use]
+pub fn disclosures_of(family: &Family) -> Vec<(&'static str, DisclosureSpec, &'static str)> {
+    let paper = |number: u64| DisclosureSpec::paper(family.id(700 + number), family.person.clone());
+    let to_court = ("authority", None, Some("Testilän käräjäoikeus".to_owned()));
+    let given_at = "2026-11-19T10:00:00+02:00".to_owned();
+    let given = |kind, scope: &str| BasisSpec::Given(kind, "client", given_at.clone(), family.person.hetu.clone(), scope.to_owned());
+    let archived = ItemSpec {
+        document: Some(family.client_document.id.clone()),
+        set: Some(family.client_document.set_id.clone()),
+        general: Some(("13", "Suunnitelma")),
+        tasks: vec!["25"],
+        ..ItemSpec::default()
+    };
+    let old = ItemSpec {
+        authored: Some("1997-03-04".to_owned()),
+        original: family.old_document.original_task.iter().map(|task| (task.system, task.code)).collect(),
+        tasks: vec![family.old_document.task.code],
+        ..ItemSpec::words("Päätös vuodelta 1997, paperilla arkistokaapissa", "25")
+    };
+    let paper_copy = paper(1);
+    let corrected =
+        DisclosureSpec { corrects: Some(paper_copy.id.clone()), description: Some("Luovutettiin arvio kahdesta asiasta, ei yhdestä.".to_owned()), ..paper(7) };
+    vec![
+        ("paper-to-another-county", paper_copy, "a paper copy to another county, by statute"),
+        (
+            "by-word-to-a-court",
+            DisclosureSpec {
+                kind: "information",
+                purpose: "authority",
+                manner: "oral",
+                recipient: to_court,
+                basis: given("consent", "Olosuhteet oikeudelle"),
+                ..paper(2)
+            },
+            "told to a court by word, with a consent that is in no archive",
+        ),
+        (
+            "to-the-client",
+            DisclosureSpec {
+                purpose: "client-request", recipient: ("client", None, None), description: Some("Asiakkaan tietopyyntö.".to_owned()), ..paper(3)
+            },
+            "a copy to the client who asked for it",
+        ),
+        (
+            "archived-document",
+            DisclosureSpec { manner: "electronic", registers: vec![("1", vec![archived])], ..paper(4) },
+            "an archived document through an integration of one's own",
+        ),
+        (
+            "two-registers-sv",
+            DisclosureSpec {
+                language: Language::Sv,
+                basis: given("permission", "Alla klientuppgifter inom socialvården"),
+                registers: vec![
+                    ("1", vec![ItemSpec::words("Bedömning av servicebehovet", "25"), ItemSpec::words("Anteckningar 2025", "24")]),
+                    ("2", vec![ItemSpec::words("Barnskyddsanmälan", "10")]),
+                ],
+                ..paper(5)
+            },
+            "data of two registers, in Swedish, with a permission that is in no archive",
+        ),
+        ("old-data", DisclosureSpec { registers: vec![("1", vec![old])], ..paper(6) }, "data of 1997 with their original service task"),
+        ("correction", corrected, "corrects the notice of the first one"),
+    ]
 }
 
 /// The refused ones: every fault there is, but for those too large to keep.
@@ -213,7 +302,7 @@ pub fn table(samples: &[Sample]) -> String {
         let answer = match sample.code {
             // A warning's acknowledgement type is AA.
             Some(code) => format!("{} {}", code.ack_type().as_str(), code.as_str()),
-            None if sample.path.starts_with("accepted/") || sample.path.starts_with("queries/") => "AA".to_owned(),
+            None if ["accepted/", "queries/", "disclosures/"].iter().any(|folder| sample.path.starts_with(folder)) => "AA".to_owned(),
             None => "none".to_owned(),
         };
         out.push_str(&format!("| `{}` | {} | {answer} |\n", sample.path, sample.what));
@@ -229,6 +318,19 @@ struct Shelf<'a> {
 }
 
 impl Shelf<'_> {
+    /// What a client denies and no longer denies, and a permission that ends.
+    fn wills(&mut self, fi: &Family) {
+        let will = |of: &DocumentSpec, number, said| DocumentSpec { style: Style::default(), said: Some(said), ..of.under(&fi.id(number)) };
+        let oid = |text: &str| Oid::parse(text).into_iter();
+        let denied = oid(&fi.client_document.set_id).map(Denied::Document).chain([Denied::Task("25".to_owned())]);
+        let denial = will(&fi.denial, 40, Said::Denials(denied.collect()));
+        self.between("b-denial-fi-of-a-document-and-a-task", &denial, "denial of a document and of a service task, bare");
+        let ended = will(&fi.denial, 41, Said::Cancelled(oid(&denial.id).collect()));
+        self.between("c-denial-fi-cancelled", &ended, "the cancellation of that denial, a document of its own, bare");
+        let withdrawn = will(&fi.permission, 42, Said::Permitted(false));
+        self.between("d-permission-fi-no-longer", &withdrawn, "the client no longer permits disclosure, bare");
+    }
+
     /// What is archived, invalidated and reinstated, in every form.
     fn lifecycle(&mut self, fi: &Family) {
         let (withdrawn, case) = (fi.withdrawn(), fi.withdrawn_case());

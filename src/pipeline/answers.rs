@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::examine::{Examined, Queried};
 use super::gate::told;
 use crate::domain::change::{Access, Look};
+use crate::domain::code::Code;
 use crate::domain::query::{Query, Registers, Want};
 use crate::ports::archive::Archive;
 use crate::ports::clock::Clock;
@@ -56,12 +58,13 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
         detail: None,
         query_id: query_id(asked.query),
         client_sealed: None,
-        person_sealed: None,
+        person_sealed: asked.query.sealed.person.clone(),
     };
     let outcome = answered.refused().map_or_else(|| format!("{} documents", answered.hits.len()), |code| code.as_str().to_owned());
     let search = Look {
         controller: asked.registers.shown(),
         client: asked.query.criteria.client,
+        client_sealed: asked.query.sealed.client.clone(),
         detail: Some(format!("{}: {outcome}", asked.query.criteria.names().join(","))),
         ..look("search")
     };
@@ -73,9 +76,49 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
         document_id: Some(hit.header.id.clone()),
         controller: hit.header.controller.as_str().to_owned(),
         client: Some(hit.header.client),
+        // Of whom nobody asked by name, the row that stored the document has the id.
+        client_sealed: asked.query.sealed.client.clone().filter(|_| asked.query.criteria.client == Some(hit.header.client)),
         ..look(action)
     });
     std::iter::once(search).chain(documents).collect()
+}
+
+/// The row of a query that was refused: somebody asked, and was told nothing. `None` for what is no query.
+#[must_use]
+pub fn refused_look(examined: &Examined, code: Code) -> Option<Look> {
+    let queried = examined.queried.as_ref()?;
+    let access = Access {
+        actor: examined.key.sender.as_str().to_owned(),
+        action: "search".to_owned(),
+        service_request: examined.service_request.clone(),
+        purpose: examined.purpose.clone(),
+        ..Access::default()
+    };
+    let unread = Look {
+        access,
+        document_id: None,
+        controller: String::new(),
+        organisation: None,
+        person: None,
+        client: None,
+        detail: Some(code.as_str().to_owned()),
+        query_id: None,
+        client_sealed: None,
+        person_sealed: None,
+    };
+    let Queried::Read(query) = queried else { return Some(unread) };
+    let criteria = &query.criteria;
+    Some(Look {
+        controller: criteria.controller.as_ref().map_or_else(String::new, |oid| oid.as_str().to_owned()),
+        organisation: query.asker.organisation.clone(),
+        person: query.asker.person,
+        client: criteria.client,
+        detail: Some(format!("{}: {}", criteria.names().join(","), code.as_str())),
+        query_id: query_id(query),
+        client_sealed: query.sealed.client.clone(),
+        person_sealed: query.sealed.person.clone(),
+        ..unread
+    })
 }
 
 /// A query's id as the logs write it.

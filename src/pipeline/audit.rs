@@ -6,12 +6,15 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt};
 
 use super::evidence::{Past, Source};
+use super::notice::archived_digest;
 use crate::cda::signers;
 use crate::cda::verify::SignatureFact;
 use crate::crypto::{sha256, sha256_parts};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{Chained, EntryKind, Position};
+use crate::domain::notice::StoredNotice;
 use crate::domain::outage::{Outage, Part};
+use crate::fhir::kept;
 use crate::ports::archive::{Archive, StoredDecision, StoredDocument, Table};
 
 /// Entries read in one go: a second's work or two, which is what a killed audit loses.
@@ -184,17 +187,23 @@ async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: 
     // An event that came along with a document has no decision of its own: the document's entry has it.
     let comes_along = event && chained.entry.answer.is_none();
     let decision = archive.decision_at(chained.position).await?;
-    if decision.is_none() && !comes_along && !archive.is_superseded(chained.position).await? {
+    // The stored answer was shown again: the decision is that of the entry it names.
+    let shows = chained.entry.kind == EntryKind::Shown;
+    if decision.is_none() && !comes_along && !shows && !archive.is_superseded(chained.position).await? {
         found.push("the decision is missing, and no later entry supersedes it".to_owned());
     }
     let document = if archived { archive.document_at(chained.position).await? } else { None };
-    if archived || event || matches!(chained.entry.kind, EntryKind::Answered | EntryKind::Notice) {
+    if archived || event || shows || matches!(chained.entry.kind, EntryKind::Answered | EntryKind::Notice) || chained.entry.log.is_some() {
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
+    let notice = if chained.entry.kind == EntryKind::Notice { archive.notice_at(chained.position).await? } else { None };
     let (entry, verify) = (chained.clone(), Arc::clone(verify));
     let judged = tokio::task::spawn_blocking(move || {
         if let Some(decision) = decision {
             check_decision(&mut found, &entry, &decision);
+        }
+        if entry.entry.kind == EntryKind::Notice {
+            check_notice(&mut found, &entry, notice.as_ref());
         }
         let signatures = if archived { check_document(&mut found, &entry, document.as_ref(), &verify) } else { Vec::new() };
         (found, signatures)
@@ -262,11 +271,11 @@ fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredD
         (Some(answer), Some(digest)) if answer_is(answer, position, digest) => {}
         (Some(_), Some(_)) => found.push("the stored answer is not the one given".to_owned()),
         // What was given is known by its hash alone once it has left and is old.
-        (None, Some(_)) if entry.kind == EntryKind::Answered => {}
+        (None, Some(_)) if matches!(entry.kind, EntryKind::Answered | EntryKind::Exported) => {}
         (None, Some(_)) => found.push("the stored answer is missing".to_owned()),
         (Some(_), None) => found.push("an answer is stored where none was given".to_owned()),
     }
-    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered | EntryKind::Notice) {
+    if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered | EntryKind::Notice | EntryKind::Exported) {
         match &decision.octets {
             None => found.push("the received octets are missing".to_owned()),
             Some(octets) if sha256(octets) != entry.message => found.push("the received octets have changed".to_owned()),
@@ -321,6 +330,23 @@ fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&
     let looked = verify(document);
     found.extend(looked.faults);
     looked.signatures
+}
+
+/// The kept event and bundle are those of the entry, the bundle's signature verifies, and the columns say what it says.
+fn check_notice(found: &mut Vec<String>, chained: &Chained, notice: Option<&StoredNotice>) {
+    let entry = &chained.entry;
+    let Some(notice) = notice else {
+        found.push("the notice cannot be read".to_owned());
+        return;
+    };
+    let event = sha256(&notice.event);
+    if Some(event) != entry.document || event != entry.message || event != notice.row.record.event_sha {
+        found.push("the received event has changed".to_owned());
+    }
+    if Some(archived_digest(&notice.bundle, notice.cda.as_deref())) != entry.archived || sha256(&notice.bundle) != notice.row.record.bundle_sha {
+        found.push("the notice has changed".to_owned());
+    }
+    found.extend(kept::faults(&notice.row.record, &notice.bundle));
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::answers::Asked;
-use super::examine::{Accepted, AcceptedDocument, Examined, Examiner};
+use super::answers::{self, Asked};
+use super::examine::{Accepted, AcceptedDocument, AcceptedEvent, Examined, Examiner};
 use super::{notice, query};
 use crate::cda::{content, seal};
 use crate::crypto;
@@ -85,8 +85,8 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
         (Decision::Archive { expects, warnings }, Ok(Accepted::Document(accepted))) => {
             planned(Effect::Archive(Box::new(archive(&setting, accepted, warnings)?)), expects, Ending::Accepted, None)
         }
-        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(_))) => {
-            planned(Effect::Event(Box::new(event(&setting, record, made, warnings))), expects, Ending::Accepted, None)
+        (Decision::Event { record, made, expects, warnings }, Ok(Accepted::Event(accepted))) => {
+            planned(Effect::Event(Box::new(event(&setting, accepted, record, made, warnings))), expects, Ending::Accepted, None)
         }
         (Decision::Notice { corrected, expects, warnings }, Ok(Accepted::Disclosure(accepted))) => {
             let notice = notice::commit(&setting, accepted, corrected.as_deref(), warnings)?;
@@ -146,7 +146,7 @@ fn archive(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         received: accepted.received,
         archived,
         entry,
-        access: access(setting, action),
+        access: Access { client_sealed: accepted.client_sealed.clone(), ..access(setting, action) },
         outcome,
         answer,
     })
@@ -170,7 +170,7 @@ fn along(setting: &Setting<'_>, accepted: &AcceptedDocument) -> Option<Along> {
     Some(Along { record, entry })
 }
 
-fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
+fn event(setting: &Setting<'_>, accepted: &AcceptedEvent, record: &EventRecord, made: &(Group, Option<Oid>, Option<Oid>), warnings: &[Finding]) -> Event {
     let outcome = ack::outcome_digest(AckType::Accept, warnings);
     let answer = answer(setting, AckType::Accept, warnings.to_vec());
     let (group, case_id, relation_id) = made;
@@ -181,7 +181,7 @@ fn event(setting: &Setting<'_>, record: &EventRecord, made: &(Group, Option<Oid>
         relation_id: relation_id.clone().filter(|_| *group == Group::ClientRelation),
         frame: setting.examined.frame_id(),
         octets: Arc::clone(&setting.envelope.octets),
-        access: access(setting, record.kind.action()),
+        access: Access { client: accepted.request.client, client_sealed: accepted.client_sealed.clone(), ..access(setting, record.kind.action()) },
         answer,
         outcome,
     }
@@ -247,7 +247,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         entry,
         answer,
         outcome,
-        looks: Vec::new(),
+        looks: if noted { Vec::new() } else { answers::refused_look(setting.examined, refusal.code()).into_iter().collect() },
     }
 }
 

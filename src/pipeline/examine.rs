@@ -13,7 +13,7 @@ mod schemas;
 pub use self::audit::{OwnSigner, signing_place};
 pub use self::beside::{Beside, DOCUMENT, FRAME};
 use self::examined::Look;
-pub use self::examined::{Accepted, AcceptedDisclosure, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined};
+pub use self::examined::{Accepted, AcceptedDisclosure, AcceptedDocument, AcceptedEvent, AcceptedQuery, Examined, Queried};
 use self::judge::{Given, Judged};
 pub use self::may::Senders;
 use self::schemas::Schemas;
@@ -24,6 +24,7 @@ use crate::codes::profiles::Profile;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
 use crate::crypto;
+use crate::crypto::sealed::{Sealer, Sort};
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::ack::{AckType, InstanceId, Target};
 use crate::domain::code::Code;
@@ -32,6 +33,7 @@ use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
 use crate::domain::limits;
+use crate::domain::log::Sealed;
 use crate::domain::message::{Envelope, MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::refusal::Refusal;
@@ -90,6 +92,7 @@ pub struct Examiner {
     rules: RuleSet,
     schemas: Schemas,
     site: Site,
+    sealer: Option<Sealer>,
 }
 
 /// How far `validate` goes.
@@ -133,7 +136,8 @@ impl Examiner {
     #[must_use]
     pub fn unready(files: &Files, rules: RuleSet, site: Site) -> Self {
         let schemas = Schemas::new(files, rules.profiles.all());
-        Self { rules, schemas, site }
+        let sealer = Sealer::new(&site.site_key).ok();
+        Self { rules, schemas, site, sealer }
     }
 
     /// Compiles a profile's schemas.
@@ -175,6 +179,18 @@ impl Examiner {
     #[must_use]
     pub fn client_hash(&self, octets: &[u8]) -> Digest {
         crypto::hmac_sha256(&self.site.site_key, octets).unwrap_or(Digest::ZERO)
+    }
+
+    /// A personal value as the logs keep it; `place` tells its row from others. `None` only where OpenSSL is without memory, or the value is no id.
+    #[must_use]
+    pub fn seal(&self, sort: Sort, place: &Digest, value: &[u8]) -> Option<Sealed> {
+        self.sealer.as_ref().and_then(|sealer| sealer.seal(sort, &place.0, value).ok())
+    }
+
+    /// Opens what was sealed: for exports of the logs.
+    #[must_use]
+    pub fn open(&self, sort: Sort, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.sealer.as_ref().and_then(|sealer| sealer.open(sort, sealed))
     }
 
     /// The sentences.
@@ -293,6 +309,7 @@ impl Examiner {
             document_id: look.document_id,
             grant: look.grant,
             frame: look.framed.then_some(look.head.id).flatten(),
+            queried: look.queried,
             verdict,
         }
     }

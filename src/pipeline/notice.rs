@@ -7,6 +7,7 @@ use super::effect::{self, Setting};
 use super::examine::{AcceptedDisclosure, Examined, Examiner};
 use super::gate::Stopping;
 use super::intake::Parts;
+use crate::crypto::sealed::Sort;
 use crate::crypto::{self, sha256};
 use crate::domain::ack::AckType;
 use crate::domain::change::{Access, Look, NoticeCommit};
@@ -14,8 +15,8 @@ use crate::domain::digest::Digest;
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
-use crate::domain::log::{Disclosed, DisclosedRow, Party};
-use crate::domain::notice::{Basis, Item, Leaving, NoticeNeeds, NoticeRecord, OutsideDisclosure, Section};
+use crate::domain::log::{Disclosed, DisclosedRow, Party, Sealed};
+use crate::domain::notice::{Basis, Item, Leaving, NoticeNeeds, NoticeRecord, OutsideDisclosure, Person, Section};
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::time::Moment;
@@ -98,7 +99,7 @@ pub(super) fn commit(
     let leaving = Leaving { amqp_id: event.id.as_str().to_owned(), queue: site.queue.clone(), content_type: CONTENT_TYPE, body: Arc::clone(&bundle) };
     Ok(NoticeCommit {
         looks: looks(setting, accepted, &record),
-        disclosed: disclosed(setting.examiner, accepted),
+        disclosed: disclosed(setting.examiner, accepted, event_sha),
         record,
         event: Arc::clone(&setting.envelope.octets),
         bundle,
@@ -119,6 +120,8 @@ pub fn archived_digest(bundle: &[u8], cda: Option<&[u8]>) -> Digest {
 /// The access log: who reported, for each register.
 fn looks(setting: &Setting<'_>, accepted: &AcceptedDisclosure, record: &NoticeRecord) -> Vec<Look> {
     let event = &accepted.event;
+    let sealing = Sealing { examiner: setting.examiner, place: record.event_sha };
+    let (sealed_client, sealed_person) = (sealing.client(event), sealing.person(&event.discloser.person));
     let look = |controller: &Oid| Look {
         access: Access {
             actor: setting.examined.key.sender.as_str().to_owned(),
@@ -134,24 +137,70 @@ fn looks(setting: &Setting<'_>, accepted: &AcceptedDisclosure, record: &NoticeRe
         client: Some(accepted.client),
         detail: None,
         query_id: None,
-        client_sealed: None,
-        person_sealed: None,
+        client_sealed: sealed_client.clone(),
+        person_sealed: sealed_person.clone(),
     };
     record.parts.iter().map(|part| look(&part.controller)).collect()
 }
 
 /// The disclosure log: a row for each data set.
-fn disclosed(examiner: &Examiner, accepted: &AcceptedDisclosure) -> Vec<DisclosedRow> {
+fn disclosed(examiner: &Examiner, accepted: &AcceptedDisclosure, event_sha: Digest) -> Vec<DisclosedRow> {
     let event = &accepted.event;
-    event
-        .sections
-        .iter()
-        .flat_map(|section| section.items.iter().map(move |item| (section, item)))
-        .map(|at| row(examiner, accepted.client, event, at))
-        .collect()
+    let sealing = Sealing { examiner, place: event_sha };
+    let recipient = &event.recipient;
+    let name = Person { id: recipient.person.clone(), family: recipient.name.clone(), given: None };
+    let sides = Sides {
+        client: sealing.client(event),
+        discloser: Party {
+            kind: "controller".to_owned(),
+            organisation: Some(event.discloser.organisation.id.clone()),
+            person: person(examiner, event.discloser.person.id.as_ref()),
+            sealed: sealing.person(&event.discloser.person),
+        },
+        recipient: Party {
+            kind: recipient.kind.as_str().to_owned(),
+            organisation: recipient.organisation.clone(),
+            person: person(examiner, recipient.person.as_ref()),
+            sealed: if recipient.person.is_some() || recipient.name.is_some() { sealing.person(&name) } else { None },
+        },
+    };
+    let items = event.sections.iter().flat_map(|section| section.items.iter().map(move |item| (section, item)));
+    items.map(|at| row(accepted.client, event, &sides, at)).collect()
 }
 
-fn row(examiner: &Examiner, client: Digest, event: &OutsideDisclosure, (section, item): (&Section, &Item)) -> DisclosedRow {
+/// What all rows of one event have in common.
+struct Sides {
+    client: Option<Sealed>,
+    discloser: Party,
+    recipient: Party,
+}
+
+/// Seals personal values for the rows of one event.
+struct Sealing<'s> {
+    examiner: &'s Examiner,
+    place: Digest,
+}
+
+impl Sealing<'_> {
+    fn client(&self, event: &OutsideDisclosure) -> Option<Sealed> {
+        let (root, extension) = event.client.id.as_ref()?;
+        self.examiner.seal(Sort::Client, &self.place, &person_octets(root, extension))
+    }
+
+    /// A person's id, as far as there is one, and the name.
+    fn person(&self, person: &Person) -> Option<Sealed> {
+        let (root, extension) = person.id.as_ref().map_or(("", ""), |(root, extension)| (root.as_str(), extension.as_str()));
+        let name: Vec<&str> = [&person.given, &person.family].into_iter().flatten().map(String::as_str).collect();
+        let mut octets = person_octets(root, extension);
+        if !name.is_empty() {
+            octets.push(0);
+            octets.extend_from_slice(name.join(" ").as_bytes());
+        }
+        self.examiner.seal(Sort::Person, &self.place, &octets)
+    }
+}
+
+fn row(client: Digest, event: &OutsideDisclosure, sides: &Sides, (section, item): (&Section, &Item)) -> DisclosedRow {
     let (permission, section_of_law) = match &event.basis {
         Basis::Permission(id) => (Some(id.clone()), None),
         Basis::Statute(statute) => (None, Some(statute.clone())),
@@ -163,24 +212,14 @@ fn row(examiner: &Examiner, client: Digest, event: &OutsideDisclosure, (section,
         controller: section.controller.id.clone(),
         register_type: Some(section.register.clone()),
         client: Some(client),
-        client_sealed: None,
+        client_sealed: sides.client.clone(),
         document_id: item.document.clone(),
         set_id: item.set_id.clone(),
         general_type: item.general_type.as_ref().map(|coded| coded.code.clone()),
         specific_type: item.precise_type.as_ref().map(|coded| coded.code.clone()),
         service_task: Some(item.tasks.join(",")),
-        discloser: Party {
-            kind: "controller".to_owned(),
-            organisation: Some(event.discloser.organisation.id.clone()),
-            person: person(examiner, event.discloser.person.id.as_ref()),
-            sealed: None,
-        },
-        recipient: Party {
-            kind: event.recipient.kind.as_str().to_owned(),
-            organisation: event.recipient.organisation.clone(),
-            person: person(examiner, event.recipient.person.as_ref()),
-            sealed: None,
-        },
+        discloser: sides.discloser.clone(),
+        recipient: sides.recipient.clone(),
         purpose: Some(event.purpose.clone()),
         service_request: None,
         query_id: None,

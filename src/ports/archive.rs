@@ -15,7 +15,7 @@ use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
 use crate::domain::time::Moment;
-use crate::domain::will::ClientWills;
+use crate::domain::will::{ClientWills, Said};
 
 /// The archive.
 #[async_trait]
@@ -135,8 +135,8 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn is_superseded(&self, position: Position) -> Result<bool, Outage>;
 
-    /// What is wrong with the rows that an archived document's or an event's entry brought along: its access log row, the case or client relation it made, the
-    /// event itself. Without any value.
+    /// What is wrong with the rows that an entry brought along: its log rows, the case or client relation that its document made, its event, the answer that it
+    /// says was shown. Without any value.
     ///
     /// # Errors
     /// An outage.
@@ -198,6 +198,8 @@ pub struct StoredDocument {
     pub beside: Option<Vec<u8>>,
     /// When it was archived.
     pub at: Moment,
+    /// What is kept of it as a will expression; `None` when that cannot be read.
+    pub will: Option<Option<Said>>,
     /// The header facts kept beside it, for comparison with the octets; `None` when they cannot be read.
     pub header: Option<Header>,
 }
@@ -228,13 +230,30 @@ pub enum Table {
     Event,
     /// What is invalid now.
     Invalid,
+    /// What will documents say.
+    Will,
     /// Notices of disclosures outside the archive.
     Notice,
+    /// Rows of the access log.
+    AccessLog,
+    /// Rows of the disclosure log.
+    DisclosureLog,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Frame, Self::CaseFile, Self::ClientRelation, Self::Held, Self::Event, Self::Invalid, Self::Notice];
+    pub const ALL: [Self; 10] = [
+        Self::Frame,
+        Self::CaseFile,
+        Self::ClientRelation,
+        Self::Held,
+        Self::Event,
+        Self::Invalid,
+        Self::Will,
+        Self::Notice,
+        Self::AccessLog,
+        Self::DisclosureLog,
+    ];
 }
 
 /// One page of a table walked through.

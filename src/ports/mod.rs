@@ -4,5 +4,6 @@ pub mod archive;
 pub mod broker;
 pub mod checkpoints;
 pub mod clock;
+pub mod logs;
 pub mod revocation;
 pub mod signer;

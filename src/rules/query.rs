@@ -133,7 +133,7 @@ fn too_many(narrowing: &Narrowing, limit: u32, place: &Place) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::domain::document::{Date, Group, Header};
-    use crate::domain::query::{Asker, Basis, Criteria};
+    use crate::domain::query::{Asker, Basis, Criteria, SealedIds};
     use crate::domain::time::Moment;
 
     fn hit(n: u32) -> Hit {
@@ -166,7 +166,7 @@ mod tests {
     fn judged(want: Want, hits: Vec<Hit>, fetched: Option<Fetched>) -> Answered {
         let criteria = Criteria { ids: hits.iter().map(|h| h.header.id.clone()).collect(), ..Criteria::default() };
         let asker = Asker { basis: Basis::OwnRegister, organisation: None, person: None };
-        let query = Query { want, id: None, criteria, limit: 300, asker };
+        let query = Query { want, id: None, criteria, limit: 300, asker, sealed: SealedIds::default() };
         judge(&query, Looked { found: Found::Hits(hits), fetched }, &Place::whole())
     }
 

@@ -11,7 +11,7 @@ use crate::domain::finding::{Finding, Place};
 use crate::domain::limits;
 use crate::domain::oid::{Oid, OidFault};
 use crate::domain::person::{HETU_ROOT, Hetu, HetuFault};
-use crate::domain::query::{Asker, Basis, Criteria, Query, Want};
+use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want};
 use crate::domain::time::{Hl7Time, Moment, TimeFault, real_date};
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -19,6 +19,8 @@ use crate::xml::tree::{self, Document, HL7, Node};
 const PARAMETERS: usize = 2 * limits::QUERY_HITS as usize + 50;
 /// The longest code, extension or query id taken, in octets: national codes are shorter than ten, identity codes eleven.
 const WORD_OCTETS: usize = 128;
+/// The longest name of a person that the logs keep, in octets; what is longer is cut.
+const NAME_OCTETS: usize = 256;
 
 /// What a query is read with.
 pub struct Reading<'r> {
@@ -69,7 +71,7 @@ pub fn read(carrier: &Document<'_>, reading: &Reading<'_>) -> Result<Read, Vec<F
         out.truncate(limits::FINDINGS);
         return Err(out);
     }
-    Ok(Read { query: Query { want: reading.want, id, criteria, limit, asker }, place: tree::place(by_parameter) })
+    Ok(Read { query: Query { want: reading.want, id, criteria, limit, asker, sealed: SealedIds::default() }, place: tree::place(by_parameter) })
 }
 
 fn missing(code: Code, node: Node<'_, '_>) -> Finding {
@@ -319,6 +321,22 @@ fn asker(control: Node<'_, '_>, reading: &Reading<'_>, out: &mut Vec<Finding>) -
         }
     }
     asker
+}
+
+/// The name of the first person behind a query, as it stands there; for the logs, which keep it sealed.
+#[must_use]
+pub fn performer_name(carrier: &Document<'_>) -> Option<String> {
+    let control = tree::child(carrier.root_element(), HL7, "controlActProcess")?;
+    let mut assigned = tree::children(control, HL7, "authorOrPerformer").take(PARAMETERS).flat_map(|p| p.children()).filter(|n| n.is_element());
+    let person = assigned.find(|n| n.tag_name().name().starts_with("assigned") && n.tag_name().name() != "assignedDevice")?;
+    let within = |name| tree::child(person, HL7, name).and_then(|within| tree::child(within, HL7, "name"));
+    let name = tree::child(person, HL7, "name").or_else(|| within("assignedPerson")).or_else(|| within("assigneePerson"))?;
+    let words: Vec<&str> = name.descendants().filter(|n| n.is_text()).filter_map(|n| n.text()).map(str::trim).filter(|w| !w.is_empty()).take(8).collect();
+    let mut name = words.join(" ");
+    while name.len() > NAME_OCTETS {
+        name.pop();
+    }
+    Some(name).filter(|name| !name.is_empty())
 }
 
 fn value(node: Node<'_, '_>, parameter: &str, rule: &str) -> Finding {

@@ -2,7 +2,7 @@
 
 mod archive;
 mod decision;
-mod make;
+pub mod make;
 mod property;
 mod race;
 mod road;

@@ -1,6 +1,7 @@
 //! Queries on the whole road: the samples' documents archived, then asked for; what goes out, what is logged, what a repeat gets.
 
 mod asked;
+mod logs;
 mod shell;
 
 use std::collections::BTreeMap;

@@ -5,12 +5,14 @@ mod crowd;
 mod damage;
 mod hold;
 mod killed;
+mod logs;
 pub mod make;
 mod outage;
 pub mod place;
 mod queries;
 mod speed;
 mod suite;
+mod wills;
 
 macro_rules! on_both {
     ($($subject:ident: $($name:ident),* $(,)?;)*) => {
@@ -74,6 +76,18 @@ on_both! {
         fetched_octets_are_those_archived_and_damage_does_not_leave,
         the_same_verdict_sends_the_stored_octets_and_logs_again,
         old_answers_are_forgotten_and_the_audit_still_agrees;
+    wills:
+        a_will_is_kept_with_its_document_and_folded,
+        what_a_will_names_is_looked_up,
+        a_will_that_comes_meanwhile_makes_the_decision_stale,
+        no_search_shows_a_will_but_the_one_for_wills,
+        a_row_that_is_not_its_documents_is_found;
+    logs:
+        every_column_of_the_logs_is_what_its_entry_hashed,
+        rows_lost_and_rows_put_in_are_named,
+        entries_from_before_the_logs_were_chained_are_still_good,
+        without_its_log_nothing_is_done,
+        the_logs_are_read_by_register_and_by_client;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

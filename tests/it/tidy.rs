@@ -11,7 +11,7 @@ use std::path::Path;
 /// The floors of the house, lowest first; a module may use its own floor and those below.
 const FLOORS: [&[&str]; 5] = [
     &["domain"],
-    &["crypto", "codes", "xml", "cda", "v3", "generate"],
+    &["crypto", "codes", "xml", "cda", "v3", "fhir", "generate"],
     &["import", "rules", "ports", "pipeline", "telemetry", "config"],
     &["adapters"],
     &["cli", "web", "app"],
@@ -22,7 +22,7 @@ const LIBRARIES: [(&str, &[&str]); 29] = [
     ("async_rs", &["src/adapters/amqp"]),
     ("async_trait", &["src/ports", "src/adapters", "src/pipeline"]),
     ("axum", &["src/web"]),
-    ("base64", &["src/crypto", "src/xml", "src/cda", "src/v3", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint"]),
+    ("base64", &["src/crypto", "src/xml", "src/cda", "src/v3", "src/fhir", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint"]),
     ("clap", &["src/cli"]),
     ("cryptoki", &["src/adapters/keys"]),
     ("csv", &["src/import"]),
@@ -41,7 +41,7 @@ const LIBRARIES: [(&str, &[&str]); 29] = [
     ("quick_xml", &["src/xml"]),
     ("roxmltree", &["src/xml"]),
     ("serde", &["src/codes", "src/cda/template", "src/cda/structured", "src/config", "src/import", "src/cli", "src/web"]),
-    ("serde_json", &["src/cli", "src/cda", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint", "src/web"]),
+    ("serde_json", &["src/cli", "src/cda", "src/fhir", "src/generate", "src/import", "src/adapters/amqp", "src/pipeline/checkpoint", "src/web"]),
     ("sqlx", &["src/adapters/store"]),
     ("tokio", &["src/ports", "src/pipeline", "src/adapters", "src/cli", "src/web", "src/app.rs", "src/app"]),
     ("toml", &["src/codes", "src/cda/template", "src/config", "src/import"]),

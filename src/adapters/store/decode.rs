@@ -4,6 +4,7 @@
 use super::events::{INVALIDATING, VERSION};
 use super::fault::Fault;
 use super::line::Row;
+use super::wills;
 use crate::domain::digest::Digest;
 use crate::domain::document::{CaseState, Date, Group, Header, RelationState, Replaced};
 use crate::domain::facts::{CaseFact, DocumentFact, Facts, Mark, Prior, RelationFact, SetFact, Standing};
@@ -113,8 +114,8 @@ macro_rules! stored_columns {
     () => {
         "SELECT d.position, o.octets, d.splice_start, d.splice_len, d.received_sha, d.archived_sha, d.archived_at, d.id, d.set_id, d.version, d.replaces, \
          d.replaces_set, d.replaces_version, d.doc_group, d.client, d.controller, d.organiser, d.service_task, d.original_task_system, d.original_task, \
-         d.case_id, d.relation_id, d.general_type, d.specific_type, d.authored, d.authored_date, d.created, d.language, d.case_closed, d.relation_old, o.beside \
-         FROM document d JOIN document_octets o ON o.document_id = d.id WHERE "
+         d.case_id, d.relation_id, d.general_type, d.specific_type, d.authored, d.authored_date, d.created, d.language, d.case_closed, d.relation_old, o.beside, w.kind, w.said \
+         FROM document d JOIN document_octets o ON o.document_id = d.id LEFT JOIN will w ON w.document_id = d.id WHERE "
     };
 }
 pub(super) use stored_columns;
@@ -134,6 +135,7 @@ pub(super) fn stored_document(row: &Row) -> Result<StoredDocument, Fault> {
         archived: digest(row, 5).unwrap_or(Digest::ZERO),
         beside: row.octets(30).ok().flatten(),
         at: Moment::from_micros(number(6).unwrap_or(0)),
+        will: wills::said(row, 31).ok(),
         header: header(row).ok(),
     })
 }

@@ -19,56 +19,57 @@ pub(super) struct LogRows<'a> {
     pub access: Vec<AccessRow<'a>>,
     /// Of the disclosure log.
     pub disclosed: &'a [DisclosedRow],
+    /// When they are recorded, in microseconds.
+    pub at: i64,
 }
 
 impl<'a> LogRows<'a> {
     /// Of a commit.
     pub fn of(commit: &'a Commit) -> Self {
         let at = commit.at.micros();
+        let none = Self { at, ..Self::default() };
         let looks = |looks: &'a [Look]| looks.iter().map(|look| look_row(look, at)).collect();
         match &commit.effect {
             Effect::Archive(archive) => {
                 let header = &archive.header;
-                Self { access: vec![access_row(&archive.access, &header.id, &header.controller, Some(&header.client), at)], disclosed: &[] }
+                Self { access: vec![access_row(&archive.access, &header.id, &header.controller, Some(&header.client), at)], ..none }
             }
             Effect::Event(event) => {
                 let (access, record) = (&event.access, &event.record);
-                Self { access: vec![access_row(access, record.target(), &record.controller, access.client.as_ref(), at)], disclosed: &[] }
+                Self { access: vec![access_row(access, record.target(), &record.controller, access.client.as_ref(), at)], ..none }
             }
-            Effect::Answer(answer) => Self { access: looks(&answer.looks), disclosed: &answer.disclosed },
-            Effect::Notice(notice) => Self { access: looks(&notice.looks), disclosed: &notice.disclosed },
-            Effect::Refuse(refuse) => Self { access: looks(&refuse.looks), disclosed: &[] },
-            Effect::Hold(_) | Effect::Repeat => Self::default(),
+            Effect::Answer(answer) => Self { access: looks(&answer.looks), disclosed: &answer.disclosed, at },
+            Effect::Notice(notice) => Self { access: looks(&notice.looks), disclosed: &notice.disclosed, at },
+            Effect::Refuse(refuse) => Self { access: looks(&refuse.looks), ..none },
+            Effect::Hold(_) | Effect::Repeat => none,
         }
     }
 
     /// What the entry says of them; `None` where there are none.
     pub fn seal(&self) -> Option<LogSeal> {
-        seal(&self.access, self.disclosed)
+        seal(self.access.iter(), self.disclosed.iter().map(|row| (self.at, row)))
     }
 }
 
-/// What an entry says of these rows; `None` where there are none.
-pub(super) fn seal(access: &[AccessRow<'_>], disclosed: &[DisclosedRow]) -> Option<LogSeal> {
-    let rows = access.len().saturating_add(disclosed.len());
-    if rows == 0 {
-        return None;
-    }
+/// What an entry says of these rows, those of the disclosure log with the time of their record; `None` where there are none.
+pub(super) fn seal<'r>(access: impl Iterator<Item = &'r AccessRow<'r>>, disclosed: impl Iterator<Item = (i64, &'r DisclosedRow)>) -> Option<LogSeal> {
     let mut hasher = crypto::Sha256::new();
     hasher.update(b"arkki-log-1");
     let mut octets = Vec::with_capacity(512);
-    let mut take = |put: &dyn Fn(&mut Vec<u8>)| {
-        octets.clear();
-        put(&mut octets);
-        hasher.update(&octets);
-    };
+    let mut rows = 0_u32;
     for row in access {
-        take(&|out| row.put(out));
+        octets.clear();
+        row.put(&mut octets);
+        hasher.update(&octets);
+        rows = rows.saturating_add(1);
     }
-    for row in disclosed {
-        take(&|out| row.put(out));
+    for (at, row) in disclosed {
+        octets.clear();
+        row.put(at, &mut octets);
+        hasher.update(&octets);
+        rows = rows.saturating_add(1);
     }
-    Some(LogSeal { rows: u32::try_from(rows).unwrap_or(u32::MAX), digest: hasher.finish() })
+    (rows > 0).then(|| LogSeal { rows, digest: hasher.finish() })
 }
 
 fn access_row<'a>(access: &'a Access, id: &'a Oid, controller: &'a Oid, client: Option<&'a Digest>, at: i64) -> AccessRow<'a> {

@@ -6,7 +6,7 @@ use super::events::invalid;
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::look::frame_key;
-use super::{misfit_events, notices, place, search, unsigned};
+use super::{log_audit, misfit_events, notices, place, search, unsigned, wills};
 use crate::crypto;
 use crate::domain::ack::InstanceId;
 use crate::domain::digest::Digest;
@@ -20,20 +20,27 @@ use crate::ports::archive::{Misfits, Table};
 /// Held messages looked at in one go: each brings its octets into memory.
 const HELD_PAGE: i64 = 4;
 
-/// What is wrong with the rows that one entry brought along, of a document or of an event.
+/// What is wrong with the rows that one entry brought along. Where a kind of entry tells more precisely what is wrong with its log rows than their digest does,
+/// it is told once.
 ///
 /// # Errors
 /// As the database says.
 pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec<&'static str>, Fault> {
-    if chained.entry.kind == EntryKind::Event {
-        return misfit_events::companions(line, chained).await;
+    let mut wrong = match chained.entry.kind {
+        EntryKind::Archived => document_companions(line, chained).await?,
+        EntryKind::Event => misfit_events::companions(line, chained).await?,
+        EntryKind::Answered => search::companions(line, chained).await?,
+        EntryKind::Shown => log_audit::shown(line, chained).await?,
+        EntryKind::Notice => notices::companions(line, chained).await?,
+        EntryKind::Refused | EntryKind::Noted | EntryKind::Exported => Vec::new(),
+    };
+    if !wrong.iter().any(|what| what.starts_with("the access log")) {
+        wrong.extend(log_audit::check(line, chained).await?);
     }
-    if chained.entry.kind == EntryKind::Answered {
-        return search::companions(line, chained).await;
-    }
-    if chained.entry.kind == EntryKind::Notice {
-        return notices::companions(line, chained).await;
-    }
+    Ok(wrong)
+}
+
+async fn document_companions(line: &mut Line, chained: &Chained) -> Result<Vec<&'static str>, Fault> {
     let sql = "SELECT a.position, a.at, a.actor, a.action, a.document_id, a.controller, d.id, d.controller, d.replaces, d.doc_group, d.case_id, c.id, d.relation_id, r.id, \
                d.sender, d.archived_at, (SELECT count(*) FROM document_event e WHERE e.by_document = d.id) FROM document d LEFT JOIN access_log a ON a.position = d.position LEFT JOIN case_file c ON c.id = d.case_id \
                LEFT JOIN client_relation r ON r.id = d.relation_id WHERE d.position = $1 LIMIT 2";
@@ -104,7 +111,10 @@ pub(super) async fn page(line: &mut Line, table: Table, after: &str, limit: u32)
         Table::Held => held(line, after).await,
         Table::Event => misfit_events::events(line, after, limit).await,
         Table::Invalid => misfit_events::invalid(line, after, limit).await,
+        Table::Will => wills::misfits(line, after, limit).await,
         Table::Notice => notices::misfits(line, after, limit).await,
+        Table::AccessLog => log_audit::unbrought_access(line, after, limit).await,
+        Table::DisclosureLog => log_audit::unbrought_disclosures(line, after, limit).await,
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! * `writer`, `batch`, `transaction`, `look`, `compose`, `rows`: group commit
 //! * `reader`, `decode`: facts
-//! * `log`: the rows of the access and the disclosure log
+//! * `log`, `log_audit`, `log_read`: the rows of the access and the disclosure log
 //! * `events`, `history`: invalidations, and the state of documents in the words of a search
 //! * `search`: searches and fetches, and what is forgotten of their answers
 //! * `wills`: what will documents say
@@ -23,6 +23,8 @@ mod history;
 mod line;
 mod lines;
 mod log;
+mod log_audit;
+mod log_read;
 mod look;
 mod migrate;
 mod misfit_events;

@@ -225,7 +225,7 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
                (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM access_log a WHERE a.position = n.position \
                 AND a.action = 'report' AND a.document_id = n.id AND a.controller = p.controller)), \
                (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM disclosure_log d WHERE d.position = n.position \
-                AND d.notice = n.id AND d.controller = p.controller AND d.register_type = p.register)) FROM notice n WHERE n.position = $1";
+                AND d.notice = n.id AND d.client = n.client AND d.kind = 3 AND d.disclosed_at = n.disclosed_at AND d.controller = p.controller AND d.register_type = p.register)) FROM notice n WHERE n.position = $1";
     let rows = line.one(sql, &[place(chained.position)]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the notice is missing"]) };
     let mut wrong = Vec::new();

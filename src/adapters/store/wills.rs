@@ -4,6 +4,7 @@ use super::compose::Effected;
 use super::decode;
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Row, Value};
+use super::misfits::{full, number, words};
 use super::rows::{WILL, digest, text};
 use crate::domain::change::Effect;
 use crate::domain::digest::Digest;
@@ -13,6 +14,7 @@ use crate::domain::limits;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 use crate::domain::will::{ClientWills, Said, Will};
+use crate::ports::archive::Misfits;
 
 /// The last entry about a client's wills: one archived, or an event of the set of one.
 pub(super) const NEWEST: &str = "SELECT max(x.position), 0 FROM (SELECT w.position FROM will w WHERE w.client = $1 \
@@ -23,6 +25,10 @@ const OF_CLIENT: &str = concat!(
     super::events::invalid!("d"),
     " THEN 0 ELSE 1 END AS bigint), w.kind, w.said, d.archived_at FROM will w JOIN document d ON d.id = w.document_id WHERE w.client = $1 ORDER BY w.position LIMIT $2"
 );
+
+/// A will document that was archived before anything was read of it.
+const UNREAD: &str = "SELECT d.position FROM document d WHERE d.client = $1 AND d.doc_group BETWEEN 7 AND 9 \
+     AND NOT EXISTS (SELECT 1 FROM will w WHERE w.document_id = d.id) LIMIT 1";
 
 /// Every will of a client, as far as the bound goes.
 ///
@@ -35,7 +41,8 @@ pub(super) async fn of(line: &mut Line, client: &Digest) -> Result<ClientWills, 
     let most = i64::from(limits::WILLS);
     let found = line.one(OF_CLIENT, &[digest(client), Value::Int(Some(most.saturating_add(1)))]).await?;
     let mut rows = found.iter().map(will).collect::<Result<Vec<Will>, Fault>>()?;
-    let is_cut = rows.len() > usize::try_from(most).unwrap_or(usize::MAX);
+    let unread = line.one(UNREAD, &[digest(client)]).await?;
+    let is_cut = !unread.is_empty() || rows.len() > usize::try_from(most).unwrap_or(usize::MAX);
     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(ClientWills { rows, newest: newest.and_then(|p| u64::try_from(p).ok()).map(Position), is_cut })
 }
@@ -104,3 +111,23 @@ pub(super) async fn add(line: &mut Line, needs: &Needs, facts: &mut Facts) -> Re
 
 /// A document is named by its set's id, which its first version bears as its own, or by a version's.
 const NAMED: &str = "SELECT d.id, d.set_id, d.doc_group, d.client FROM document d WHERE d.id";
+
+/// Rows that are not their document's: what they say is held against its octets where the audit looks at the document.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn misfits(line: &mut Line, after: &str, limit: i64) -> Result<Misfits, Fault> {
+    let sql = "SELECT w.document_id, w.client, w.position, d.client, d.position FROM will w LEFT JOIN document d ON d.id = w.document_id \
+               WHERE w.document_id > $1 ORDER BY w.document_id LIMIT $2";
+    let rows = line.one(sql, &[text(after), Value::Int(Some(limit))]).await?;
+    let mut page = Misfits { rows: rows.len() as u64, ..Misfits::default() };
+    for row in &rows {
+        let position = Position(number(row, 2).map_or(0, super::unsigned));
+        let client = decode::digest(row, 1).ok();
+        if client.is_none() || client != decode::digest(row, 3).ok() || number(row, 2).is_none() || number(row, 2) != number(row, 4) {
+            page.found.push((position, "what a will says is kept under another document, client or entry".to_owned()));
+        }
+    }
+    page.next = full(&rows, limit).and_then(|row| words(row, 0));
+    Ok(page)
+}

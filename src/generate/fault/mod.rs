@@ -7,6 +7,7 @@ mod lifecycle;
 mod link;
 mod messages;
 mod metadata;
+mod notice;
 mod query;
 mod rules;
 mod schema;
@@ -14,6 +15,7 @@ mod signature;
 mod structure;
 mod syntax;
 mod version;
+mod will;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -75,6 +77,8 @@ impl Fault {
             messages::FAULTS,
             // Last: none of these takes a number from its place.
             query::FAULTS,
+            will::FAULTS,
+            notice::FAULTS,
         ]
         .into_iter()
         .flatten()
@@ -82,7 +86,7 @@ impl Fault {
 
     /// What is taken with a warning, first of all its own: not among [`Fault::all`], for nothing of it is refused.
     pub fn warnings() -> impl Iterator<Item = &'static Self> {
-        [rules::WARNED, body::WARNED].into_iter().flatten()
+        [rules::WARNED, body::WARNED, will::WARNED, notice::WARNED].into_iter().flatten()
     }
 
     /// The faults of one code.

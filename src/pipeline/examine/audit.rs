@@ -79,13 +79,14 @@ impl Examiner {
         let Some(columns) = &stored.header else { return Some("the header columns cannot be read".to_owned()) };
         let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
         let read = if is_social(stored) {
-            content::read(document, &self.rules, self.site.environment(), &hash).map(|read| read.header)
+            content::read(document, &self.rules, self.site.environment(), &hash).map(|read| (read.header, read.will))
         } else {
-            plain::read(document, self.site.environment(), &hash)
+            plain::read(document, self.site.environment(), &hash).map(|header| (header, None))
         };
         match read {
-            Ok(header) if header == *columns => None,
-            Ok(header) => Some(format!("header columns differ from the octets: {}", differing(&header, columns).join(", "))),
+            Ok((_, will)) if stored.will.as_ref() != Some(&will) => Some("what is kept of it as a will expression differs from the octets".to_owned()),
+            Ok((header, _)) if header == *columns => None,
+            Ok((header, _)) => Some(format!("header columns differ from the octets: {}", differing(&header, columns).join(", "))),
             Err(findings) => Some(format!("today's rules do not take the octets: {}", findings.first().map_or("", |f| f.code.as_str()))),
         }
     }

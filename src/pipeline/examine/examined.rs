@@ -11,6 +11,7 @@ use crate::domain::document::Header;
 use crate::domain::facts::{DocumentNeeds, Needs};
 use crate::domain::finding::{Finding, Place};
 use crate::domain::lifecycle::{EventRequest, Invalidation};
+use crate::domain::log::Sealed;
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::notice::{NoticePlaces, OutsideDisclosure};
 use crate::domain::query::Query;
@@ -49,8 +50,19 @@ pub struct Examined {
     /// Under which registrations it was sent.
     pub grant: Grant,
     pub(super) frame: Option<InstanceId>,
+    /// It is a query: what was read of it, also where it is refused.
+    pub queried: Option<Queried>,
     /// What was found.
     pub verdict: Result<Accepted, Refusal>,
+}
+
+/// What was read of a query before it was judged.
+#[derive(Debug, Clone)]
+pub enum Queried {
+    /// It could not be read.
+    Unread,
+    /// What is asked.
+    Read(Box<Query>),
 }
 
 /// What passed.
@@ -69,6 +81,8 @@ pub enum Accepted {
 pub struct AcceptedEvent {
     /// What is asked.
     pub request: EventRequest,
+    /// The client's id, for the access log only.
+    pub client_sealed: Option<Sealed>,
     /// What the sender is told with the acceptance.
     pub warnings: Vec<Finding>,
 }
@@ -111,6 +125,8 @@ pub struct AcceptedDocument {
     pub seal: SealPoint,
     /// It invalidates its set.
     pub invalidates: Option<Box<Invalidation>>,
+    /// The client's id, for the access log only.
+    pub client_sealed: Option<Sealed>,
     /// What it says as a will expression of its client; always there in groups 7 to 9.
     pub will: Option<(Said, wills::Counting)>,
 }
@@ -219,6 +235,7 @@ pub(super) struct Look {
     pub(super) service_request: Option<String>,
     pub(super) purpose: Option<String>,
     pub(super) document_id: Option<String>,
+    pub(super) queried: Option<Queried>,
 }
 
 impl Look {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look};
+use super::examined::{Accepted, AcceptedDocument, AcceptedEvent, AcceptedQuery, Look, Queried};
 use super::{Examiner, Stage, document_id};
 use crate::cda::content;
 use crate::cda::open::{self, Opened};
@@ -14,6 +14,7 @@ use crate::codes::profiles::{EncodingRule, Profile, TemplateUse};
 use crate::codes::requests::Operation;
 use crate::codes::signatures::SigningPlace;
 use crate::crypto;
+use crate::crypto::sealed::Sort;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
 use crate::domain::finding::{Finding, Place};
@@ -150,7 +151,12 @@ impl Examiner {
             warnings.push(Finding::whole(Code::W914).with("profile", profile.name.as_str()));
             return Ok(Judged::Checked(warnings, signatures));
         }
-        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
+        // The client's id is read once, by whoever reads the header; here it is kept to be sealed.
+        let client_id = std::cell::RefCell::new(Vec::new());
+        let hash = |client: &[u8]| {
+            client_id.replace(client.to_vec());
+            self.client_hash(client)
+        };
         let (header, will) = match profile.templates {
             TemplateUse::Header => (plain::read(document, self.site.environment(), &hash)?, None),
             TemplateUse::Group | TemplateUse::None => {
@@ -181,8 +187,9 @@ impl Examiner {
         };
         warnings.truncate(limits::FINDINGS);
         let received = received.unwrap_or_else(|| crypto::sha256(&octets));
+        let client_sealed = self.seal(Sort::Client, &received, &client_id.take());
         let will = will.map(|said| (said, Counting::of(&self.rules.wills)));
-        let accepted = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, will };
+        let accepted = AcceptedDocument { header, warnings, document: octets, received, signatures, seal, invalidates, will, client_sealed };
         Ok(Judged::Accepted(Accepted::Document(Box::new(accepted))))
     }
 
@@ -190,13 +197,15 @@ impl Examiner {
     fn judge_event(&self, frame: EventFrame, warnings: Vec<Finding>, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
         let EventFrame { mut request, client } = frame;
         self.may_mark(look, &request)?;
-        request.client = client.map(|client| crypto::hmac_sha256(&self.site.site_key, &client).unwrap_or(Digest::ZERO));
+        let place = crypto::sha256(request.target.id.as_ref().or(request.target.set_id.as_ref()).map_or("", |id| id.as_str()).as_bytes());
+        let client_sealed = client.as_deref().and_then(|client| self.seal(Sort::Client, &place, client));
+        request.client = client.map(|client| self.client_hash(&client));
         let target = request.target.id.as_ref().or(request.target.set_id.as_ref());
         look.document_id = target.map(|id| id.as_str().to_owned());
         if stage == Stage::Schema {
             return Ok(Judged::Checked(warnings, Vec::new()));
         }
-        Ok(Judged::Accepted(Accepted::Event(Box::new(AcceptedEvent { request, warnings }))))
+        Ok(Judged::Accepted(Accepted::Event(Box::new(AcceptedEvent { request, client_sealed, warnings }))))
     }
 
     /// What frame and document must have in common where no template gives header facts: the patient family.
@@ -206,14 +215,32 @@ impl Examiner {
     }
 
     /// A query has no document either: it is read, and the door of disclosure says whose registers it may look into.
-    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage, look: &Look) -> Result<Judged, Vec<Finding>> {
+    fn judge_query(&self, message: &Document<'_>, want: Want, frame: Frame, stage: Stage, look: &mut Look) -> Result<Judged, Vec<Finding>> {
         if stage == Stage::Schema {
             return Ok(Judged::Checked(frame.warnings, Vec::new()));
         }
+        look.queried = Some(Queried::Unread);
         let rules = &self.rules.query;
-        let hash = |octets: &[u8]| self.client_hash(octets);
+        let ids = std::cell::RefCell::new(Vec::new());
+        let hash = |octets: &[u8]| {
+            let digest = self.client_hash(octets);
+            ids.borrow_mut().push((digest, octets.to_vec()));
+            digest
+        };
         let basis = frame.service_request.basis;
-        let query::Read { query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let query::Read { mut query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let message_hash = crypto::sha256(message.input_text().as_bytes());
+        let ids = ids.into_inner();
+        let id_of = |digest: Option<Digest>| ids.iter().find(|(known, _)| Some(*known) == digest).map(|(_, id)| id.clone());
+        query.sealed.client = id_of(query.criteria.client).and_then(|id| self.seal(Sort::Client, &message_hash, &id));
+        query.sealed.person = id_of(query.asker.person).and_then(|mut id| {
+            if let Some(name) = query::performer_name(message) {
+                id.push(0);
+                id.extend_from_slice(name.as_bytes());
+            }
+            self.seal(Sort::Person, &message_hash, &id)
+        });
+        look.queried = Some(Queried::Read(Box::new(query.clone())));
         self.may_look(look, &query, &place)?;
         // What no registration opens is refused here; which of them are in force is known at the decision.
         self.opened(&query, &look.grant, &place).map_err(|denied| vec![denied])?;

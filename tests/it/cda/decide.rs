@@ -314,7 +314,7 @@ proptest! {
             }
             Decision::Hold { .. } => prop_assert_eq!(holding, Holding::Fresh),
             Decision::Refuse { refusal, .. } => prop_assert!(refusal.findings().any(Finding::is_error)),
-            Decision::Event { .. } | Decision::Answer(..) => prop_assert!(false, "a document asks for no event and no answer"),
+            Decision::Event { .. } | Decision::Notice { .. } | Decision::Answer(..) => prop_assert!(false, "a document asks for no event and no answer"),
             Decision::Already { .. } => prop_assert!(facts.document.as_ref().is_some_and(|d| d.received == request.received)),
             Decision::Repeat => prop_assert!(matches!(standing, Some(Standing::Accepted | Standing::Noted | Standing::Refused))),
             Decision::RepeatHeld => prop_assert_eq!(standing, Some(Standing::Held)),

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 17] = [
+const COMMANDS: [(&[&str], &[&str]); 20] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -38,6 +38,9 @@ const COMMANDS: [(&[&str], &[&str]); 17] = [
     (&["audit"], &["--most"]),
     (&["console"], &["--listen"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
+    (&["log"], &["export", "client"]),
+    (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
+    (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.

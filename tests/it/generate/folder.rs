@@ -91,6 +91,7 @@ fn every_fault_is_made_and_named_after_its_code() {
         Code::E831,
         Code::E836,
         Code::E837,
+        Code::E890,
     ];
     // What only a site's register of senders, or the validation service, can show (tests/it/messages).
     let of_senders = [Code::E850, Code::E851, Code::E852, Code::E853, Code::E854, Code::E860];

@@ -19,14 +19,17 @@ use arkki::domain::ledger::Position;
 use arkki::domain::lifecycle::{Event, EventKind, EventRecord, Scope};
 use arkki::domain::limits;
 use arkki::domain::message::{Envelope, Reply, Sender};
+use arkki::domain::notice::{NoticeFacts, NoticeRecord};
 use arkki::domain::oid::Oid;
 use arkki::domain::will::{ClientWills, Will};
+use arkki::fhir::bundle;
 use arkki::generate::document::Organisation;
 use arkki::generate::keys::SIGNED_AT;
 use arkki::generate::{frame, hostile, samples, scenario};
-use arkki::pipeline::examine::{Accepted, AcceptedDocument, Examined, Examiner, KANTA_SOCIAL, Senders, Site};
+use arkki::pipeline::examine::{Accepted, AcceptedDisclosure, AcceptedDocument, Examined, Examiner, KANTA_SOCIAL, Senders, Site};
+use arkki::pipeline::notice::NoticeSite;
 use arkki::rules::decide::{self, Decision, Holding};
-use arkki::rules::lifecycle;
+use arkki::rules::{lifecycle, notice};
 use arkki::v3::frame::FrameSite;
 
 use super::{keys, root};
@@ -54,6 +57,7 @@ pub static EXAMINER: LazyLock<Examiner> = LazyLock::new(|| {
         id_root: oid("1.2.246.10.99999992.18.1"),
         device: oid(frame::TEST_ARCHIVE),
         receiver: oid(Organisation::SAMPLE.unit),
+        notices: Some(NoticeSite { id_root: oid("1.2.246.10.99999992.10.0.95"), queue: "arkki.notice".to_owned() }),
     };
     Examiner::new(&files, RuleSet::load(&files).unwrap(), site).unwrap()
 });
@@ -63,7 +67,7 @@ type Taken = (Header, Digest, Digest, Option<InstanceId>);
 
 /// The archive's part.
 #[derive(Default)]
-pub struct Shelf(RefCell<Vec<Taken>>, RefCell<Vec<Event>>, RefCell<Vec<(Digest, Will)>>);
+pub struct Shelf(RefCell<Vec<Taken>>, RefCell<Vec<Event>>, RefCell<Vec<(Digest, Will)>>, RefCell<Vec<NoticeRecord>>);
 
 impl Shelf {
     fn send(&self, octets: &[u8]) -> Verdict {
@@ -90,6 +94,7 @@ impl Shelf {
         match &examined.verdict {
             Ok(Accepted::Document(accepted)) => self.decide(&examined, accepted),
             Ok(Accepted::Event(accepted)) => self.happen(&accepted.request(&examined, Holding::Never)),
+            Ok(Accepted::Disclosure(accepted)) => self.report(&examined, accepted),
             Ok(Accepted::Query(accepted)) => Ok(accepted.warnings.clone()),
             Err(_) if examined.is_acknowledgement => Err(Vec::new()),
             Err(refusal) => Err(refusal.findings().cloned().collect()),
@@ -125,6 +130,40 @@ impl Shelf {
                     self.1.borrow_mut().push(Event { position: Position(1), record });
                 }
                 self.0.borrow_mut().push((request.header, request.received, request.key.octets, request.frame));
+                Ok(warnings)
+            }
+            Decision::Refuse { refusal, .. } => Err(refusal.findings().cloned().collect()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Decides about a disclosure outside the archive, and remembers its notice.
+    fn report(&self, examined: &Examined, accepted: &AcceptedDisclosure) -> Result<Vec<Finding>, Vec<Finding>> {
+        let event = &accepted.event;
+        let kept = |id: Option<&Oid>| self.3.borrow().iter().find(|record| Some(&record.id) == id).cloned();
+        let named = NoticeFacts {
+            known: kept(Some(&event.id)),
+            corrected: kept(event.corrects.as_ref()),
+            documents: self.0.borrow().iter().filter(|(h, ..)| event.documents().contains(&h.id)).map(|d| self.fact(d)).collect(),
+        };
+        let mut wills = self.wills(&accepted.client);
+        for will in &mut wills.rows {
+            will.is_valid = !self.set(&will.set_id).invalid && self.mark(&will.document) == Mark::None;
+        }
+        let known = notice::Known { facts: &Facts::default(), named: &named, wills: &wills, least: EXAMINER.rule_set().wills.least_edition };
+        match notice::decide(&accepted.request(examined), &known, SIGNED_AT) {
+            Decision::Notice { warnings, .. } => {
+                let root = &EXAMINER.site().notices.as_ref().unwrap().id_root;
+                self.3.borrow_mut().push(NoticeRecord {
+                    id: event.id.clone(),
+                    client: accepted.client,
+                    corrects: event.corrects.clone(),
+                    disclosed_at: event.disclosed_at,
+                    recorded_at: event.recorded_at,
+                    parts: bundle::parts(event, root, &examined.key.octets).unwrap(),
+                    event_sha: examined.key.octets,
+                    bundle_sha: Digest::ZERO,
+                });
                 Ok(warnings)
             }
             Decision::Refuse { refusal, .. } => Err(refusal.findings().cloned().collect()),
@@ -256,7 +295,7 @@ fn accepted_samples_are_accepted_without_a_warning_and_refused_ones_for_their_co
                 matches!(&verdict, Verdict::Accepted(codes) if !codes.is_empty() && codes.iter().all(|c| *c == code))
             }
             Some(code) => matches!(&verdict, Verdict::Refused(codes) if codes.first() == Some(&code)),
-            None if sample.path.starts_with("accepted/") || sample.path.starts_with("queries/") => verdict == Verdict::Accepted(Vec::new()),
+            None if ["accepted/", "queries/", "disclosures/"].iter().any(|folder| sample.path.starts_with(folder)) => verdict == Verdict::Accepted(Vec::new()),
             None => verdict == Verdict::Noted,
         };
         if !right {

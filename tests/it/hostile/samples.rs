@@ -146,7 +146,7 @@ fn sings_nowhere(bench: &Bench, told: &[Found]) {
     std::fs::write(&replies, text.join("\n")).unwrap();
     // No personal value has a column: every table, but for the octets and answers themselves.
     let columns = bench.gateway.folder.path().join("columns");
-    let tables = ["document", "client_relation", "case_file", "ledger", "head", "access_log", "frame", "held", "held_reply", "outbox"];
+    let tables = ["document", "client_relation", "case_file", "ledger", "head", "access_log", "disclosure_log", "frame", "held", "held_reply", "outbox"];
     let rows: Vec<String> = tables.iter().map(|table| bench.sql(&format!("SELECT row_to_json(t) FROM {table} t"))).collect();
     assert!(rows.iter().map(|r| r.lines().count()).sum::<usize>() > 100, "rows were searched");
     std::fs::write(&columns, rows.join("\n")).unwrap();

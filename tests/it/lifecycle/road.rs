@@ -3,6 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use arkki::generate::document::DocumentSpec;
+use arkki::generate::event::{self, Names, SPX_INVALIDATE, SPX_REINSTATE, Why};
+use arkki::generate::frame::FrameSpec;
+use arkki::generate::samples;
+use arkki::generate::writer::Style;
+
 use crate::kit;
 use crate::kit::process::Signal;
 use crate::road::{Gateway, files};
@@ -16,7 +22,32 @@ fn json(output: &kit::Output) -> serde_json::Value {
     serde_json::from_str(&output.text()).unwrap_or_else(|e| panic!("{e}: {} {}", output.text(), output.errors()))
 }
 
-const SET: &str = "1.2.246.10.99999992.95.2026.1.30";
+/// What happens to the samples' permission, to a document whose history is shown: a client relation that nothing hangs on.
+fn relation() -> DocumentSpec {
+    let family = samples::finnish();
+    DocumentSpec { relation_id: Some(format!("{SET}.1")), style: Style::default(), ..family.relation.under(SET) }
+}
+
+/// The relation, its invalidation, its reinstatement, and the invalidation of its whole set, as files.
+fn made(gateway: &Gateway) -> Vec<PathBuf> {
+    let relation = relation();
+    let stored_twice = Why { code: Some("stored-twice"), words: Some("Sama lupa tallennettiin jo aiemmin.".to_owned()) };
+    let again = Why::words("Tillståndet arkiverades två gånger.");
+    let events = [
+        event::about(&relation, Names::VERSION, SPX_INVALIDATE, stored_twice, 2),
+        event::about(&relation, Names::VERSION, SPX_REINSTATE, Why::code("mistake"), 3),
+        event::about(&relation, Names::SET, SPX_INVALIDATE, again, 4),
+    ];
+    let octets = std::iter::once(relation.render()).chain(events.map(|frame| FrameSpec { style: Style::default(), ..frame }.render(&[])));
+    let kept = octets.enumerate().map(|(n, octets)| {
+        let path = gateway.folder.path().join(format!("made-{n}.xml"));
+        std::fs::write(&path, octets).unwrap();
+        path
+    });
+    kept.collect()
+}
+
+const SET: &str = "1.2.246.10.99999992.95.2026.1.750";
 const REGISTER: &str = "1.2.246.10.99999992.10.0";
 const CASE: &str = "1.2.246.10.99999992.95.2026.1.31";
 
@@ -25,7 +56,7 @@ async fn invalidated_reinstated_and_shown_in_both_databases() {
     for archive in [Some(kit::postgres::database().await.url), None] {
         let gateway = Gateway::new(archive, "[limits]\nhold_seconds = 3\n").await;
         let mut serve = gateway.serve(&[]);
-        let good: Vec<PathBuf> = ["01-", "18-", "19-", "20-", "21-", "22-", "23-"].iter().map(|n| sample(n)).collect();
+        let good: Vec<PathBuf> = ["01-", "18-", "19-", "20-", "21-", "22-", "23-"].iter().map(|n| sample(n)).chain(made(&gateway)).collect();
         for (file, answer, details) in gateway.send(&good) {
             assert_eq!(answer, "AA", "{file}: {details}\n{}", gateway.log_text());
         }
@@ -94,19 +125,21 @@ fn shown(gateway: &Gateway) {
 async fn an_invalidation_that_comes_first_waits_for_its_document() {
     let gateway = Gateway::new(None, "").await;
     let _serve = gateway.serve(&[]);
-    for (file, answer, details) in gateway.send(&[sample("19-"), sample("18-")]) {
+    let made = made(&gateway);
+    let (document, invalidation, reinstatement) = (&made[0], &made[1], &made[2]);
+    for (file, answer, details) in gateway.send(&[invalidation.clone(), document.clone()]) {
         assert_eq!(answer, "AA", "{file}: {details}\n{}", gateway.log_text());
     }
     assert_eq!(json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json"]))["versions"][0]["state"].as_str(), Some("invalidated"));
     // Without the client it has no lane, and could overtake its document.
-    let frame = std::fs::read_to_string(sample("20-")).unwrap();
+    let frame = std::fs::read_to_string(reinstatement).unwrap();
     let (from, to) = (frame.find("<recordTarget>").unwrap(), frame.find("</recordTarget>").unwrap() + "</recordTarget>".len());
     let nameless = gateway.folder.path().join("nameless.xml");
     std::fs::write(&nameless, format!("{}{}", &frame[..from], &frame[to..])).unwrap();
     let (_, answer, details) = gateway.send(&[nameless]).swap_remove(0);
     assert!(answer == "AE" && details.starts_with("E820"), "{answer} {details}");
-    assert_eq!(gateway.send(&[sample("20-")])[0].1, "AA");
+    assert_eq!(gateway.send(&[reinstatement.clone()])[0].1, "AA");
     // The same message again: the same answer, and nothing happens twice.
-    assert_eq!(gateway.send(&[sample("19-")])[0].1, "AA");
+    assert_eq!(gateway.send(&[invalidation.clone()])[0].1, "AA");
     assert_eq!(json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json"]))["events"].as_array().map(Vec::len), Some(2));
 }

@@ -2,6 +2,7 @@
 
 use arkki::domain::ack::AckType;
 use arkki::domain::language::Language;
+use arkki::generate::document::DocumentSpec;
 use arkki::generate::family::Family;
 use arkki::generate::person::Person;
 use arkki::generate::query::{Parameter, QuerySpec};
@@ -31,9 +32,14 @@ pub async fn archive_many(ground: &Ground, desk: &mut Desk) {
     let family = many();
     let reply = desk.reply.clone();
     for number in 200..200 + MANY {
-        // Of two groups, so that the asker can narrow.
-        let expression = if number % 2 == 0 { &family.permission } else { &family.denial };
-        desk.put(&ground.framed(&expression.under(&family.id(number)), "joining", |_| ()), Some(&reply)).await;
+        // Of two groups, so that the asker can narrow: a relation, and a case that hangs on it.
+        let (id, before) = (family.id(number), family.id(number - 1));
+        let document = if number % 2 == 0 {
+            DocumentSpec { relation_id: Some(format!("{id}.9")), ..family.relation.under(&id) }
+        } else {
+            DocumentSpec { case_id: Some(format!("{id}.8")), relation_id: Some(format!("{before}.9")), ..family.case.under(&id) }
+        };
+        desk.put(&ground.framed(&document, "joining", |_| ()), Some(&reply)).await;
     }
     for _ in 0..MANY {
         let answer = desk.answers.next(SOON).await.unwrap().expect("an answer to each of many");

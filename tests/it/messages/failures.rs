@@ -218,8 +218,8 @@ const ROWS: &[Row] = &[
     refused("signature invalid / certificate revoked", "refused/E602-body-changed-after-signing.xml", Error, "E602", "SYN102"),
     refused("signature invalid / certificate revoked", "refused/E603-signature-value-changed.xml", Error, "E603", "SYN102"),
     asked(">300 hits", "joining", |_| super::query(&QuerySpec::metadata(349, of_many()), "joining"), Wanted::TooMany("E830", MANY)),
-    asked(">300 hits", "guest", |_| at_most(9, QuerySpec::metadata(345, of_canary())), Wanted::TooMany("E830", 11)),
-    asked(">300 hits", "guest", |_| at_most(9, QuerySpec::documents(346, of_canary())), Wanted::TooMany("E830", 11)),
+    asked(">300 hits", "guest", |_| at_most(7, QuerySpec::metadata(345, of_canary())), Wanted::TooMany("E830", 9)),
+    asked(">300 hits", "guest", |_| at_most(7, QuerySpec::documents(346, of_canary())), Wanted::TooMany("E830", 9)),
     asked("no hits", "guest", |_| sample("queries/04-metadata-as-of.xml"), Wanted::NothingFound("")),
     asked("no hits", "guest", |_| QuerySpec::documents(347, unknown()).render(), Wanted::NothingFound("W926")),
     // What is another's looks like what is not there.

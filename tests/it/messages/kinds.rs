@@ -109,20 +109,22 @@ const ROWS: &[Row] = &[
     stored("store, case document", |_| sample("accepted/08-closed-case-fi.xml")),
     stored("store, old client document", |_| sample("accepted/09-old-document-fi-pdf.xml")),
     stored("store, old client document", |_| sample("accepted/10-old-document-fi-xhtml-framed.xml")),
+    stored("consent document store", |_| sample("accepted/10b-informing-fi.xml")),
     stored("consent document store", |_| sample("accepted/11-permission-fi.xml")),
     stored("consent document store", |_| sample("accepted/12-denial-fi-framed.xml")),
     by("other", "store by register right", |g| g.framed(&g.relation(400), "other", |f| f.service_request = Some("SPX-RKO-STORE"))),
     by("application", "store, asiakkuus document", |g| g.framed(&g.relation(401), "application", |_| ())),
     by("storing", "store, asiakkuus document", |g| g.framed(&g.relation(402), "storing", |_| ())),
     replaced("storing", |g| g.framed(&g.relation(402).replacement(&g.family.id(403)), "storing", |_| ())),
-    // Twelve documents of the client, two of them with a second version.
-    asked("metadata query, own", |_| sample("queries/01-metadata-by-client.xml"), Described("OK", 10), "search 1, show 10"),
+    // Ten documents of the client beside the will expressions, two of them with a second version.
+    asked("metadata query, own", |_| sample("queries/01-metadata-by-client.xml"), Described("OK", 8), "search 1, show 8"),
     asked("metadata query, own", |_| sample("queries/02-metadata-by-case-and-date.xml"), Described("OK", 3), "search 1, show 3"),
     asked("metadata query, own", |_| sample("queries/03-metadata-every-version.xml"), Described("OK", 2), "search 1, show 2"),
     asked("metadata query, own", |_| sample("queries/04-metadata-as-of.xml"), Described("NF", 0), "search 1"),
     asked("document query, own", |_| sample("queries/05-documents-by-id.xml"), Fetched(1), "fetch 1, search 1"),
     asked("document query, own", |_| sample("queries/06-documents-by-case.xml"), Fetched(1), "fetch 1, search 1"),
-    asked("document query, own", |_| QuerySpec::documents(500, of_canary()).render(), Fetched(10), "fetch 10, search 1"),
+    asked("document query, own", |_| QuerySpec::documents(500, of_canary()).render(), Fetched(8), "fetch 8, search 1"),
+    asked("consent query", |_| consents(503, "7"), Fetched(1), "fetch 1, search 1"),
     asked("consent query", |_| consents(501, "8"), Fetched(1), "fetch 1, search 1"),
     asked("consent query", |_| consents(502, "9"), Fetched(1), "fetch 1, search 1"),
     // Own register only: what rests on anything else is refused whole until disclosure is decided.
@@ -148,13 +150,13 @@ const ROWS: &[Row] = &[
     stored("store, case document", |_| sample("accepted/22-case-fi-of-the-wrong-client.xml")),
     Row { archived: 1, ..event("invalidate", "guest", |_| sample("accepted/23-case-fi-invalidating-version.xml"), "invalidate 1") },
     // What is left is what was there before the three of them.
-    asked("document query, own", |_| QuerySpec::documents(533, of_canary()).render(), Fetched(10), "fetch 10, search 1"),
+    asked("document query, own", |_| QuerySpec::documents(533, of_canary()).render(), Fetched(8), "fetch 8, search 1"),
     Row { kind: "acknowledgement received", by: "guest", octets: |_| sample("hostile/acknowledgement.xml"), archived: 0, logged: "", answer: Answer::Nothing },
 ];
 
-/// The client's documents of a group.
+/// The client's will expressions of a group.
 fn consents(number: u64, group: &str) -> Vec<u8> {
-    QuerySpec::documents(number, [of_canary(), vec![Parameter::code("documentGroup", group)]].concat()).render()
+    resting("SPX-CONSENT-QUERY", QuerySpec::documents(number, [of_canary(), vec![Parameter::code("documentGroup", group)]].concat()))
 }
 
 /// A query that rests on something else than the own register.

@@ -13,7 +13,7 @@ use crate::generate::judged::Shelf;
 use crate::kit;
 
 /// Codes that no rule of documents is about, and why.
-const NO_RULE: [(&str, &str); 43] = [
+const NO_RULE: [(&str, &str); 44] = [
     ("E830", "needs more than 300 documents; store::queries makes them"),
     ("E831", "needs documents larger than an answer; queries makes them"),
     ("E836", "needs a damaged archive; queries damages one"),
@@ -56,6 +56,7 @@ const NO_RULE: [(&str, &str); 43] = [
     ("E852", "as E850"),
     ("E853", "as E850"),
     ("E854", "as E850"),
+    ("E890", "the site's: it takes no notices; lilm shows it"),
     ("E860", "the validation service's; messages::validation shows it"),
 ];
 

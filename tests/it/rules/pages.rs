@@ -19,7 +19,7 @@ fn templates_list_show_explain_and_test() {
     let shown = arkki(&["templates", "show", "4", "--language", "fi"]);
     exits(&shown, 0);
     assert!(shown.text().contains("alkuperäinen palvelutehtävä") && shown.text().contains("pakollinen") && shown.text().contains("R41"), "{}", shown.text());
-    exits(&arkki(&["templates", "show", "7"]), 2);
+    exits(&arkki(&["templates", "show", "6"]), 2);
     let element = arkki(&["templates", "explain", "serviceTask"]);
     exits(&element, 0);
     for words in [

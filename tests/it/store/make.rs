@@ -192,7 +192,16 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         about: None,
     };
     let octets = Arc::new(message.to_vec());
-    let refuse = Refuse { code: Some(code.to_owned()), is_final: false, noted: false, octets, entry, answer: Some(answer), outcome: sha256(code.as_bytes()), looks: Vec::new() };
+    let refuse = Refuse {
+        code: Some(code.to_owned()),
+        is_final: false,
+        noted: false,
+        octets,
+        entry,
+        answer: Some(answer),
+        outcome: sha256(code.as_bytes()),
+        looks: Vec::new(),
+    };
     Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Refuse(Box::new(refuse)), expects: Vec::new(), supersedes: None }
 }
 

@@ -252,7 +252,7 @@ pub async fn fetched_octets_are_those_archived_and_damage_does_not_leave(place: 
     assert!(octets[0].is_none() && octets[2].is_some());
 }
 
-fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
+pub fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
     let answer = draft(&format!("answer {outcome}"));
     let key = key(message);
     let entry = Entry {
@@ -300,11 +300,14 @@ pub async fn the_same_verdict_sends_the_stored_octets_and_logs_again(place: Plac
     let again = done(archive_.commit(superseding(answer(b"<query/>", "both", &[3, 4]), 1)).await.unwrap());
     assert_eq!((again.position, &again.outbox[0].body), (first.position, &first.outbox[0].body));
     let logged = "SELECT count(*) FROM access_log WHERE action IN ('search', 'fetch') AND position = ";
-    assert_eq!(place.sql(&format!("{logged}7")).await, "6", "each sending has its own rows");
-    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE position = 7 AND document_id = '' AND detail = 'client: 2 documents'").await, "2");
+    for position in [7, 8] {
+        assert_eq!(place.sql(&format!("{logged}{position}")).await, "3", "each sending has its own rows, and an entry that brings them");
+    }
+    assert_eq!(place.sql("SELECT kind || ' ' || about || ' ' || log_rows FROM ledger WHERE position = 8").await, "7 7 3", "it names what was shown");
+    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE position = 8 AND document_id = '' AND detail = 'client: 2 documents'").await, "1");
     // Another verdict: another answer, another entry, which supersedes the first.
     let other = done(archive_.commit(superseding(answer(b"<query/>", "one", &[3]), 2)).await.unwrap());
-    assert_eq!(other.position, Some(Position(8)));
+    assert_eq!(other.position, Some(Position(9)));
     assert_ne!(other.outbox[0].body, first.outbox[0].body);
     assert!(archive_.is_superseded(Position(7)).await.unwrap());
     let facts = archive_.facts(needs(b"<query/>", None)).await.unwrap();
@@ -312,9 +315,9 @@ pub async fn the_same_verdict_sends_the_stored_octets_and_logs_again(place: Plac
     // A stale decision writes nothing.
     assert!(is_stale(&archive_.commit(superseding(answer(b"<query/>", "one", &[3]), 2)).await.unwrap()));
     assert!(is_stale(&archive_.commit(answer(b"<query/>", "one", &[3])).await.unwrap()));
-    assert_eq!(place.sql(&format!("{logged}8")).await, "2");
+    assert_eq!(place.sql(&format!("{logged}9")).await, "2");
     let counts = archive_.counts().await.unwrap();
-    assert_eq!((counts.messages, counts.accepted, counts.refused, counts.ledger), (7, 6, 0, 8));
+    assert_eq!((counts.messages, counts.accepted, counts.refused, counts.ledger), (7, 6, 0, 9));
 }
 
 pub async fn old_answers_are_forgotten_and_the_audit_still_agrees(place: Place) {

@@ -76,7 +76,9 @@ fn generated_documents_and_the_examples_follow_their_definitions() {
                 let plain = DocumentSpec { style: Style::default(), ..spec.clone() };
                 document = with_official_text(&String::from_utf8(plain.render()).expect("UTF-8"));
             }
-            assert_eq!(seen(&read(&document, rules, spec.group)), Vec::<String>::new(), "seed {seed} {:?}", spec.group);
+            // No definition of the informing was published.
+            let wanted: &[&str] = if spec.group == Group::Informing { &["W950"] } else { &[] };
+            assert_eq!(seen(&read(&document, rules, spec.group)), wanted, "seed {seed} {:?}", spec.group);
         }
     }
     for (number, group) in [("01", Group::ClientRelation), ("02", Group::Case), ("05", Group::ClientRelation), ("06", Group::Case)] {
