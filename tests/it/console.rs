@@ -91,7 +91,8 @@ async fn a_link_lets_one_browser_in_once() {
     // A second browser with the same link, and one with a made-up cookie.
     let mut second = Browser::at(&link);
     assert_eq!(second.get(&link).status, 403);
-    second.cookie = browser.cookie.as_ref().map(|cookie| format!("{}0", &cookie[..cookie.len() - 1]));
+    let other = |cookie: &String| format!("{}{}", &cookie[..cookie.len() - 1], if cookie.ends_with('0') { '1' } else { '0' });
+    second.cookie = browser.cookie.as_ref().map(other);
     assert_eq!(second.get("/").status, 403);
     // Enter gives another link.
     let newer = terminal.another();

@@ -24,7 +24,7 @@ use crate::v3::ack::AckRead;
 
 /// The page's path.
 pub(super) const PATH: &str = "/disclosures/new";
-/// The arc of ids made of random numbers (ITU-T X.667).
+/// The root of events' ids where the site has none of its own: the arc of random numbers (ITU-T X.667).
 const RANDOM: &str = "2.25";
 
 /// What stands above the form.
@@ -64,7 +64,7 @@ pub(super) async fn take(State(console): State<Arc<Console>>, request: Request) 
 /// Sends what was typed and tells what became of it.
 async fn send(console: &Console, asked: &Asked, visit: &Visit, mut form: Form) -> Response {
     let id = match Oid::parse(form.get("event")) {
-        Ok(id) if id.is_under(RANDOM) => id,
+        Ok(id) if id.is_under(&event_root(console)) => id,
         _ => fresh_id(console),
     };
     form.set("event", id.as_str());
@@ -120,10 +120,15 @@ fn done(console: &Console, asked: &Asked, id: &Oid, event: &Event, ack: &AckRead
     })
 }
 
+/// Beside the notices' own ids, which bear a year where these bear 0.
+fn event_root(console: &Console) -> String {
+    console.examiner.site().notices.as_ref().map_or_else(|| RANDOM.to_owned(), |site| format!("{}.0", site.id_root))
+}
+
 fn fresh_id(console: &Console) -> Oid {
-    let random = u128::from_be_bytes(console.entropy.sixteen());
-    // 2.25 and at most 39 digits always are an OID; the site's own is only here so that nothing can panic.
-    Oid::parse(&format!("{RANDOM}.{random}")).unwrap_or_else(|_| console.system.clone())
+    let random = console.entropy.sixteen().iter().take(8).fold(0_u64, |number, octet| number << 8 | u64::from(*octet)) >> 2;
+    // A root of at most 34 characters, checked at start, and 19 digits always are an OID; the device's stands here so that nothing can panic.
+    Oid::parse(&format!("{}.{random}", event_root(console))).unwrap_or_else(|_| console.system.clone())
 }
 
 fn empty(console: &Console, asked: &Asked) -> Form {

@@ -75,7 +75,7 @@ pub fn write(form: &Form, around: &Around<'_>, rules: &RuleSet, language: Langua
     w.out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let said = if form.get("language") == "sv" { "sv" } else { "fi" };
     w.open(ROOT, &[("xmlns", NAMESPACE, ""), ("language", said, "language"), ("processingCode", around.processing, "")]);
-    w.empty("id", &[("root", around.id.as_str(), "event")]);
+    w.empty("id", &[("root", around.id.as_str(), "")]);
     w.empty_if("corrects", &[("root", form.get("corrects"), "corrects")]);
     w.empty("system", &[("root", around.system.as_str(), "")]);
     w.open("client", &[("root", HETU_ROOT, ""), ("extension", form.get("client_id"), "client_id")]);
@@ -83,7 +83,8 @@ pub fn write(form: &Form, around: &Around<'_>, rules: &RuleSet, language: Langua
     w.words("given", form.get("client_given"), "client_given");
     w.close("client");
     w.empty("disclosedAt", &[("value", &moment(form.get("disclosed_at")), "disclosed_at")]);
-    w.empty("recordedAt", &[("value", &around.recorded.to_iso(), "")]);
+    // Nobody types it: what does not fit it is mended in the other time.
+    w.empty("recordedAt", &[("value", &around.recorded.to_iso(), "disclosed_at")]);
     for field in ["type", "purpose", "manner"] {
         w.empty(field, &[("code", form.get(field), field)]);
     }
@@ -288,7 +289,8 @@ mod tests {
             ("/OutsideDisclosure/register/item[1]", Some("description_1")),
             ("/OutsideDisclosure/register/item[2]/document/@root", Some("description_2")),
             ("/OutsideDisclosure/basis/given/@at", Some("given_at")),
-            ("/OutsideDisclosure/recordedAt/@value", None),
+            ("/OutsideDisclosure/recordedAt/@value", Some("disclosed_at")),
+            ("/OutsideDisclosure/id/@root", None),
             ("/", None),
         ] {
             assert_eq!(event.field(path), field, "{path}");
