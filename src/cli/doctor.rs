@@ -16,6 +16,7 @@ use crate::adapters::keys::{self, KeyPlace, OpenFault};
 use crate::adapters::store;
 use crate::app;
 use crate::config::checked::Config;
+use crate::config::lilm;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::environment::Environment;
@@ -119,6 +120,8 @@ fn rules(config: &Config) -> Vec<Check> {
                 well("schema", format!("{profile} is checked with {}, which compiles{remarks}", entry.display()))
             }));
             checks.push(well("structured content", definitions));
+            let notices = lilm::faults(config.notice_root.as_ref(), config.environment, &examiner.rule_set().lilm);
+            checks.extend(notices.into_iter().map(|fault| unwell("notices", fault, "see docs/lilm.md")));
             checks
         }
         Err(fault) => vec![unwell("rules and schemas", fault.0, "mend the file it names")],

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod codes;
 pub mod console;
 pub mod demo;
+pub mod disclose;
 pub mod doctor;
 pub mod explain;
 pub mod history;
@@ -63,6 +64,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
+    /// Report a disclosure outside the archive: it becomes a notice (LILM), which is signed, archived and sent.
+    Disclose(disclose::Disclose),
     /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
     Import(import::Import),
     /// Give exactly the gateway's verdict on files, offline.
@@ -106,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
+        Command::Disclose(command) => with(config(), |c| disclose::run(&command, &c, json)),
         Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),
         Command::Signature(command) => signature::run(&command, arguments.config.as_deref()),

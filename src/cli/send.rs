@@ -66,22 +66,31 @@ pub struct Send {
 /// Sends, waits and shows.
 #[must_use]
 pub fn run(command: &Send, config: &Config, json: bool) -> Report {
+    // Before anything is declared or sent: a file that cannot be read leaves no trace at the broker.
+    match read_all(&command.files, config.message_octets) {
+        Ok(messages) => deliver(command, &messages, config, json),
+        Err(report) => report,
+    }
+}
+
+/// Sends one message that was made or read elsewhere, with its name for the report; waits so many seconds, and perhaps shows the answer.
+pub(super) fn one((name, octets): (String, Vec<u8>), (timeout, show): (u64, bool), config: &Config, json: bool) -> Report {
+    let command = Send { expect: Some("accepted".to_owned()), queue: None, reply: None, timeout, show, files: vec![name.into()] };
+    deliver(&command, &[octets], config, json)
+}
+
+fn deliver(command: &Send, messages: &[Vec<u8>], config: &Config, json: bool) -> Report {
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    match runtime.block_on(send(command, config, json)) {
+    match runtime.block_on(send(command, messages, config, json)) {
         Ok(report) => report,
         Err(outage) => Report::blind(format!("{}: {outage}", config.broker_url.shown())),
     }
 }
 
-async fn send(command: &Send, config: &Config, json: bool) -> Result<Report, Outage> {
-    // Before anything is declared or sent: a file that cannot be read leaves no trace at the broker.
-    let messages = match read_all(&command.files, config.message_octets) {
-        Ok(messages) => messages,
-        Err(report) => return Ok(report),
-    };
+async fn send(command: &Send, messages: &[Vec<u8>], config: &Config, json: bool) -> Result<Report, Outage> {
     let way = match Way::of(command.queue.as_deref(), config) {
         Ok(way) => way,
         Err(report) => return Ok(report),

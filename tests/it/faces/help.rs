@@ -8,6 +8,7 @@ const COMMANDS: [(&[&str], &[&str]); 20] = [
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
     (&["send"], &["--expect", "--queue", "--reply", "--timeout", "--show"]),
+    (&["disclose"], &["--file", "--controller", "--recipient", "--statute", "--permission", "--task", "--description", "--show"]),
     (&["validate"], &["--profile", "--stage", "--trust", "--language"]),
     (&["topology"], &["plan", "apply"]),
     (&["topology", "plan"], &[]),
