@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use arkki::generate::keys::{Keys, SIGNED_AT};
-use arkki::generate::samples;
+use arkki::generate::{counties, samples};
 
 fn main() -> io::Result<()> {
     let folder = env::args_os().nth(1).map_or_else(|| PathBuf::from("samples"), PathBuf::from);
@@ -22,13 +22,16 @@ fn main() -> io::Result<()> {
     fs::write(keys.join("README.md"), KEYS)?;
     let hands = Keys::read(|name| fs::read(keys.join(name)).ok(), SIGNED_AT).map_err(|fault| io::Error::other(fault.to_string()))?;
     let all = samples::all(Some(&hands));
-    for part in ["accepted", "queries", "disclosures", "refused", "warned", "hostile"] {
+    for part in ["accepted", "queries", "disclosures", "refused", "warned", "hostile", "counties"] {
         remake(&folder.join(part))?;
     }
     let mut size = 0;
     for sample in &all {
         fs::write(folder.join(&sample.path), &sample.octets)?;
         size += sample.octets.len();
+    }
+    for sample in counties::samples(&hands) {
+        fs::write(folder.join(&sample.path), &sample.octets)?;
     }
     fs::write(folder.join("README.md"), format!("{HEAD}\n{}", samples::table(&all)))?;
     println!("{} samples, {} KiB", all.len(), size / 1024);
@@ -59,6 +62,7 @@ Testinen. The organisation 9999999-2 does not exist.
   wrong only beside what is archived, and three wait out the hold (60 s by default) before they are refused.
 - `warned/`: taken, with the warning that begins the name. Send them after the accepted ones too.
 - `hostile/`: input that means harm or madness. Larger ones (100 MB, 200,000 levels, a megabyte in an attribute) are made by `src/generate/hostile.rs`.
+- `counties/`: one client, two counties, permission and denial: the walk of docs/disclosure.md, sent by two registered systems in the order of their names.
 - `keys/`: the test authority and its keys. Arkki refuses that authority when `environment = \"production\"`.
 
 The client of the Finnish ones is the canary: a test searches every log, metric and header for that identity code and name.

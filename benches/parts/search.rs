@@ -12,6 +12,7 @@ use arkki::domain::document::Date;
 use arkki::domain::limits;
 use arkki::domain::oid::Oid;
 use arkki::domain::query::{Criteria, Fetched, Found, Register, Registers};
+use arkki::domain::scope::Scope;
 use arkki::generate::query::{Parameter, QuerySpec};
 use arkki::generate::scenario::{Expected, Message};
 use arkki::ports::archive::Archive;
@@ -71,7 +72,7 @@ pub fn run(gateway: &Gateway, messages: usize, octets: usize) -> String {
 }
 
 /// The rows of `count` documents: a client has twenty, a case five, one in ten is another's second version, dates lie over ten years.
-fn statements(count: u32, database: &str) -> Vec<String> {
+pub fn statements(count: u32, database: &str) -> Vec<String> {
     let sqlite = database == "sqlite";
     let hex = |octets: &[u8]| {
         let digits: String = octets.iter().map(|b| format!("{b:02x}")).collect();
@@ -105,7 +106,7 @@ fn statements(count: u32, database: &str) -> Vec<String> {
 }
 
 async fn searches(name: &str, archive: &dyn Archive, count: u32) -> String {
-    let own = Registers::new(vec![Register::Organisation(oid(NODE))]);
+    let own = Scope::of(Registers::new(vec![Register::Organisation(oid(NODE))]));
     let pick = |n: u32| u32::try_from(u64::from(n) * 2_654_435_761 % u64::from(count.max(1))).expect("below the count") + 1;
     let client = |n: u32| {
         let mut digest = [0; 32];

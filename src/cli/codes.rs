@@ -8,16 +8,19 @@ use serde_json::{Value, json};
 use super::report::{Health, Report};
 use crate::app;
 use crate::codes::catalogue::Catalogue;
+use crate::codes::disclosure::DisclosureRules;
 use crate::codes::rule_set::RuleSet;
 use crate::config::checked::{Config, ConfigFault};
 use crate::domain::code::Code;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::language::Language;
+use crate::rules::disclose::counted;
 
 const HELP: &str = r#"Examples:
   arkki codes              all of them, a line each
   arkki codes E305 --language fi
   arkki codes --json       for machines
+  arkki codes disclosure   who may see whose document: the table, and every combination of its factors
 
 Exit codes: 0 well, 2 no such code, or the rules could not be read."#;
 
@@ -25,7 +28,7 @@ Exit codes: 0 well, 2 no such code, or the rules could not be read."#;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Codes {
-    /// Explain this code (E305) instead of listing all.
+    /// Explain this code (E305), or print the table of disclosures (disclosure), instead of listing all.
     code: Option<String>,
     /// Language of the sentences: fi, sv or en.
     #[arg(long, default_value = "en", value_parser = language)]
@@ -43,6 +46,7 @@ pub(super) fn language(text: &str) -> Result<Language, String> {
 #[must_use]
 pub fn run(command: &Codes, config: Option<&Path>) -> Report {
     match load(config) {
+        Ok(rules) if command.code.as_deref() == Some("disclosure") => Report::new(Health::Well, counted::markdown(&rules.disclosure), disclosure(&rules.disclosure)),
         Ok(rules) => show(command, &rules.catalogue),
         Err(fault) => Report::blind(fault),
     }
@@ -72,6 +76,25 @@ fn show(command: &Codes, catalogue: &Catalogue) -> Report {
     let text = wanted.iter().map(|c| line(*c, catalogue, command.language, one)).collect();
     let json = wanted.iter().map(|c| value(*c, catalogue)).collect();
     Report::new(Health::Well, text, json)
+}
+
+fn disclosure(rules: &DisclosureRules) -> Value {
+    let lines = counted::lines(rules.table());
+    let rows = rules.table().iter().map(|rule| {
+        let count: usize = lines.iter().filter(|line| std::ptr::eq(line.rule, rule)).map(counted::Line::count).sum();
+        let says: serde_json::Map<_, _> = Language::ALL.into_iter().map(|l| (l.as_str().to_owned(), rule.sentence(l).into())).collect();
+        json!({
+            "rule": rule.id,
+            "result": rule.outcome.as_str(),
+            "log": rule.logged.as_str(),
+            "notice": rule.notice,
+            "refuse": rule.refuses.map(Code::as_str),
+            "source": rule.source,
+            "says": says,
+            "combinations": count,
+        })
+    });
+    rows.collect()
 }
 
 fn line(code: Code, catalogue: &Catalogue, language: Language, whole: bool) -> String {

@@ -81,7 +81,7 @@ async fn ask(command: &History, config: &Config) -> Result<Report, String> {
     let rules = examiner.rule_set();
     let archive = audit::open(config).await?;
     let lost = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
-    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(command.register.clone()), person: None };
+    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(command.register.clone()), person: None, ground: None };
     let asking = disclose::Asking { asker: &asker, controller: None, registered: None };
     let registers = disclose::allowed(&asking, &rules.query).map_err(|denied| rules.catalogue.word(denied.0, command.language).to_owned())?;
     // Of another's set nothing is told, not even that it is there; nor of a client's wills, which the archivist does not see.
@@ -89,9 +89,10 @@ async fn ask(command: &History, config: &Config) -> Result<Report, String> {
     let set = chain.as_ref().map_or(&command.id, |chain| &chain.set_id).clone();
     let criteria = Criteria { sets: vec![set], state: WantedState::Any, all_versions: true, ..Criteria::default() };
     let query = Query { want: Want::Metadata, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds::default() };
-    let looked = look(archive.as_ref(), &query, &registers).await.map_err(lost)?;
+    let scope = crate::domain::scope::Scope::of(registers);
+    let looked = look(archive.as_ref(), &query, &scope, None).await.map_err(lost)?;
     let answered = crate::rules::query::judge(&query, looked, &Place::whole());
-    log(&Purpose { purpose: None, shows: Some("history") }, config, &examiner, &archive, (&query, &registers, &answered)).await?;
+    log(&Purpose { purpose: None, shows: Some("history") }, config, &examiner, &archive, (&query, &scope, &answered)).await?;
     Ok(match chain {
         Some(chain) => shown(rules, &chain, command.at.unwrap_or_else(|| SystemClock.now()), command.at.is_some(), command.language),
         None => {

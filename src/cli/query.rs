@@ -24,7 +24,8 @@ use crate::domain::message::{MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
-use crate::domain::query::{Asker, Basis, Criteria, Query, Registers, SealedIds, Want, WantedState};
+use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want, WantedState};
+use crate::domain::scope::Scope;
 use crate::domain::time::{Hl7Time, Moment, iso_date};
 use crate::pipeline::answers::Asked;
 use crate::pipeline::examine::Examiner;
@@ -135,12 +136,12 @@ async fn ask(command: &QueryCommand, config: &Config) -> Result<Report, String> 
         Some(text) => Language::parse(text).ok_or_else(|| format!("--language {text:?}: say fi, sv or en"))?,
     };
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
-    let (query, registers) = read(command, &examiner)?;
+    let (query, scope) = read(command, &examiner)?;
     let archive = super::audit::open(config).await?;
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
-    let looked = query::look(archive.as_ref(), &query, &registers).await.map_err(shown)?;
+    let looked = query::look(archive.as_ref(), &query, &scope, None).await.map_err(shown)?;
     let answered = crate::rules::query::judge(&query, looked, &Place::whole());
-    log(&Purpose { purpose: command.purpose.as_deref(), shows: None }, config, &examiner, &archive, (&query, &registers, &answered)).await?;
+    log(&Purpose { purpose: command.purpose.as_deref(), shows: None }, config, &examiner, &archive, (&query, &scope, &answered)).await?;
     if let (Some(output), Some(octets)) = (&command.output, answered.octets.first()) {
         write(output, octets)?;
     }
@@ -161,14 +162,14 @@ pub(super) async fn log(
     config: &Config,
     examiner: &Examiner,
     archive: &Arc<crate::adapters::store::Store>,
-    (query, registers, answered): (&Query, &Registers, &Answered),
+    (query, scope, answered): (&Query, &Scope, &Answered),
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
     let actor = format!("operator:{}", std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()));
     // Nobody sent a message: the key is a number of its own, and the entry's message its hash.
     let key = MessageKey { sender: Sender::new(actor.clone()), octets: crate::crypto::sha256(&entropy.sixteen()) };
     let at = SystemClock.now();
-    let asked = Asked { actor: &actor, service_request: None, purpose: why.purpose, query, registers };
+    let asked = Asked { actor: &actor, service_request: None, purpose: why.purpose, query, scope, standing: None };
     let envelope = Envelope::of_nobody(examiner, &key, at);
     let mut answer = query::answer(examiner, &envelope, &asked, answered);
     if let Some(shows) = why.shows {
@@ -184,7 +185,7 @@ pub(super) async fn log(
     }
 }
 
-fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers), String> {
+fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), String> {
     let oid = |text: &String, option: &str| Oid::parse(text).map_err(|_| format!("{option} {text:?} is not an OID"));
     let perhaps = |text: &Option<String>, option: &str| text.as_ref().map(|text| oid(text, option)).transpose();
     let day = |text: &Option<String>, option: &str| -> Result<Option<Date>, String> {
@@ -217,13 +218,13 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Registers
     if criteria.ids.len() + criteria.sets.len() > limits::QUERY_HITS as usize {
         return Err(format!("at most {} documents and sets at a time", limits::QUERY_HITS));
     }
-    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None };
+    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None, ground: None };
     let asking = disclose::Asking { asker: &asker, controller: criteria.controller.as_ref(), registered: None };
     let registers = disclose::allowed(&asking, &examiner.rule_set().query).map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
     Ok((
         Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None } },
-        registers,
+        Scope::of(registers),
     ))
 }
 

@@ -5,6 +5,7 @@ pub mod body;
 pub mod catalogue;
 pub mod console;
 pub mod controllers;
+pub mod disclosure;
 pub mod explanations;
 pub mod fault;
 pub mod json;

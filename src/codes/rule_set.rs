@@ -4,6 +4,7 @@ use super::access;
 use super::body::BodyRules;
 use super::catalogue::Catalogue;
 use super::controllers::Controllers;
+use super::disclosure::DisclosureRules;
 use super::fault::RulesFault;
 use super::json::JsonRules;
 use super::lifecycle::Lifecycle;
@@ -44,6 +45,8 @@ pub struct RuleSet {
     pub profiles: Profiles,
     /// Search parameters and answers.
     pub query: QueryRules,
+    /// How disclosures are decided.
+    pub disclosure: DisclosureRules,
     /// What is known of single controllers.
     pub controllers: Controllers,
     /// Original service tasks and their pairs.
@@ -79,6 +82,7 @@ impl RuleSet {
             services,
             query: QueryRules::load(files)?,
             lifecycle: Lifecycle::load(files)?,
+            disclosure: DisclosureRules::load(files)?,
             lilm: Lilm::load(files)?,
             controllers: Controllers::load(files)?,
             tasks: ServiceTasks::load(files)?,

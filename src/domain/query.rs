@@ -55,6 +55,8 @@ pub struct Asker {
     pub organisation: Option<Oid>,
     /// The person, as a keyed hash of the id that stood there.
     pub person: Option<Digest>,
+    /// The ground in law that it names, by its code in `codes/disclosure.toml`; only where it rests on one.
+    pub ground: Option<String>,
 }
 
 /// On what ground documents are asked for (messaging.md §3.1).

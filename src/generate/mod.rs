@@ -1,6 +1,7 @@
 //! Floor 1: makes realistic documents and messages of synthetic persons, good or with one chosen fault: for samples, tests, demo and benches.
 //! Pure: a seed in, octets out; the same seed gives the same octets for good.
 
+pub mod counties;
 pub mod disclosure;
 pub mod document;
 pub mod event;

@@ -21,6 +21,12 @@ pub struct QuerySpec {
     pub root: &'static str,
     /// The service request's code.
     pub service_request: &'static str,
+    /// The ground in law that a further reasonCode names.
+    pub grounds: Vec<&'static str>,
+    /// Whether it names a purpose of use.
+    pub has_purpose: bool,
+    /// `sender/device/id/@root`.
+    pub sender: String,
     /// `processingCode/@code`.
     pub processing: &'static str,
     /// The organisation on whose behalf it asks; `None` names none.
@@ -89,6 +95,9 @@ impl QuerySpec {
             id: (format!("{node}.18.2026.29"), number.to_string()),
             root: METADATA,
             service_request: "SPX-META-QUERY",
+            grounds: Vec::new(),
+            has_purpose: true,
+            sender: Organisation::SAMPLE.unit.to_owned(),
             processing: "T",
             organisation: Some(Organisation::SAMPLE.unit.to_owned()),
             query_id: format!("q-{number}"),
@@ -114,7 +123,7 @@ impl QuerySpec {
         w.empty(Space::Hl7, "processingCode", &[("code", self.processing)]);
         w.empty(Space::Hl7, "processingModeCode", &[("code", "T")]);
         w.empty(Space::Hl7, "acceptAckCode", &[("code", "NE")]);
-        for (element, kind, id) in [("receiver", "RCV", TEST_ARCHIVE), ("sender", "SND", Organisation::SAMPLE.unit)] {
+        for (element, kind, id) in [("receiver", "RCV", TEST_ARCHIVE), ("sender", "SND", self.sender.as_str())] {
             w.open(Space::Hl7, element, &[("typeCode", kind)]);
             w.open(Space::Hl7, "device", &[("classCode", "DEV"), ("determinerCode", "INSTANCE")]);
             w.empty(Space::Hl7, "id", &[("root", id)]);
@@ -123,7 +132,12 @@ impl QuerySpec {
         w.open(Space::Hl7, "controlActProcess", &[("classCode", "CACT"), ("moodCode", "EVN")]);
         let (system, name) = terms::SERVICE_REQUESTS;
         w.empty(Space::Hl7, "reasonCode", &[("code", self.service_request), ("codeSystem", system), ("codeSystemName", name)]);
-        w.empty(Space::Hl7, "reasonCode", &terms::OWN_REGISTER.attributes(Language::Fi));
+        if self.has_purpose {
+            w.empty(Space::Hl7, "reasonCode", &terms::OWN_REGISTER.attributes(Language::Fi));
+        }
+        for ground in &self.grounds {
+            w.empty(Space::Hl7, "reasonCode", &[("code", ground), ("codeSystem", terms::GROUNDS)]);
+        }
         w.open(Space::Hl7, "authorOrPerformer", &[("typeCode", "AUT")]);
         w.open(Space::Hl7, "assignedPerson", &[]);
         w.empty(Space::Hl7, "id", &[("root", "1.2.246.537.26"), ("extension", Professional::SAMPLE.number)]);

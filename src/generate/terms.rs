@@ -133,6 +133,8 @@ pub(super) const ACTIVE: Term = Term::new("AC", ("1.2.246.537.5.40116.2006", "Ka
 
 /// The code system of archive service requests (documents.md §1.4).
 pub(super) const SERVICE_REQUESTS: (&str, &str) = ("1.2.246.537.6.1503.201601", "Sosiaalihuolto - Arkistosanomien palvelupyynnöt");
+/// Grounds of a right of access in law (`codes/disclosure.toml`).
+pub(super) const GROUNDS: &str = "1.2.246.537.6.1299.202101";
 /// Reasons of invalidations and reinstatements (`codes/lifecycle.toml`).
 pub(super) const REASONS: &str = "1.2.246.10.99999992.6.2";
 /// The register of organisations.

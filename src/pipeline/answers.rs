@@ -9,9 +9,11 @@ use super::examine::{Examined, Queried};
 use super::gate::told;
 use crate::domain::change::{Access, Look};
 use crate::domain::code::Code;
-use crate::domain::query::{Query, Registers, Want};
+use crate::domain::query::{Query, Want};
+use crate::domain::scope::Scope;
 use crate::ports::archive::Archive;
 use crate::ports::clock::Clock;
+use crate::rules::disclose::Standing;
 use crate::rules::query::Answered;
 use crate::telemetry;
 
@@ -33,8 +35,10 @@ pub struct Asked<'a> {
     pub purpose: Option<&'a str>,
     /// The query.
     pub query: &'a Query,
-    /// The registers it looked into.
-    pub registers: &'a Registers,
+    /// What it looked at.
+    pub scope: &'a Scope,
+    /// What it stood on, where it asked for another's data.
+    pub standing: Option<&'a Standing>,
 }
 
 /// The rows of one sending: one for the search itself, one for each document shown or given.
@@ -62,7 +66,7 @@ pub fn looks(asked: &Asked<'_>, answered: &Answered) -> Vec<Look> {
     };
     let outcome = answered.refused().map_or_else(|| format!("{} documents", answered.hits.len()), |code| code.as_str().to_owned());
     let search = Look {
-        controller: asked.registers.shown(),
+        controller: asked.scope.shown(),
         client: asked.query.criteria.client,
         client_sealed: asked.query.sealed.client.clone(),
         detail: Some(format!("{}: {outcome}", asked.query.criteria.names().join(","))),

@@ -92,19 +92,20 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
             let notice = notice::commit(&setting, accepted, corrected.as_deref(), warnings)?;
             planned(Effect::Notice(Box::new(notice)), expects, Ending::Accepted, None)
         }
-        (Decision::Answer(answered, registers), Ok(Accepted::Query(accepted))) => {
+        (Decision::Answer(answering), Ok(Accepted::Query(accepted))) => {
             let examined = setting.examined;
             let asked = Asked {
                 actor: examined.key.sender.as_str(),
                 service_request: examined.service_request.as_deref(),
                 purpose: examined.purpose.as_deref(),
                 query: &accepted.query,
-                registers,
+                scope: &answering.scope,
+                standing: answering.standing.as_ref(),
             };
-            let answer = query::answer(setting.examiner, &query::Envelope::of(examined, setting.at), &asked, answered);
-            let code = answered.refused();
+            let answer = query::answer(setting.examiner, &query::Envelope::of(examined, setting.at), &asked, &answering.answered);
+            let code = answering.answered.refused();
             let ending = if code.is_some() { Ending::Refused } else { Ending::Answered };
-            planned(Effect::Answer(Box::new(answer)), &[], ending, code)
+            planned(Effect::Answer(Box::new(answer)), &answering.expects, ending, code)
         }
         // `decide` gives these only for what examine has passed as such.
         (Decision::Already { .. } | Decision::Archive { .. } | Decision::Event { .. } | Decision::Notice { .. } | Decision::Answer(..), verdict) => {

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod audit;
 pub mod checkpoint;
+pub mod disclosed;
 pub mod door;
 pub mod effect;
 pub mod evidence;

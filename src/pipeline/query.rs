@@ -2,6 +2,7 @@
 //! go the same way.
 
 use super::answers::{Asked, looks};
+use super::disclosed;
 use super::effect::answer_id;
 use super::examine::{AcceptedQuery, Examined, Examiner};
 use super::gate::Stopping;
@@ -17,31 +18,47 @@ use crate::domain::limits;
 use crate::domain::message::MessageKey;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
-use crate::domain::query::{Found, Query, Registers, Want};
+use crate::domain::disclosure::Table;
+use crate::domain::query::{Basis, Found, Query, Want};
 use crate::domain::refusal::Refusal;
+use crate::domain::scope::Scope;
 use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
 use crate::rules::decide::{self, Decision};
-use crate::rules::query::{Answered, Looked};
+use crate::rules::disclose::Standing;
+use crate::rules::query::{Answered, Answering, Looked};
+use crate::telemetry;
 use crate::v3::response::{self, Answer};
 
 /// How many octets of documents one answer may carry: in base64, and with their describing data, they fill [`limits::ANSWER_OCTETS`].
 const FETCHED_OCTETS: usize = (limits::ANSWER_OCTETS - 2 * 1024 * 1024) / 4 * 3;
 
-/// Asks the archive.
+/// Asks the archive. Of another's data every document found is decided once more, by itself: the statement has left out what the table denies, so
+/// what is denied here is a defect of ours, told and not given.
 ///
 /// # Errors
 /// An outage.
-pub async fn look(archive: &dyn Archive, query: &Query, registers: &Registers) -> Result<Looked, Outage> {
-    let found = archive.search(&query.criteria, registers, query.limit).await?;
+pub async fn look(archive: &dyn Archive, query: &Query, scope: &Scope, decided: Option<(&Standing, &Table)>) -> Result<Looked, Outage> {
+    let mut found = archive.search(&query.criteria, scope, query.limit).await?;
+    let mut rules = Vec::new();
+    if let (Some((standing, table)), Found::Hits(hits)) = (decided, &mut found) {
+        hits.retain(|hit| {
+            let rule = standing.rule(&hit.header, hit.is_valid, table);
+            match rule {
+                Some(rule) => rules.push(rule.id.clone()),
+                None => telemetry::disclosure_disagrees(&hit.header.id),
+            }
+            rule.is_some()
+        });
+    }
     let fetched = match (query.want, &found) {
         (Want::Documents, Found::Hits(hits)) => {
             let ids: Vec<Oid> = hits.iter().map(|hit| hit.header.id.clone()).collect();
-            Some(archive.fetch(&ids, registers, FETCHED_OCTETS).await?)
+            Some(archive.fetch(&ids, scope, FETCHED_OCTETS).await?)
         }
         _ => None,
     };
-    Ok(Looked { found, fetched })
+    Ok(Looked { found, fetched, rules })
 }
 
 /// Decides a query: a refusal that stands is repeated, a frame's id that other octets bear is refused, else it is answered on today's facts, from the
@@ -58,15 +75,34 @@ pub async fn decide(parts: &Parts, examined: &Examined, accepted: &AcceptedQuery
     }
     let refused = |refusal| Ok(Decision::Refuse { refusal, expects: Vec::new() });
     let Some(grant) = examined.grant.in_force(at) else { return refused(Refusal::one(Finding::whole(Code::E851))) };
-    let registers = match parts.examiner.opened(&accepted.query, &grant, &accepted.place) {
-        Ok(registers) => registers,
+    let (query, place, archive) = (&accepted.query, &accepted.place, parts.archive.as_ref());
+    let mut standing = match parts.examiner.standing(query, &grant, examined.purpose.is_some(), place) {
+        Ok(standing) => standing,
         Err(denied) => return refused(Refusal::one(denied)),
     };
-    let looked = parts.gate.through(|| look(parts.archive.as_ref(), &accepted.query, &registers)).await?;
-    let mut answered = crate::rules::query::judge(&accepted.query, looked, &accepted.place);
+    let mut expects = Vec::new();
+    if let (Basis::Permission | Basis::Statute, Some(client)) = (query.asker.basis, query.criteria.client) {
+        let wills = parts.gate.through(|| archive.wills(&client)).await?;
+        standing.wills = wills.at(at, parts.examiner.rule_set().wills.least_edition);
+        // Whatever the client says while this is answered, it is answered before it or after it.
+        expects.push(wills.expectation(client));
+        if query.asker.basis == Basis::Permission {
+            standing.is_linked = parts.gate.through(|| archive.linked(&client, &standing.own)).await?;
+        }
+    }
+    if let Err(denied) = parts.examiner.not_wanting(&standing, place) {
+        return refused(Refusal::one(denied));
+    }
+    let table = parts.examiner.rule_set().disclosure.table();
+    let (scope, standing) = match query.asker.basis {
+        Basis::OwnRegister | Basis::Wills => (Scope::of(standing.own), None),
+        Basis::RegisterRight | Basis::Permission | Basis::Statute => (standing.scope(table), Some(standing)),
+    };
+    let looked = parts.gate.through(|| look(archive, query, &scope, standing.as_ref().map(|standing| (standing, table)))).await?;
+    let mut answered = crate::rules::query::judge(query, looked, place);
     answered.findings.extend(accepted.warnings.iter().cloned());
     answered.findings.truncate(limits::FINDINGS);
-    Ok(Decision::Answer(Box::new(answered), registers))
+    Ok(Decision::Answer(Box::new(Answering { answered, scope, standing, expects })))
 }
 
 /// What an answer needs of the message that it answers.
@@ -164,5 +200,5 @@ pub fn answer(examiner: &Examiner, envelope: &Envelope<'_>, asked: &Asked<'_>, a
         log: None,
         about: None,
     };
-    QueryAnswer { code, entry, answer, outcome, looks: looks(asked, answered), disclosed: Vec::new() }
+    QueryAnswer { code, entry, answer, outcome, looks: looks(asked, answered), disclosed: disclosed::rows(asked, answered, examiner.rule_set()) }
 }

@@ -14,6 +14,7 @@ use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
+use crate::domain::scope::Scope;
 use crate::domain::time::Moment;
 use crate::domain::will::{ClientWills, Said};
 
@@ -99,17 +100,23 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn history(&self, id: &Oid) -> Result<Option<History>, Outage>;
 
-    /// Documents that meet the criteria and lie in one of the registers: all of them up to `limit`, or how to ask for fewer.
+    /// Documents that meet the criteria and lie in the scope: all of them up to `limit`, or how to ask for fewer.
     ///
     /// # Errors
     /// An outage.
-    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage>;
+    async fn search(&self, criteria: &Criteria, scope: &Scope, limit: u32) -> Result<Found, Outage>;
 
-    /// The archived octets of documents of the registers, in the order asked, as long as they are no more than `octets` together.
+    /// The archived octets of documents of the scope, in the order asked, as long as they are no more than `octets` together.
     ///
     /// # Errors
     /// An outage.
-    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage>;
+    async fn fetch(&self, ids: &[Oid], scope: &Scope, octets: usize) -> Result<Fetched, Outage>;
+
+    /// Whether one of these registers has a client relation of this client in force or an open case: the factual link (messaging.md §5.3.4).
+    ///
+    /// # Errors
+    /// An outage.
+    async fn linked(&self, client: &Digest, registers: &Registers) -> Result<bool, Outage>;
 
     /// Every will expression of a client, to be folded at a moment: never kept beyond one decision, which names it in `Commit::expects`.
     ///

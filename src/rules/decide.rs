@@ -11,12 +11,11 @@ use crate::domain::lifecycle::EventRecord;
 use crate::domain::message::MessageKey;
 use crate::domain::notice::NoticeRecord;
 use crate::domain::oid::Oid;
-use crate::domain::query::Registers;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
 use crate::domain::will::Said;
 
-use super::query::Answered;
+use super::query::Answering;
 use super::{links, versions, wills};
 
 /// An examined message that asks for a document to be stored.
@@ -93,7 +92,7 @@ pub enum Decision {
         warnings: Vec<Finding>,
     },
     /// A query is answered from these registers.
-    Answer(Box<Answered>, Registers),
+    Answer(Box<Answering>),
     /// Refused.
     Refuse {
         /// Why.

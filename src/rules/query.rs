@@ -4,10 +4,13 @@ use crate::crypto::sha256_parts;
 use crate::domain::ack::AckType;
 use crate::domain::code::Code;
 use crate::domain::digest::Digest;
+use crate::domain::facts::Expectation;
 use crate::domain::finding::{Finding, Place};
 use crate::domain::limits;
 use crate::domain::oid::Oid;
-use crate::domain::query::{Fetched, Found, Hit, Narrowing, Query, Want};
+use crate::domain::query::{Basis, Fetched, Found, Hit, Narrowing, Query, Want};
+use crate::domain::scope::Scope;
+use crate::rules::disclose::Standing;
 use crate::v3::ack::outcome_digest;
 use crate::v3::response::ResponseCode;
 
@@ -18,6 +21,8 @@ pub struct Looked {
     pub found: Found,
     /// The octets, when documents are asked for and the search found some.
     pub fetched: Option<Fetched>,
+    /// The rule that opened each document found, where it is not the asker's own.
+    pub rules: Vec<String>,
 }
 
 /// A query decided.
@@ -31,8 +36,23 @@ pub struct Answered {
     pub hits: Vec<Hit>,
     /// Their octets, when asked for.
     pub octets: Vec<Vec<u8>>,
+    /// The rule that opened each of them, where it is not the asker's own.
+    pub rules: Vec<String>,
     /// How many there are.
     pub total: u64,
+}
+
+/// A query decided, with all that its answer and its logs need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answering {
+    /// What came of it.
+    pub answered: Answered,
+    /// What it looked at.
+    pub scope: Scope,
+    /// What it stood on, where it asked for another's data.
+    pub standing: Option<Standing>,
+    /// What it relied on.
+    pub expects: Vec<Expectation>,
 }
 
 impl Answered {
@@ -69,7 +89,7 @@ impl Answered {
 /// Decides. `place` is where findings about the whole query point.
 #[must_use]
 pub fn judge(query: &Query, looked: Looked, place: &Place) -> Answered {
-    let refused = |findings, total| Answered { code: ResponseCode::Rejected, findings, hits: Vec::new(), octets: Vec::new(), total };
+    let refused = |findings, total| Answered { code: ResponseCode::Rejected, findings, hits: Vec::new(), octets: Vec::new(), rules: Vec::new(), total };
     let hits = match looked.found {
         Found::TooMany(narrowing) => return refused(too_many(&narrowing, query.limit, place), narrowing.counted),
         Found::TooSlow => return refused(vec![Finding::new(Code::E837, place.clone())], 0),
@@ -77,6 +97,11 @@ pub fn judge(query: &Query, looked: Looked, place: &Place) -> Answered {
         Found::Hits(hits) => hits,
     };
     let total = hits.len() as u64;
+    let discloses = matches!(query.asker.basis, Basis::Permission | Basis::Statute);
+    if discloses && query.want == Want::Documents && query.criteria.ids.len() == 1 && hits.is_empty() {
+        // The same whether it is not there or not given.
+        return refused(vec![Finding::new(Code::E845, place.clone())], 0);
+    }
     let mut findings = Vec::new();
     let unfound = query.criteria.ids.iter().filter(|id| !hits.iter().any(|hit| hit.header.id == **id)).count();
     if unfound > 0 {
@@ -99,7 +124,7 @@ pub fn judge(query: &Query, looked: Looked, place: &Place) -> Answered {
         }
     };
     let code = if hits.is_empty() { ResponseCode::NothingFound } else { ResponseCode::Ok };
-    Answered { code, findings, hits, octets, total }
+    Answered { code, findings, hits, octets, rules: looked.rules, total }
 }
 
 /// Documents that cannot be given, for they are not what was archived: the first of them, or one finding without a name where no id can be read.
@@ -133,7 +158,7 @@ fn too_many(narrowing: &Narrowing, limit: u32, place: &Place) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::domain::document::{Date, Group, Header};
-    use crate::domain::query::{Asker, Basis, Criteria, SealedIds};
+    use crate::domain::query::{Asker, Criteria, SealedIds};
     use crate::domain::time::Moment;
 
     fn hit(n: u32) -> Hit {
@@ -165,9 +190,9 @@ mod tests {
 
     fn judged(want: Want, hits: Vec<Hit>, fetched: Option<Fetched>) -> Answered {
         let criteria = Criteria { ids: hits.iter().map(|h| h.header.id.clone()).collect(), ..Criteria::default() };
-        let asker = Asker { basis: Basis::OwnRegister, organisation: None, person: None };
+        let asker = Asker { basis: Basis::OwnRegister, organisation: None, person: None, ground: None };
         let query = Query { want, id: None, criteria, limit: 300, asker, sealed: SealedIds::default() };
-        judge(&query, Looked { found: Found::Hits(hits), fetched }, &Place::whole())
+        judge(&query, Looked { found: Found::Hits(hits), fetched, rules: Vec::new() }, &Place::whole())
     }
 
     #[test]
@@ -179,6 +204,23 @@ mod tests {
         assert_eq!(damaged.findings.first().and_then(|f| f.arg("document")), Some("1.2.2"));
         let slow = judged(Want::Documents, vec![hit(1)], Some(Fetched::TooSlow));
         assert_eq!((slow.refused(), slow.ack_type(), slow.octets.len()), (Some(Code::E837), AckType::Reject, 0));
+    }
+
+    #[test]
+    fn one_document_that_is_not_given_is_answered_like_one_that_is_not_there() {
+        let asked = |basis, ids: &[&str]| {
+            let ids = ids.iter().filter_map(|id| Oid::parse(id).ok()).collect();
+            let asker = Asker { basis, organisation: None, person: None, ground: None };
+            let query = Query { want: Want::Documents, id: None, criteria: Criteria { ids, ..Criteria::default() }, limit: 300, asker, sealed: SealedIds::default() };
+            judge(&query, Looked { found: Found::Hits(Vec::new()), fetched: None, rules: Vec::new() }, &Place::whole())
+        };
+        for basis in [Basis::Permission, Basis::Statute] {
+            let one = asked(basis, &["1.2.1"]);
+            assert_eq!((one.refused(), one.ack_type(), one.total), (Some(Code::E845), AckType::Error, 0));
+            assert_eq!(asked(basis, &["1.2.2"]).outcome(Want::Documents), one.outcome(Want::Documents));
+            assert_eq!((asked(basis, &["1.2.1", "1.2.2"]).code, asked(basis, &[]).code), (ResponseCode::NothingFound, ResponseCode::NothingFound));
+        }
+        assert_eq!(asked(Basis::OwnRegister, &["1.2.1"]).refused(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::change::HeldMessage;
 use crate::domain::code::Code;
 use crate::domain::ledger::Position;
 use crate::domain::message::MessageKey;
+use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::ports::archive::Counts;
 
@@ -70,7 +71,7 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
 
 /// Refusals that somebody should look into: a sender who is not what it says, a person in the wrong environment, a signature that is not what it says
 /// (messaging.md §9.3: security alert).
-const ALARMING: [Code; 15] = [
+const ALARMING: [Code; 17] = [
     Code::E308,
     Code::E602,
     Code::E603,
@@ -81,6 +82,8 @@ const ALARMING: [Code; 15] = [
     Code::E612,
     Code::E813,
     Code::E835,
+    Code::E842,
+    Code::E844,
     Code::E850,
     Code::E851,
     Code::E852,
@@ -117,6 +120,12 @@ pub fn decision_stale(key: &MessageKey) {
 /// Held messages that are due were looked for.
 pub fn holds_swept() {
     counter!("arkki_sweeps_total").increment(1);
+}
+
+/// A search found a document that the decision denies: statement and table disagree. It was not given. A defect of ours.
+pub fn disclosure_disagrees(document: &Oid) {
+    counter!("arkki_disclosure_disagreements_total").increment(1);
+    error!(document = %document, "a search found what the decision denies; the document was not given");
 }
 
 /// The octets of old answers to queries were forgotten.

@@ -58,7 +58,7 @@ fn begin_at_zero() {
 }
 
 /// Every counter, for `/metrics` and the documentation.
-pub const COUNTERS: [(&str, &str); 13] = [
+pub const COUNTERS: [(&str, &str); 14] = [
     ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
     ("arkki_messages_known_total", "Deliveries settled without a new effect."),
     ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
@@ -66,6 +66,7 @@ pub const COUNTERS: [(&str, &str); 13] = [
     ("arkki_defects_total", "Panics caught while a message was examined or decided. Should be 0."),
     ("arkki_outage_attempts_total", "Attempts that met an outage, by part."),
     ("arkki_ocsp_failures_total", "Questions to the OCSP responder without a usable answer."),
+    ("arkki_disclosure_disagreements_total", "Documents that a search found and the decision denied. ALARM when above 0."),
     ("arkki_broker_lost_total", "Broker connections lost."),
     ("arkki_answers_total", "Answers routed and confirmed."),
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),

@@ -1,8 +1,6 @@
 //! The document inside a frame: base64 in `text`, or an RFC 2557 MIME part (domain README: payload). Nothing else is taken.
 
-use base64::Engine;
-
-use crate::cda::body::{BASE64, base64_of};
+use crate::cda::body::{base64_of, digits};
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
 use crate::domain::limits::DOCUMENT_OCTETS;
@@ -98,8 +96,8 @@ fn content(part: &str, id: &str) -> Result<Vec<u8>, &'static str> {
     if content_id != Some(id) {
         return Err("payload-contentid");
     }
-    let digits: Vec<u8> = body.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    BASE64.decode(digits).ok().filter(|octets| !octets.is_empty()).ok_or("payload-base64")
+    let plain: Vec<u8> = body.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    digits::decode(&plain).filter(|octets| !octets.is_empty()).ok_or("payload-base64")
 }
 
 /// Header lines up to the first empty one, and what follows it. A line that begins with white space, or follows one that ends in a semicolon

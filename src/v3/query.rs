@@ -1,6 +1,7 @@
 //! Reads `queryByParameter` (messaging.md §1.7 d): what is searched for, in which elements, how it must be written. Every parameter that cannot be read
 //! is a finding, and all of them come at once. Pure; what the parameters are called is data (`codes/query.toml`).
 
+use crate::codes::disclosure::DisclosureRules;
 use crate::codes::query::{Form, Key, Parameter, QueryRules};
 use crate::domain::ack::InstanceId;
 use crate::domain::code::Code;
@@ -26,6 +27,8 @@ const NAME_OCTETS: usize = 256;
 pub struct Reading<'r> {
     /// What parameters are called.
     pub rules: &'r QueryRules,
+    /// Which grounds in law there are.
+    pub grounds: &'r DisclosureRules,
     /// Whose persons may be asked for.
     pub environment: Environment,
     /// The site's keyed hash of a person's id (root, NUL, extension).
@@ -66,7 +69,13 @@ pub fn read(carrier: &Document<'_>, reading: &Reading<'_>) -> Result<Read, Vec<F
     {
         out.push(Finding::new(Code::E834, tree::place(by_parameter)).with("rule", rule));
     }
-    let asker = asker(control, reading, &mut out);
+    if matches!(reading.basis, Basis::Permission | Basis::Statute) && criteria.client.is_none() {
+        out.push(Finding::new(Code::E840, tree::place(by_parameter)));
+    }
+    let mut asker = asker(control, reading, &mut out);
+    if reading.basis == Basis::Statute {
+        asker.ground = ground(control, reading.grounds, &mut out);
+    }
     if out.iter().any(Finding::is_error) {
         out.truncate(limits::FINDINGS);
         return Err(out);
@@ -301,7 +310,7 @@ fn end_of(time: Hl7Time) -> Moment {
 
 /// Who asks: the one organisation behind the performers, and the first person among them.
 fn asker(control: Node<'_, '_>, reading: &Reading<'_>, out: &mut Vec<Finding>) -> Asker {
-    let mut asker = Asker { basis: reading.basis, organisation: None, person: None };
+    let mut asker = Asker { basis: reading.basis, organisation: None, person: None, ground: None };
     let performers = || tree::children(control, HL7, "authorOrPerformer");
     let assigned = || performers().flat_map(|p| p.children()).filter(|n| n.is_element() && n.tag_name().name().starts_with("assigned"));
     for node in assigned() {
@@ -321,6 +330,23 @@ fn asker(control: Node<'_, '_>, reading: &Reading<'_>, out: &mut Vec<Finding>) -
         }
     }
     asker
+}
+
+/// The one ground in law among the reason codes.
+fn ground(control: Node<'_, '_>, grounds: &DisclosureRules, out: &mut Vec<Finding>) -> Option<String> {
+    let system = grounds.ground_system();
+    let is_ground = |n: &Node<'_, '_>| n.attribute("codeSystem").is_some_and(|s| Oid::parse(s).is_ok_and(|s| s.is_under(system)));
+    let mut reasons = tree::children(control, HL7, "reasonCode").filter(is_ground);
+    let (place, rule) = match (reasons.next(), reasons.next()) {
+        (Some(_), Some(second)) => (tree::place(second), "ground-many"),
+        (None, _) => (tree::place(control), "ground-none"),
+        (Some(node), None) => match node.attribute("code").and_then(|code| grounds.ground(code)) {
+            Some(ground) => return Some(ground.code.clone()),
+            None => (tree::attribute_place(node, "code"), "ground-unknown"),
+        },
+    };
+    out.push(Finding::new(Code::E841, place).with("rule", rule).with("system", system));
+    None
 }
 
 /// The name of the first person behind a query, as it stands there; for the logs, which keep it sealed.

@@ -5,6 +5,7 @@ mod amqp;
 mod cda;
 mod console;
 mod deploy;
+mod disclosure;
 mod faces;
 mod faults;
 mod generate;

@@ -70,6 +70,7 @@ on_both! {
         searches_find_what_meets_every_criterion,
         only_the_latest_valid_versions_unless_asked,
         nothing_of_another_register_is_found_or_fetched,
+        what_is_withheld_is_no_row,
         unreadable_rows_are_found_as_damage,
         dates_alone_find_a_registers_own,
         too_many_tell_how_to_narrow,

@@ -61,6 +61,7 @@ use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::query::{Criteria, Fetched, Found, Registers};
+use crate::domain::scope::Scope;
 use crate::domain::time::Moment;
 use crate::domain::will::ClientWills;
 use crate::ports::archive::{Archive, Counts, Misfits, StoredDecision, StoredDocument, Table};
@@ -260,16 +261,20 @@ impl Archive for Store {
         on_spare!(&self.lines, |line| history::of(line, id))
     }
 
-    async fn search(&self, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Outage> {
+    async fn search(&self, criteria: &Criteria, scope: &Scope, limit: u32) -> Result<Found, Outage> {
         // Another's slow search is no outage: each search that is before this one ends within its own bounds.
         let _permit = self.searches.acquire().await.map_err(|_| gone())?;
-        on_spare!(&self.searching, |line| search::search(line, criteria, registers, limit))
+        on_spare!(&self.searching, |line| search::search(line, criteria, scope, limit))
     }
 
-    async fn fetch(&self, ids: &[Oid], registers: &Registers, octets: usize) -> Result<Fetched, Outage> {
+    async fn fetch(&self, ids: &[Oid], scope: &Scope, octets: usize) -> Result<Fetched, Outage> {
         // Another's slow search is no outage: each search that is before this one ends within its own bounds.
         let _permit = self.searches.acquire().await.map_err(|_| gone())?;
-        on_spare!(&self.searching, |line| search::fetch(line, ids, registers, octets))
+        on_spare!(&self.searching, |line| search::fetch(line, ids, scope, octets))
+    }
+
+    async fn linked(&self, client: &Digest, registers: &Registers) -> Result<bool, Outage> {
+        on_spare!(&self.lines, |line| search::linked(line, client, registers))
     }
 
     async fn wills(&self, client: &Digest) -> Result<ClientWills, Outage> {

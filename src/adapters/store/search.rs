@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::lines::SEARCH;
 use crate::crypto::sha256;
+use crate::domain::digest::Digest;
 use crate::domain::document::Date;
 #[cfg(doc)]
 use crate::domain::document::Group;
@@ -18,22 +19,23 @@ use crate::domain::ledger::Chained;
 use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
 use crate::domain::oid::Oid;
 use crate::domain::query::{Criteria, Fetched, Found, Hit, Narrowing, Register, Registers, WantedState};
+use crate::domain::scope::{Scope, Within, Withheld};
 use crate::domain::time::Moment;
 
 /// Searches. What takes too long, or cannot be read, is the asker's trouble and nobody else's: it is found, not an outage.
 ///
 /// # Errors
 /// As the database says.
-pub(super) async fn search(line: &mut Line, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Fault> {
-    match find(line, criteria, registers, limit).await {
+pub(super) async fn search(line: &mut Line, criteria: &Criteria, scope: &Scope, limit: u32) -> Result<Found, Fault> {
+    match find(line, criteria, scope, limit).await {
         Err(Fault::Slow(_)) => Ok(Found::TooSlow),
         other => other,
     }
 }
 
-async fn find(line: &mut Line, criteria: &Criteria, registers: &Registers, limit: u32) -> Result<Found, Fault> {
+async fn find(line: &mut Line, criteria: &Criteria, scope: &Scope, limit: u32) -> Result<Found, Fault> {
     let rows = {
-        let mut sql = Conditions::of(criteria, registers);
+        let mut sql = Conditions::of(criteria, scope);
         let invalid = if criteria.as_of.is_some() { invalid_at!("d", "$1") } else { invalid!("d") };
         let most = sql.place(Value::Int(Some(i64::from(limit) + 1)));
         let text = format!(
@@ -45,7 +47,7 @@ async fn find(line: &mut Line, criteria: &Criteria, registers: &Registers, limit
         line.composed(text, &sql.values).await?
     };
     if rows.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
-        return narrow(line, criteria, registers).await.map(Found::TooMany);
+        return narrow(line, criteria, scope).await.map(Found::TooMany);
     }
     let (mut hits, mut damaged, mut is_damaged) = (Vec::with_capacity(rows.len()), Vec::new(), false);
     for row in &rows {
@@ -81,8 +83,8 @@ fn hit(row: &Row) -> Result<Hit, Fault> {
 }
 
 /// Counts, over at most [`NARROWED_ROWS`] documents, how they fall apart.
-async fn narrow(line: &mut Line, criteria: &Criteria, registers: &Registers) -> Result<Narrowing, Fault> {
-    let mut sql = Conditions::of(criteria, registers);
+async fn narrow(line: &mut Line, criteria: &Criteria, scope: &Scope) -> Result<Narrowing, Fault> {
+    let mut sql = Conditions::of(criteria, scope);
     let most = sql.place(Value::Int(Some(i64::from(NARROWED_ROWS))));
     let text = format!(
         "SELECT x.authored_date / 10000, x.service_task, x.case_id, x.general_type, x.specific_type, x.doc_group, count(*) \
@@ -105,19 +107,19 @@ async fn narrow(line: &mut Line, criteria: &Criteria, registers: &Registers) -> 
 ///
 /// # Errors
 /// As the database says.
-pub(super) async fn fetch(line: &mut Line, ids: &[Oid], registers: &Registers, most: usize) -> Result<Fetched, Fault> {
-    match read(line, ids, registers, most).await {
+pub(super) async fn fetch(line: &mut Line, ids: &[Oid], scope: &Scope, most: usize) -> Result<Fetched, Fault> {
+    match read(line, ids, scope, most).await {
         Err(Fault::Slow(_)) => Ok(Fetched::TooSlow),
         other => other,
     }
 }
 
-async fn read(line: &mut Line, ids: &[Oid], registers: &Registers, most: usize) -> Result<Fetched, Fault> {
+async fn read(line: &mut Line, ids: &[Oid], scope: &Scope, most: usize) -> Result<Fetched, Fault> {
     if ids.is_empty() {
         return Ok(Fetched::Octets(Vec::new()));
     }
     let criteria = Criteria { ids: ids.to_vec(), state: WantedState::Any, ..Criteria::default() };
-    let sql = Conditions::of(&criteria, registers);
+    let sql = Conditions::of(&criteria, scope);
     let from = format!("FROM document d JOIN document_octets o ON o.document_id = d.id WHERE {}", sql.text);
     line.bound(SEARCH).await?;
     let sized = line.composed(format!("SELECT d.id, CAST(length(o.octets) AS bigint) {from}"), &sql.values).await?;
@@ -139,6 +141,8 @@ async fn read(line: &mut Line, ids: &[Oid], registers: &Registers, most: usize) 
 
 /// Will expressions: groups 7 to 9 ([`Group::WILLS`]). Shown to whoever asks for them by name, and to nobody else.
 const WILL: &str = "d.doc_group BETWEEN 7 AND 9";
+/// The controller as no index has it.
+const UNTEMPTING: &str = "(d.controller || '')";
 const NO_WILL: &str = "d.doc_group NOT BETWEEN 7 AND 9";
 
 /// `WHERE …` and its values. A moment that is asked for is always `$1`.
@@ -148,30 +152,22 @@ struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    fn of(criteria: &'a Criteria, registers: &'a Registers) -> Self {
+    fn of(criteria: &'a Criteria, scope: &'a Scope) -> Self {
         let mut sql = Self { text: String::with_capacity(1500), values: Vec::with_capacity(16) };
         let state = criteria.as_of.map_or((invalid!("d"), superseded!("d")), |at| {
             sql.values.push(Value::Int(Some(at.micros())));
             (invalid_at!("d", "$1"), superseded_at!("d", "$1"))
         });
         // Whose registers: the first condition, and never left out.
-        let mut own = Vec::new();
         // Where a better criterion is there, the register must not tempt the planner: it is compared as an expression, which no index answers. By dates
         // alone it is the index (controller, authored_date) that answers; an organisation's controllers lie between "OID." and "OID/".
-        let controller = if criteria.is_narrow() { "(d.controller || '')" } else { "d.controller" };
-        for register in registers.iter() {
-            let mut place = |oid: &'a Oid| sql.place(Value::Text(Some(oid.as_str())));
-            own.push(match register {
-                Register::Controller(oid) => format!("({NO_WILL} AND {controller} = {})", place(oid)),
-                Register::Organisation(oid) => {
-                    let at = place(oid);
-                    format!("({NO_WILL} AND ({controller} = {at} OR ({controller} >= {at} || '.' AND {controller} < {at} || '/')))")
-                }
-                Register::Wills => WILL.to_owned(),
-            });
-        }
-        let own = if own.is_empty() { "1 = 0".to_owned() } else { own.join(" OR ") };
-        let _ = write!(sql.text, "({own})");
+        let controller = if criteria.is_narrow() { UNTEMPTING } else { "d.controller" };
+        let within = match &scope.within {
+            Within::These(registers) => sql.registers(registers, controller),
+            Within::AllBut(own) => format!("{NO_WILL} AND NOT {}", sql.registers(own, UNTEMPTING)),
+        };
+        sql.text.push_str(&within);
+        sql.withhold(&scope.withheld, state.0);
         sql.criteria(criteria);
         if criteria.as_of.is_some() {
             sql.text.push_str(" AND d.archived_at <= $1");
@@ -185,6 +181,57 @@ impl<'a> Conditions<'a> {
             let _ = write!(sql.text, " AND NOT {}", state.1);
         }
         sql
+    }
+
+    /// Whether the document lies in one of the registers: of none it lies in none.
+    fn registers(&mut self, registers: &'a Registers, controller: &str) -> String {
+        let mut any = Vec::new();
+        for register in registers.iter() {
+            let mut place = |oid: &'a Oid| self.place(Value::Text(Some(oid.as_str())));
+            any.push(match register {
+                Register::Controller(oid) => format!("({NO_WILL} AND {controller} = {})", place(oid)),
+                Register::Organisation(oid) => format!("({NO_WILL} AND ({}))", under(&place(oid), controller)),
+                Register::Wills => WILL.to_owned(),
+            });
+        }
+        if any.is_empty() { "(1 = 0)".to_owned() } else { format!("({})", any.join(" OR ")) }
+    }
+
+    /// What is withheld is no row of any statement.
+    fn withhold(&mut self, withheld: &'a Withheld, invalid: &str) {
+        if withheld.everything {
+            self.text.push_str(" AND 1 = 0");
+            return;
+        }
+        if withheld.invalidated {
+            let _ = write!(self.text, " AND NOT {} AND NOT {invalid}", invalid!("d"));
+        }
+        if !withheld.groups.is_empty() {
+            let groups: Vec<String> = withheld.groups.iter().map(|group| group.number().to_string()).collect();
+            let _ = write!(self.text, " AND d.doc_group NOT IN ({})", groups.join(", "));
+        }
+        if let Some(among) = self.among(withheld.sets.iter().map(Oid::as_str)) {
+            let _ = write!(self.text, " AND d.set_id NOT IN ({among})");
+        }
+        if let Some(among) = self.among(withheld.tasks.iter().map(String::as_str)) {
+            let _ = write!(self.text, " AND (d.service_task IS NULL OR d.service_task NOT IN ({among}))");
+        }
+        for controller in &withheld.controllers {
+            let at = self.place(Value::Text(Some(controller.as_str())));
+            let _ = write!(self.text, " AND NOT ({})", under(&at, UNTEMPTING));
+        }
+        if let Some((without, with)) = &withheld.unmanaged {
+            let (without, with) = (self.registers(without, UNTEMPTING), self.registers(with, UNTEMPTING));
+            let _ = write!(self.text, " AND (NOT {without} OR {with})");
+        }
+    }
+
+    /// Places for some words, filled up to a power of two with the last of them, so that there are few different statements to prepare.
+    fn among(&mut self, words: impl Iterator<Item = &'a str>) -> Option<String> {
+        let words: Vec<&'a str> = words.collect();
+        let last = *words.last()?;
+        let places: Vec<String> = (0..words.len().next_power_of_two()).map(|n| self.place(Value::Text(Some(words.get(n).copied().unwrap_or(last))))).collect();
+        Some(places.join(", "))
     }
 
     fn criteria(&mut self, criteria: &'a Criteria) {
@@ -219,12 +266,32 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// One of some ids. Their number is filled up to a power of two with the last of them, so that there are few different statements to prepare.
     fn one_of(&mut self, column: &str, ids: &'a [Oid]) {
-        let Some(last) = ids.last() else { return };
-        let places: Vec<String> = (0..ids.len().next_power_of_two()).map(|n| self.place(Value::Text(Some(ids.get(n).unwrap_or(last).as_str())))).collect();
-        let _ = write!(self.text, " AND {column} IN ({})", places.join(", "));
+        if let Some(among) = self.among(ids.iter().map(Oid::as_str)) {
+            let _ = write!(self.text, " AND {column} IN ({among})");
+        }
     }
+}
+
+/// Whether the controller is the OID at this place, or lies under it.
+fn under(at: &str, controller: &str) -> String {
+    format!("{controller} = {at} OR ({controller} >= {at} || '.' AND {controller} < {at} || '/')")
+}
+
+/// Whether one of the registers has a client relation of this client in force, or an open case: found by the client's documents, which an index leads to.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn linked(line: &mut Line, client: &Digest, registers: &Registers) -> Result<bool, Fault> {
+    let scope = Scope::of(registers.clone());
+    let criteria = Criteria { client: Some(*client), state: WantedState::Any, all_versions: true, ..Criteria::default() };
+    let sql = Conditions::of(&criteria, &scope);
+    let text = format!(
+        "SELECT d.id FROM document d WHERE {} AND (EXISTS (SELECT 1 FROM client_relation r WHERE r.document_id = d.id AND r.id = d.relation_id AND NOT r.old AND NOT r.invalid) \
+         OR EXISTS (SELECT 1 FROM case_file c WHERE c.document_id = d.id AND c.id = d.case_id AND NOT c.closed AND NOT c.invalid)) LIMIT 1",
+        sql.text
+    );
+    Ok(!line.composed(text, &sql.values).await?.is_empty())
 }
 
 fn day(date: Date) -> i64 {
@@ -293,8 +360,8 @@ mod tests {
             (Criteria { relation_id: Some(oid("1.2.3")), ..dates }, "document_relation"),
         ] {
             for register in &registers {
-                let registers = Registers::new(vec![register.clone()]);
-                let sql = Conditions::of(&criteria, &registers);
+                let scope = Scope::of(Registers::new(vec![register.clone()]));
+                let sql = Conditions::of(&criteria, &scope);
                 let plan = line.composed(format!("EXPLAIN QUERY PLAN SELECT d.id FROM document d WHERE {}", sql.text), &sql.values).await.unwrap();
                 let plan: Vec<String> = plan.iter().filter_map(|row| row.text(3).unwrap()).collect();
                 let of_document: Vec<&String> = plan.iter().filter(|step| step.contains(" d ")).collect();

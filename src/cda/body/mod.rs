@@ -1,13 +1,10 @@
 //! The body: base64, XHTML, PDF/A, JSON (documents.md §1.2). Whether header and JSON say the same is asked with the header (§7.5).
 
+pub(crate) mod digits;
 mod pdf;
 mod xhtml;
 
 use std::borrow::Cow;
-
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::structured::{self, Structured};
 use super::template::{Form, Known, Reader};
@@ -19,10 +16,6 @@ use crate::domain::limits::{DOCUMENT_OCTETS, FINDINGS};
 use crate::xml::tree::{self, Document, HL7, HL7FI, Node};
 
 pub use pdf::Claim;
-
-/// Strict base64 whose padding may be missing: both occur in the wild (documents.md §1.2).
-pub(crate) const BASE64: GeneralPurpose =
-    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(false));
 
 /// A body that was read and is well formed of its kind.
 #[derive(Debug)]
@@ -201,13 +194,13 @@ pub(crate) fn base64_of(node: Node<'_, '_>) -> Option<Vec<u8>> {
     let mut texts = node.children().filter(Node::is_text).filter_map(|n| n.text());
     let first = texts.next().unwrap_or("");
     let octets = match texts.next() {
-        None if !has_white_space(first.as_bytes()) => BASE64.decode(first).ok()?,
+        None if !has_white_space(first.as_bytes()) => digits::decode(first.as_bytes())?,
         second => {
-            let mut digits = Vec::with_capacity(first.len());
+            let mut plain = Vec::with_capacity(first.len());
             for text in std::iter::once(first).chain(second).chain(texts) {
-                digits.extend(text.bytes().filter(|b| !is_white_space(*b)));
+                plain.extend(text.bytes().filter(|b| !is_white_space(*b)));
             }
-            BASE64.decode(&digits).ok()?
+            digits::decode(&plain)?
         }
     };
     if octets.is_empty() { None } else { Some(octets) }

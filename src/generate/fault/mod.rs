@@ -1,6 +1,7 @@
 //! One chosen fault at a time: for each refusal code the ways to earn it, each as octets that are good in everything else.
 
 mod body;
+mod disclosure;
 mod encoding;
 mod frame;
 mod lifecycle;
@@ -78,6 +79,7 @@ impl Fault {
             // Last: none of these takes a number from its place.
             query::FAULTS,
             will::FAULTS,
+            disclosure::FAULTS,
             notice::FAULTS,
         ]
         .into_iter()

@@ -10,16 +10,16 @@ use crate::generate::query::{Parameter, QuerySpec};
 const SAMPLES: u64 = 1000;
 
 /// Message ids of the fault's own: in a sample always the same, in a scenario another for each client and each turn.
-fn id(g: &Ground<'_>, number: u64) -> (String, String) {
+pub(super) fn id(g: &Ground<'_>, number: u64) -> (String, String) {
     let turn = if g.number < SAMPLES { g.number * 10_000 } else { 0 };
     (g.family.id(number + turn).replacen(".95.", ".18.", 1), number.to_string())
 }
 
-fn metadata(g: &Ground<'_>, number: u64, parameters: Vec<Parameter>) -> QuerySpec {
+pub(super) fn metadata(g: &Ground<'_>, number: u64, parameters: Vec<Parameter>) -> QuerySpec {
     QuerySpec { id: id(g, number), ..QuerySpec::metadata(number, parameters) }
 }
 
-fn by_canary(g: &Ground<'_>, number: u64) -> QuerySpec {
+pub(super) fn by_canary(g: &Ground<'_>, number: u64) -> QuerySpec {
     metadata(g, number, vec![Parameter::client(&Person::canary().hetu)])
 }
 
@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::new(Code::E835, "another-register", |g| with(g, 8350, Parameter::ids("custodianId", &[Organisation::OTHER.unit]))),
     Fault::new(Code::E835, "nobody-asks", |g| Some(QuerySpec { organisation: None, ..by_canary(g, 8351) }.render())),
     Fault::new(Code::E835, "by-permission", |g| Some(QuerySpec { service_request: "SPX-META-DISC", ..by_canary(g, 8352) }.render())),
-    Fault::new(Code::E835, "documents-by-law", |g| {
+    Fault::new(Code::E841, "by-law-without-section", |g| {
         let asked = by_canary(g, 8353);
         Some(QuerySpec { service_request: "SPX-DOC-STAT", id: asked.id, ..QuerySpec::documents(8353, asked.parameters) }.render())
     }),

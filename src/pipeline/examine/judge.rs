@@ -228,7 +228,8 @@ impl Examiner {
             digest
         };
         let basis = frame.service_request.basis;
-        let query::Read { mut query, place } = query::read(message, &query::Reading { rules, environment: self.site.environment(), hash: &hash, want, basis })?;
+        let reading = query::Reading { rules, grounds: &self.rules.disclosure, environment: self.site.environment(), hash: &hash, want, basis };
+        let query::Read { mut query, place } = query::read(message, &reading)?;
         let message_hash = crypto::sha256(message.input_text().as_bytes());
         let ids = ids.into_inner();
         let id_of = |digest: Option<Digest>| ids.iter().find(|(known, _)| Some(*known) == digest).map(|(_, id)| id.clone());
@@ -243,7 +244,7 @@ impl Examiner {
         look.queried = Some(Queried::Read(Box::new(query.clone())));
         self.may_look(look, &query, &place)?;
         // What no registration opens is refused here; which of them are in force is known at the decision.
-        self.opened(&query, &look.grant, &place).map_err(|denied| vec![denied])?;
+        self.standing(&query, &look.grant, look.purpose.is_some(), &place).map_err(|denied| vec![denied])?;
         Ok(Judged::Accepted(Accepted::Query(Box::new(AcceptedQuery { query, place, warnings: frame.warnings }))))
     }
 

@@ -14,7 +14,8 @@ use crate::domain::language::Language;
 use crate::domain::lifecycle::{EventKind, EventRequest};
 use crate::domain::notice::OutsideDisclosure;
 use crate::domain::query::{self, Basis, Query, Registers};
-use crate::rules::disclose;
+use crate::domain::will::Wills;
+use crate::rules::disclose::{self, Opened, Standing};
 use crate::v3::frame::Frame;
 use crate::xml::tree::{self, Document, HL7, Node};
 
@@ -90,14 +91,47 @@ impl Examiner {
         Ok(())
     }
 
-    /// Whose registers a query may look into under these registrations.
-    pub(in crate::pipeline) fn opened(&self, query: &Query, grant: &Grant, place: &Place) -> Result<Registers, Finding> {
+    /// What a query stands on under these registrations, as far as they and the query itself tell: the client's link and wills are taken as the best.
+    ///
+    /// # Errors
+    /// Why nothing is searched: the registers it asks for, or what the asker itself is wanting.
+    pub(in crate::pipeline) fn standing(&self, query: &Query, grant: &Grant, has_purpose: bool, place: &Place) -> Result<Standing, Finding> {
         if query.asker.basis == Basis::Wills && query.criteria.client.is_none() {
             return Err(Finding::new(Code::E725, place.clone()));
         }
         let registered = registers_of(grant);
         let asking = disclose::Asking { asker: &query.asker, controller: query.criteria.controller.as_ref(), registered: registered.as_ref() };
-        disclose::allowed(&asking, &self.rules.query).map_err(|denied| Finding::new(Code::E835, place.clone()).with("rule", denied.0))
+        let rights = grant.systems().flat_map(|system| system.register_rights.iter().cloned().map(query::Register::Controller)).collect();
+        let denied = |denied: disclose::Denied| Finding::new(Code::E835, place.clone()).with("rule", denied.0);
+        let Opened { own, rights } = disclose::opened(&asking, Registers::new(rights), &self.rules.query).map_err(denied)?;
+        let standing = Standing {
+            basis: query.asker.basis,
+            ground: query.asker.ground.as_deref().and_then(|code| self.rules.disclosure.ground(code)).cloned(),
+            has_purpose,
+            manages: grant.systems().next().is_some() && grant.systems().all(|system| system.disclosure_management),
+            is_linked: true,
+            wills: Wills::default(),
+            own,
+            rights,
+            unmanaged: unmanaged(&self.site.senders.register),
+        };
+        self.not_wanting(&standing, place)?;
+        Ok(standing)
+    }
+
+    /// Whether the asker itself lacks nothing.
+    ///
+    /// # Errors
+    /// What it lacks.
+    pub(in crate::pipeline) fn not_wanting(&self, standing: &Standing, place: &Place) -> Result<(), Finding> {
+        match standing.basis {
+            // The own register and a client's wills ask for nothing more.
+            Basis::OwnRegister | Basis::Wills => Ok(()),
+            Basis::RegisterRight | Basis::Permission | Basis::Statute => match standing.wanting(self.rules.disclosure.table()) {
+                None => Ok(()),
+                Some(code) => Err(Finding::new(code, place.clone()).with("rule", "register-no-right")),
+            },
+        }
     }
 
     fn may(&self, look: &mut Look, asked: Asked<'_>, place: impl Fn(Denial) -> Place) -> Result<(), Vec<Finding>> {
@@ -116,12 +150,23 @@ impl Examiner {
 
 /// The registers that the sender's registrations give it; `None` where it needs no registration.
 fn registers_of(grant: &Grant) -> Option<Registers> {
-    let own = |system: &Registration| match system.controllers.as_slice() {
+    let registers: Vec<query::Register> = grant.systems().flat_map(own_of).collect();
+    (!registers.is_empty()).then(|| Registers::new(registers))
+}
+
+/// The registers that a registered system answers for.
+fn own_of(system: &Registration) -> Vec<query::Register> {
+    match system.controllers.as_slice() {
         [] => vec![query::Register::Organisation(system.organisation.clone())],
         controllers => controllers.iter().cloned().map(query::Register::Controller).collect(),
-    };
-    let registers: Vec<query::Register> = grant.systems().flat_map(own).collect();
-    (!registers.is_empty()).then(|| Registers::new(registers))
+    }
+}
+
+/// The registers of systems that do not manage disclosures, and those of systems that do: where both answer for one, it is managed.
+fn unmanaged(register: &Register) -> Option<(Registers, Registers)> {
+    let of = |manages: bool| register.systems().filter(move |system| system.disclosure_management == manages).flat_map(own_of).collect::<Vec<_>>();
+    let without = of(false);
+    (!without.is_empty()).then(|| (Registers::new(without), Registers::new(of(true))))
 }
 
 fn finding(denial: Denial, place: Place) -> Finding {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::codes::source::embedded;
 
-fn reading<'r>(rules: &'r QueryRules) -> Reading<'r> {
-    Reading { rules, environment: Environment::Test, hash: &|octets| crate::crypto::sha256(octets), want: Want::Metadata, basis: Basis::OwnRegister }
+fn reading<'r>(rules: &'r QueryRules, grounds: &'r DisclosureRules) -> Reading<'r> {
+    Reading { rules, grounds, environment: Environment::Test, hash: &|octets| crate::crypto::sha256(octets), want: Want::Metadata, basis: Basis::OwnRegister }
 }
 
 fn asked(parameters: &str) -> Result<Query, Vec<(Code, String, String)>> {
@@ -20,7 +20,7 @@ fn whole(by_parameter: &str) -> Result<Query, Vec<(Code, String, String)>> {
     let document = tree::parse(&text).unwrap();
     let rules = QueryRules::load(&embedded()).unwrap();
     let words = |f: &Finding| (f.code, f.arg("parameter").unwrap_or("").to_owned(), f.arg("rule").unwrap_or("").to_owned());
-    read(&document, &reading(&rules)).map(|read| read.query).map_err(|findings| findings.iter().map(words).collect())
+    read(&document, &reading(&rules, &DisclosureRules::load(&embedded()).unwrap())).map(|read| read.query).map_err(|findings| findings.iter().map(words).collect())
 }
 
 fn wrong(parameters: &str) -> (Code, String, String) {

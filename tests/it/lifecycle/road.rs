@@ -115,7 +115,7 @@ fn shown(gateway: &Gateway) {
     let states: Vec<&str> = case["versions"].as_array().unwrap().iter().map(|v| v["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["invalidated", "invalidating"]);
     assert_eq!(case["events"][0]["by_version"], case["versions"][1]["id"]);
-    println!("{}", gateway.arkki(&["history", "--register", REGISTER, CASE]).must());
+    println!("{}", gateway.arkki(&["history", "--register", REGISTER, CASE, "--language", "en"]).must());
     for (args, code) in [(["history", "--register", REGISTER, "1.2.3"], 1), (["history", "--register", REGISTER, "x"], 2)] {
         assert_eq!(gateway.arkki(&args).code, Some(code));
     }

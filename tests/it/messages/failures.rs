@@ -161,10 +161,10 @@ const ROWS: &[Row] = &[
     forbidden(PROFILE, "storing", |g| super::query(&of_family(g, 340), "storing"), Error, "E853"),
     forbidden(PROFILE, "application", |g| super::query(&of_family(g, 341), "application"), Error, "E853"),
     forbidden(PROFILE, "guest", |_| sample("refused/E835-another-register.xml"), Error, "E835"),
-    forbidden(PROFILE, "guest", |_| sample("refused/E835-by-permission.xml"), Error, "E835"),
+    forbidden(PROFILE, "guest", |_| sample("refused/E835-by-permission.xml"), Error, "E844"),
     forbidden(PROFILE, "reading", |g| super::query(&QuerySpec { service_request: "SPX-RKO-QUERY", ..of_family(g, 342) }, "reading"), Error, "E835"),
-    forbidden(PROFILE, "reading", |g| super::query(&fetch("SPX-DOC-DISC", g, 343), "reading"), Error, "E835"),
-    forbidden(PROFILE, "reading", |g| super::query(&fetch("SPX-DOC-STAT", g, 344), "reading"), Error, "E835"),
+    forbidden(PROFILE, "reading", |g| super::query(&fetch("SPX-DOC-DISC", g, 343), "reading"), Error, "E844"),
+    forbidden(PROFILE, "reading", |g| super::query(&QuerySpec { grounds: vec!["1"], ..fetch("SPX-DOC-STAT", g, 344) }, "reading"), Error, "E844"),
     refused("schema fault", "refused/E202-unexpected-element.xml", Error, "E202", "SYN102"),
     refused("template/metadata fault", "refused/E302-language-neither-fi-nor-sv.xml", Error, "E302", "SYN102"),
     Row {

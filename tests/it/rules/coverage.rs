@@ -13,7 +13,7 @@ use crate::generate::judged::Shelf;
 use crate::kit;
 
 /// Codes that no rule of documents is about, and why.
-const NO_RULE: [(&str, &str); 44] = [
+const NO_RULE: [(&str, &str); 48] = [
     ("E830", "needs more than 300 documents; store::queries makes them"),
     ("E831", "needs documents larger than an answer; queries makes them"),
     ("E836", "needs a damaged archive; queries damages one"),
@@ -51,6 +51,10 @@ const NO_RULE: [(&str, &str); 44] = [
     ("W910", "the encoding detective's remark, of any text; xml::encodings shows it"),
     ("W911", "as W910"),
     ("W912", "as W910"),
+    ("E842", "hangs on the archive and the registration; disclosure asks without a link"),
+    ("E843", "hangs on the registration; disclosure asks without a purpose"),
+    ("E844", "as E843"),
+    ("E845", "the archive's; disclosure asks for what is denied and for what is not there"),
     ("E850", "the register of senders'; messages::failures shows it"),
     ("E851", "as E850"),
     ("E852", "as E850"),

@@ -126,7 +126,7 @@ async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
             let archive_ = Arc::clone(&archive_);
             tokio::spawn(async move {
                 let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
-                let own = Registers::new(vec![Register::Controller(oid(10, 1))]);
+                let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
                 archive_.search(&criteria, &own, 10).await.map(|found| matches!(found, Found::Hits(hits) if hits.len() == 1))
             })
         })
@@ -151,7 +151,7 @@ async fn a_search_that_is_too_slow_is_its_askers_trouble() {
     let mut lock = sqlx::PgConnection::connect(&place.url).await.unwrap();
     sqlx::raw_sql("BEGIN; LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
     let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
-    let own = Registers::new(vec![Register::Controller(oid(10, 1))]);
+    let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
     assert_eq!(archive_.search(&criteria, &own, 10).await.unwrap(), Found::TooSlow);
     assert_eq!(archive_.fetch(&criteria.ids, &own, 1 << 20).await.unwrap(), Fetched::TooSlow);
     sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();

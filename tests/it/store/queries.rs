@@ -9,14 +9,15 @@ use arkki::domain::ledger::{Entry, EntryKind, Position};
 use arkki::domain::limits;
 use arkki::domain::oid::Oid;
 use arkki::domain::query::{Criteria, Fetched, Found, Narrowing, Register, Registers, WantedState, Way};
+use arkki::domain::scope::{Scope, Withheld, Within};
 use arkki::pipeline::audit::{Plan, audit};
 use arkki::ports::archive::Archive;
 
 use super::make::*;
 use super::place::Place;
 
-fn own() -> Registers {
-    Registers::new(vec![Register::Controller(oid(10, 1))])
+fn own() -> Scope {
+    Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]))
 }
 
 async fn ids(archive_: &dyn Archive, criteria: &Criteria) -> Vec<String> {
@@ -130,20 +131,66 @@ pub async fn nothing_of_another_register_is_found_or_fetched(place: Place) {
     done(archive_.commit(archive(Header { controller: theirs.clone(), ..header(1) })).await.unwrap());
     let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
     // A prefix of arcs, not of characters.
-    let organisation = |oid: &str| Registers::new(vec![Register::Organisation(Oid::parse(oid).unwrap())]);
+    let of = |registers| Scope::of(Registers::new(registers));
+    let organisation = |oid: &str| of(vec![Register::Organisation(Oid::parse(oid).unwrap())]);
     for (registers, count) in [
         (own(), 0),
         (organisation("1.2.246.10.99999992"), 0),
         (organisation("1.2.246.10.999999921"), 1),
-        (Registers::new(vec![Register::Controller(theirs.clone())]), 1),
-        (Registers::new(vec![Register::Controller(oid(10, 1)), Register::Controller(theirs.clone())]), 1),
-        (Registers::new(Vec::new()), 0),
+        (of(vec![Register::Controller(theirs.clone())]), 1),
+        (of(vec![Register::Controller(oid(10, 1)), Register::Controller(theirs.clone())]), 1),
+        (of(Vec::new()), 0),
     ] {
         let Found::Hits(hits) = archive_.search(&criteria, &registers, 300).await.unwrap() else { panic!() };
         assert_eq!(hits.len(), count, "{registers:?}");
         let Fetched::Octets(octets) = archive_.fetch(&criteria.ids, &registers, 1_000_000).await.unwrap() else { panic!() };
         assert_eq!(octets[0].is_some(), count == 1, "{registers:?}");
     }
+}
+
+/// What is withheld is no row: not of a search, not of a fetch, not of what a search that found too much tells.
+pub async fn what_is_withheld_is_no_row(place: Place) {
+    let archive_ = filled(&place).await;
+    let client = Criteria { client: Some(sha256(b"client")), state: WantedState::Any, ..Criteria::default() };
+    let all_but = |registers: Vec<Register>| Within::AllBut(Registers::new(registers));
+    let others = || all_but(vec![Register::Controller(Oid::parse("1.2.3").unwrap())]);
+    let ours = || Registers::new(vec![Register::Controller(oid(10, 1))]);
+    let of = |withheld: Withheld| Scope { within: others(), withheld };
+    let set = |n: u32| document_id(n);
+    for (scope, found) in [
+        (of(Withheld::default()), "5 4 3 2 1"),
+        (Scope { within: all_but(vec![Register::Controller(oid(10, 1))]), withheld: Withheld::default() }, ""),
+        (of(Withheld { everything: true, ..Withheld::default() }), ""),
+        (of(Withheld { sets: vec![set(3), set(4), set(1)], ..Withheld::default() }), "5 2"),
+        (of(Withheld { tasks: vec!["24".to_owned()], ..Withheld::default() }), "5 4 2 1"),
+        (of(Withheld { controllers: vec![Oid::parse("1.2.3.4").unwrap()], ..Withheld::default() }), "5 4 3 2 1"),
+        (of(Withheld { controllers: vec![oid(10, 1)], ..Withheld::default() }), ""),
+        (of(Withheld { groups: vec![Group::Old, Group::Case], ..Withheld::default() }), "4 3 1"),
+        (of(Withheld { unmanaged: Some((ours(), Registers::new(Vec::new()))), ..Withheld::default() }), ""),
+        (of(Withheld { unmanaged: Some((ours(), ours())), ..Withheld::default() }), "5 4 3 2 1"),
+    ] {
+        let Found::Hits(hits) = archive_.search(&client, &scope, 300).await.unwrap() else { panic!("few") };
+        let ids: Vec<&str> = hits.iter().map(|hit| hit.header.id.as_str().rsplit('.').next().unwrap()).collect();
+        assert_eq!(ids.join(" "), found, "{scope:?}");
+        let asked: Vec<Oid> = (1..=6).map(document_id).collect();
+        let Fetched::Octets(octets) = archive_.fetch(&asked, &scope, 1_000_000).await.unwrap() else { panic!("little") };
+        let given = octets.iter().take(5).flatten().count();
+        assert_eq!(given, ids.len(), "{scope:?}");
+        match archive_.search(&client, &scope, 1).await.unwrap() {
+            Found::TooMany(narrowing) => assert_eq!(narrowing.counted, ids.len() as u64, "{scope:?}"),
+            Found::Hits(hits) => assert!(hits.len() == ids.len() && ids.len() < 2, "{scope:?}"),
+            Found::TooSlow | Found::Damaged(_) => panic!("neither slow nor damaged"),
+        }
+    }
+    // The link: a client relation in force or an open case in the asker's own registers, and of this client.
+    let linked = |client: &'static [u8], registers: Registers| {
+        let archive_ = &archive_;
+        async move { archive_.linked(&sha256(client), &registers).await.unwrap() }
+    };
+    assert!(linked(b"client", ours()).await);
+    assert!(!linked(b"another", ours()).await);
+    assert!(!linked(b"client", Registers::new(vec![Register::Controller(Oid::parse("1.2.3").unwrap())])).await);
+    assert!(!linked(b"client", Registers::new(Vec::new())).await);
 }
 
 /// Describing data that cannot be read are found, and named; whoever does not ask for them is not troubled.
@@ -159,17 +206,17 @@ pub async fn unreadable_rows_are_found_as_damage(place: Place) {
 pub async fn dates_alone_find_a_registers_own(place: Place) {
     let archive_ = place.open("one").await;
     crowd(&place, &sha256(b"crowded"), 10_000).await;
-    let organisation = |oid: &str| Registers::new(vec![Register::Organisation(Oid::parse(oid).unwrap())]);
+    let organisation = |oid: &str| Scope::of(Registers::new(vec![Register::Organisation(Oid::parse(oid).unwrap())]));
     let day = |month, day| Some(Date { year: 2020, month, day });
     let dates = Criteria { from: day(6, 15), to: day(6, 15), ..Criteria::default() };
     let Found::TooMany(narrowing) = archive_.search(&dates, &organisation("1.2.246.10.99999992"), 300).await.unwrap() else { panic!() };
     assert_eq!(narrowing.counted, 1000);
-    for (registers, criteria) in [
+    for (scope, criteria) in [
         (organisation("1.2.246.10.99999984"), dates.clone()),
         (organisation("1.2.246.10.9999999"), dates.clone()),
         (organisation("1.2.246.10.99999992"), Criteria { from: day(6, 16), to: day(12, 31), ..Criteria::default() }),
     ] {
-        assert_eq!(archive_.search(&criteria, &registers, 300).await.unwrap(), Found::Hits(Vec::new()), "{registers:?}");
+        assert_eq!(archive_.search(&criteria, &scope, 300).await.unwrap(), Found::Hits(Vec::new()), "{scope:?}");
     }
 }
 

@@ -174,9 +174,9 @@ pub async fn no_search_shows_a_will_but_the_one_for_wills(place: Place) {
     let theirs = Header { controller: Oid::parse("1.2.246.10.99999984.10.1").unwrap(), ..will_header(4, &Said::Denials(vec![task("24")])) };
     done(archive_.commit(will(theirs, Said::Denials(vec![task("24")]))).await.unwrap());
     let every = [2, 3, 4].map(document_id);
-    let wills = Registers::new(vec![Register::Wills]);
-    let own = Registers::new(vec![Register::Controller(oid(10, 1))]);
-    let all = Registers::new(vec![Register::Controller(oid(10, 1)), Register::Organisation(Oid::parse("1.2.246.10").unwrap())]);
+    let wills = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Wills]));
+    let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
+    let all = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1)), Register::Organisation(Oid::parse("1.2.246.10").unwrap())]));
     let by_client = Criteria { client: Some(client()), state: WantedState::Any, all_versions: true, ..Criteria::default() };
     let by_id = Criteria { ids: every.to_vec(), ..by_client.clone() };
     let by_group = Criteria { group: Some(Group::Denial), ..by_client.clone() };

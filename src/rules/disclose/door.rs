@@ -1,5 +1,4 @@
-//! The door of disclosure: whose registers a query may look into. It lets the asker into its own register and nobody into another's: the right to use a
-//! register, the client's permission and rights in law need a decision that is not made here, so whoever names one of them is refused (messaging.md §5.4 R1).
+//! The door of disclosure: whose registers a query may look into.
 
 use crate::codes::query::QueryRules;
 use crate::domain::oid::Oid;
@@ -20,17 +19,44 @@ pub struct Asking<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denied(pub &'static str);
 
-/// Decides whose registers may be looked into.
+/// The registers that a query has to do with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The asker's own; of a query in them, only what it names of them.
+    pub own: Registers,
+    /// Those that it may use by agreement; of a query by that right, only what it names of them.
+    pub rights: Registers,
+}
+
+/// Decides which registers a query has to do with. Whoever asks for more than its own is registered: nobody knows a stranger well enough to disclose to it.
+///
+/// # Errors
+/// What stands against it.
+pub fn opened(asking: &Asking<'_>, rights: Registers, rules: &QueryRules) -> Result<Opened, Denied> {
+    match asking.asker.basis {
+        Basis::OwnRegister | Basis::Wills => return allowed(asking, rules).map(|own| Opened { own, rights }),
+        Basis::RegisterRight | Basis::Permission | Basis::Statute => {}
+    }
+    let Some(own) = asking.registered else { return Err(Denied("register-stranger")) };
+    let rights = match (asking.asker.basis, asking.controller) {
+        (Basis::RegisterRight, _) if rights.iter().next().is_none() => return Err(Denied("register-no-right")),
+        (Basis::RegisterRight, Some(controller)) if rights.cover(controller) => Registers::new(vec![Register::Controller(controller.clone())]),
+        (Basis::RegisterRight, Some(_)) => return Err(Denied("register-no-right")),
+        (Basis::RegisterRight | Basis::OwnRegister | Basis::Permission | Basis::Statute | Basis::Wills, _) => rights,
+    };
+    Ok(Opened { own: own.clone(), rights })
+}
+
+/// Decides which of the asker's own registers may be looked into.
 ///
 /// # Errors
 /// What stands against it.
 pub fn allowed(asking: &Asking<'_>, rules: &QueryRules) -> Result<Registers, Denied> {
     match asking.asker.basis {
-        Basis::OwnRegister => {}
         // Whoever may send may ask for a client's wills on behalf of an organisation; that the client is named is seen to before.
         Basis::Wills if asking.registered.is_some() || asking.asker.organisation.is_some() => return Ok(Registers::new(vec![Register::Wills])),
         Basis::Wills => return Err(Denied("register-nobody")),
-        Basis::RegisterRight | Basis::Permission | Basis::Statute => return Err(Denied("register-basis")),
+        Basis::OwnRegister | Basis::RegisterRight | Basis::Permission | Basis::Statute => {}
     }
     let own = match (asking.registered, &asking.asker.organisation) {
         (Some(registered), _) => registered.clone(),
@@ -63,7 +89,7 @@ mod tests {
     fn own_registers_open_and_others_do_not() {
         let rules = QueryRules::load(&embedded()).unwrap();
         let oid = |text: &str| Oid::parse(text).unwrap();
-        let asker = |basis, organisation: Option<&str>| Asker { basis, organisation: organisation.map(oid), person: None };
+        let asker = |basis, organisation: Option<&str>| Asker { basis, organisation: organisation.map(oid), person: None, ground: None };
         let ask = |asker: &Asker, controller: Option<&str>, registered: Option<&Registers>| {
             let controller = controller.map(oid);
             allowed(&Asking { asker, controller: controller.as_ref(), registered }, &rules).map(|r| r.shown())
@@ -74,12 +100,25 @@ mod tests {
         assert_eq!(ask(&us, own, None).as_deref(), Ok("1.2.246.10.99999992.19.1"));
         assert_eq!(ask(&us, other, None), Err(Denied("register-other")));
         assert_eq!(ask(&asker(Basis::OwnRegister, None), None, None), Err(Denied("register-nobody")));
-        for basis in [Basis::RegisterRight, Basis::Permission, Basis::Statute] {
-            assert_eq!(ask(&asker(basis, unit), own, None), Err(Denied("register-basis")));
-        }
         // A registration says more than the frame.
         let registered = Registers::new(vec![Register::Controller(oid("1.2.246.10.99999984.19.1"))]);
         assert_eq!(ask(&us, None, Some(&registered)).as_deref(), Ok("1.2.246.10.99999984.19.1"));
         assert_eq!(ask(&us, own, Some(&registered)), Err(Denied("register-other")));
+        // More than the own register opens to the registered only, and by right only what the registration names.
+        let open = |basis, controller: Option<&str>, registered: Option<&Registers>, rights: &[&str]| {
+            let (asker, controller) = (asker(basis, unit), controller.map(oid));
+            let rights = Registers::new(rights.iter().map(|text| Register::Controller(oid(text))).collect());
+            opened(&Asking { asker: &asker, controller: controller.as_ref(), registered }, rights, &rules).map(|opened| (opened.own.shown(), opened.rights.shown()))
+        };
+        let (ours, one, right) = ("1.2.246.10.99999984.19.1".to_owned(), own.unwrap(), "register-no-right");
+        for basis in [Basis::RegisterRight, Basis::Permission, Basis::Statute] {
+            assert_eq!(open(basis, own, None, &[one]), Err(Denied("register-stranger")));
+        }
+        for basis in [Basis::Permission, Basis::Statute] {
+            assert_eq!(open(basis, own, Some(&registered), &[]), Ok((ours.clone(), String::new())));
+        }
+        assert_eq!(open(Basis::RegisterRight, None, Some(&registered), &[]), Err(Denied(right)));
+        assert_eq!(open(Basis::RegisterRight, other, Some(&registered), &[one]), Err(Denied(right)));
+        assert_eq!(open(Basis::RegisterRight, own, Some(&registered), &[one, "1.2.3"]), Ok((ours, one.to_owned())));
     }
 }
