@@ -2,6 +2,7 @@
 
 mod house;
 mod keys;
+mod sink;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,18 +34,22 @@ use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, Senders, Site};
 use crate::pipeline::intake::Parts;
+
 use crate::pipeline::notice::NoticeSite;
+use crate::pipeline::reckoner;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::notices::Notices;
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
 use crate::web::{probe, validate};
-pub use house::{House, World};
+pub use house::{House, Notifying, World};
 pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
 use keys::{open_keys, take_keys, watch_keys};
+pub use sink::{sink, sink_from};
 
 /// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
 const HAND: usize = 64;
@@ -297,6 +302,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let revocation = Arc::new(revocations(config)?);
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let notices = Arc::clone(&store) as Arc<dyn Notices>;
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
     let checkpoints = Maker {
         archive: Arc::clone(&archive),
@@ -309,7 +315,8 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints };
+    let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

@@ -56,13 +56,14 @@ pub fn run(gateway: &Gateway) -> String {
         line.close().await.expect("a clean end");
         fetches("SQLite", archive.as_ref(), &rules).await
     });
-    table + &runtime.block_on(async {
-        let archive = store::open(&gateway.database_url(), "bench", Arc::new(SystemEntropy::open().expect("entropy"))).await.expect("a database");
-        for statement in search::statements(DOCUMENTS, "postgres") {
-            gateway.sql(&statement);
-        }
-        fetches("PostgreSQL", archive.as_ref(), &rules).await
-    })
+    table
+        + &runtime.block_on(async {
+            let archive = store::open(&gateway.database_url(), "bench", Arc::new(SystemEntropy::open().expect("entropy"))).await.expect("a database");
+            for statement in search::statements(DOCUMENTS, "postgres") {
+                gateway.sql(&statement);
+            }
+            fetches("PostgreSQL", archive.as_ref(), &rules).await
+        })
 }
 
 async fn fetches(name: &str, archive: &dyn Archive, rules: &DisclosureRules) -> String {

@@ -5,6 +5,7 @@ pub mod checkpoint_file;
 pub mod clock;
 pub mod embedded;
 pub mod evidence;
+pub mod fhir_sink;
 pub mod keys;
 pub mod post;
 pub mod revocation;

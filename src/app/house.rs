@@ -10,19 +10,24 @@ use super::HAND;
 use crate::config::checked::Config;
 use crate::domain::limits;
 use crate::domain::outage::Outage;
+use crate::domain::time::Moment;
 use crate::pipeline::answers;
 use crate::pipeline::checkpoint::make::Maker;
+use crate::pipeline::courier::{Courier, Patience};
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::gate::Gate;
 use crate::pipeline::holds;
 use crate::pipeline::intake::{self, Parts};
 use crate::pipeline::pool::Pool;
+use crate::pipeline::reckoner;
 use crate::pipeline::relay::Relay;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::Clock;
+use crate::ports::notices::Notices;
 use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
+use crate::ports::sink::Sink;
 
 /// What a running gateway is made of; the demo makes the same from embedded parts.
 pub struct World {
@@ -40,6 +45,20 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Who makes checkpoints of the ledger.
     pub checkpoints: Maker,
+    /// What follows a notice's commit.
+    pub notices: Notifying,
+}
+
+/// Who hands notices over, and how it is watched that none is missing.
+pub struct Notifying {
+    /// The archive's notices.
+    pub notices: Arc<dyn Notices>,
+    /// The FHIR server, where there is one, and how long it may take to answer.
+    pub sink: Option<(Arc<dyn Sink>, Duration)>,
+    /// Since when every notice goes there.
+    pub sink_from: Option<Moment>,
+    /// How often it is added up.
+    pub reckon: Duration,
 }
 
 /// A running gateway.
@@ -53,6 +72,9 @@ pub struct House {
     relay: tokio::task::JoinHandle<()>,
     checkpoints: tokio::task::JoinHandle<()>,
     stop_checkpoints: watch::Sender<bool>,
+    courier: Option<tokio::task::JoinHandle<()>>,
+    reckoner: tokio::task::JoinHandle<()>,
+    stop_notices: watch::Sender<bool>,
     drain: watch::Sender<bool>,
     abandon: watch::Sender<bool>,
     stop_relay: watch::Sender<bool>,
@@ -64,8 +86,9 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints } = world;
+        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices } = world;
         let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
+        let (stop_notices, stop_notices_seen) = watch::channel(false);
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
@@ -87,7 +110,15 @@ impl House {
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);
         consumer.start(deliver).await?;
+        let Notifying { notices, sink, sink_from, reckon } = notices;
+        let courier = sink.map(|(sink, attempt)| {
+            let courier = Courier { notices: Arc::clone(&notices), sink, clock: Arc::clone(&clock), patience: Patience::USUAL, from: sink_from, attempt };
+            tokio::spawn(courier.run(stop_notices_seen.clone()))
+        });
         Ok(Self {
+            courier,
+            reckoner: tokio::spawn(reckoner::run(notices, Arc::clone(&clock), sink_from, reckon, stop_notices_seen)),
+            stop_notices,
             intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
             forgetting: tokio::spawn(answers::run(Arc::clone(&archive), Arc::clone(&clock), config.keep_query_answers, drain_seen.clone())),
             holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
@@ -118,8 +149,10 @@ impl House {
             ("the sweep of answers", &self.forgetting),
             ("the relay", &self.relay),
             ("the maker of checkpoints", &self.checkpoints),
+            ("the reckoner of notices", &self.reckoner),
         ]
         .into_iter()
+        .chain(self.courier.as_ref().map(|courier| ("the courier of notices", courier)))
         .find(|(_, task)| task.is_finished())
         .map(|(name, _)| name)
     }
@@ -143,6 +176,8 @@ impl House {
                 self.intake.abort();
             }
         }
+        // What is on its way to the FHIR server may still be answered and kept.
+        self.stop_notices.send_replace(true);
         self.holds.abort();
         self.forgetting.abort();
         // Nothing is committed any more: the last checkpoint names the ledger's end.
@@ -155,6 +190,13 @@ impl House {
         if tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut self.checkpoints).await.is_err() {
             // The next instance makes it.
             self.checkpoints.abort();
+        }
+        self.reckoner.abort();
+        if let Some(mut courier) = self.courier.take()
+            && tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut courier).await.is_err()
+        {
+            // Its notices go out again under the same ids when their lease ends.
+            courier.abort();
         }
         self.in_hand()
     }

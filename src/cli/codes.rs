@@ -46,7 +46,9 @@ pub(super) fn language(text: &str) -> Result<Language, String> {
 #[must_use]
 pub fn run(command: &Codes, config: Option<&Path>) -> Report {
     match load(config) {
-        Ok(rules) if command.code.as_deref() == Some("disclosure") => Report::new(Health::Well, counted::markdown(&rules.disclosure), disclosure(&rules.disclosure)),
+        Ok(rules) if command.code.as_deref() == Some("disclosure") => {
+            Report::new(Health::Well, counted::markdown(&rules.disclosure), disclosure(&rules.disclosure))
+        }
         Ok(rules) => show(command, &rules.catalogue),
         Err(fault) => Report::blind(fault),
     }

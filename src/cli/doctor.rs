@@ -52,6 +52,7 @@ pub fn run(_command: &Doctor, config: &Config) -> Report {
     checks.extend(rules(config));
     checks.extend(keys(config, SystemClock.now()));
     checks.push(checkpoint_file(config));
+    checks.extend(sink(config));
     checks.extend(runtime.block_on(world(config)));
     report(&checks)
 }
@@ -105,6 +106,18 @@ fn memory(config: &Config) -> Check {
         bound >> 20
     );
     well("memory bound", what)
+}
+
+/// Whether the FHIR server's files can be used; it is not asked, for it takes nothing but notices.
+fn sink(config: &Config) -> Option<Check> {
+    let place = config.sink.as_ref()?;
+    Some(match app::sink(config) {
+        Err(fault) => unwell("FHIR server", fault.to_string(), "mend [sink] and the files that it names"),
+        Ok(_) if place.client.is_none() && place.token_file.is_none() => {
+            unwell("FHIR server", format!("{}: it would not know who posts", place.url), "name certificate_file and key_file, or token_file, in [sink]")
+        }
+        Ok(_) => well("FHIR server", format!("{}: its files can be used; arkki lilm list shows what it has taken", place.url)),
+    })
 }
 
 fn rules(config: &Config) -> Vec<Check> {

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod history;
 pub mod import;
 pub mod keys;
+pub mod lilm;
 pub mod log;
 pub mod migrate;
 pub mod outcome;
@@ -92,6 +93,8 @@ enum Command {
     History(history::History),
     /// Open the web console on this machine: report a disclosure outside the archive.
     Console(console::ConsoleCommand),
+    /// Notices of disclosures outside the archive (LILM): where each stands, trying one again, and the proof that none is missing.
+    Lilm(lilm::Lilm),
     /// Write out the access log and the disclosure log: of a controller's register, or of a client; each export is logged.
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
@@ -123,6 +126,7 @@ pub fn run() -> ExitCode {
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
         Command::Console(command) => with(config(), |c| console::run(&command, &c)),
+        Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };

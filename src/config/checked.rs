@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::keys;
 use super::raw::{Raw, RawInbound, RawSender};
 use super::registrations;
+use super::sink::{self, SinkPlace};
 use crate::domain::access::Register;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
@@ -107,6 +108,7 @@ pub struct Config {
     pub receivers: Vec<String>,
     pub only_ae: bool,
     pub keep_query_answers: Duration,
+    pub sink: Option<SinkPlace>,
     pub rules_folder: Option<PathBuf>,
     pub profile_schemas: BTreeMap<String, PathBuf>,
     pub sosmeta_folder: Option<PathBuf>,
@@ -247,6 +249,7 @@ impl Config {
             receivers: raw.answer.receivers,
             only_ae: raw.answer.only_ae,
             keep_query_answers: keep_query_answers(raw.answer.keep_query_answers_hours)?,
+            sink: sink::check(raw.sink, environment)?,
             rules_folder: some(raw.rules.folder).map(PathBuf::from),
             profile_schemas: raw.profiles.into_iter().filter_map(|(name, p)| Some((name, PathBuf::from(some(p.schema)?)))).collect(),
             sosmeta_folder: some(raw.sosmeta.folder).map(PathBuf::from),

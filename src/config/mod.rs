@@ -7,3 +7,4 @@ pub mod lilm;
 pub mod raw;
 pub mod registrations;
 pub mod schema_tree;
+pub mod sink;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::registrations::{RawAccess, RawRegistration};
+use super::sink::RawSink;
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -27,6 +28,7 @@ pub struct Raw {
     pub checkpoint: RawCheckpoint,
     pub timestamp: RawTimestamp,
     pub answer: RawAnswer,
+    pub sink: RawSink,
     pub lilm: RawLilm,
     pub rules: RawRules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -171,6 +173,7 @@ impl Default for Raw {
             checkpoint: RawCheckpoint::default(),
             timestamp: RawTimestamp::default(),
             answer: RawAnswer::default(),
+            sink: RawSink::default(),
             lilm: RawLilm::default(),
             rules: RawRules::default(),
             profiles: BTreeMap::new(),

@@ -264,11 +264,16 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// Whether registers that were searched, as a row names them, are among these: controllers, or organisations with all that lies under them.
+    /// Whether a row is among these by the registers that it names: controllers, or organisations with all that lies under them. A search of all registers
+    /// (`*`) and one that was refused belong to whose people asked: of others' registers it told nothing but the rows of what it showed.
     #[must_use]
-    pub fn takes(&self, registers: &str) -> bool {
+    pub fn takes(&self, registers: &str, organisation: Option<&str>) -> bool {
         let (Self::Controller(asked) | Self::Client(_, Some(asked))) = self else { return true };
-        registers.split(',').any(|part| part == asked.as_str() || asked.is_under(part))
+        let within = |base: &str, oid: &str| oid.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        match registers {
+            "" | "*" => organisation.is_some_and(|organisation| within(organisation, asked.as_str()) || within(asked.as_str(), organisation)),
+            _ => registers.split(',').any(|part| within(part, asked.as_str())),
+        }
     }
 }
 
@@ -322,5 +327,33 @@ impl LogSeal {
         out[..4].copy_from_slice(&self.rows.to_be_bytes());
         out[4..].copy_from_slice(&self.digest.0);
         out
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_of_the_registers_that_it_names() {
+        let of = |oid: &str| Whose::Controller(Oid::parse(oid).unwrap());
+        let own = of("1.2.246.10.99999992.10.0");
+        for (registers, organisation, is_taken) in [
+            ("1.2.246.10.99999992.10.0", None, true),
+            ("1.2.246.10.99999992", None, true),
+            ("1.2.246.10.99999984,1.2.246.10.99999992", None, true),
+            ("1.2.246.10.999999", None, false),
+            ("1.2.246.10.99999992.10.0.1", None, false),
+            ("", None, false),
+            ("*", Some("1.2.246.10.99999992.10.0"), true),
+            ("*", Some("1.2.246.10.99999992.10.0.7"), true),
+            ("", Some("1.2.246.10.99999992"), true),
+            ("*", Some("1.2.246.10.99999984.10.0"), false),
+            ("1.2.246.10.99999984", Some("1.2.246.10.99999992"), false),
+        ] {
+            assert_eq!(own.takes(registers, organisation), is_taken, "{registers} {organisation:?}");
+        }
+        assert!(Whose::Client(Digest::ZERO, None).takes("", None));
     }
 }

@@ -15,11 +15,13 @@ pub enum Part {
     Revocation,
     /// The machine: disk, memory, entropy, threads.
     Machine,
+    /// The FHIR server that keeps notices.
+    Sink,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Archive, Self::Broker, Self::Key, Self::Revocation, Self::Machine];
+    pub const ALL: [Self; 6] = [Self::Archive, Self::Broker, Self::Key, Self::Revocation, Self::Machine, Self::Sink];
 
     /// The label used in logs and metrics.
     #[must_use]
@@ -30,6 +32,7 @@ impl Part {
             Self::Key => "key",
             Self::Revocation => "revocation",
             Self::Machine => "machine",
+            Self::Sink => "sink",
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod audit;
 pub mod checkpoint;
+pub mod courier;
 pub mod disclosed;
 pub mod door;
 pub mod effect;
@@ -15,5 +16,6 @@ pub mod lanes;
 pub mod notice;
 pub mod pool;
 pub mod query;
+pub mod reckoner;
 pub mod relay;
 pub mod signers;

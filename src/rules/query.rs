@@ -211,7 +211,8 @@ mod tests {
         let asked = |basis, ids: &[&str]| {
             let ids = ids.iter().filter_map(|id| Oid::parse(id).ok()).collect();
             let asker = Asker { basis, organisation: None, person: None, ground: None };
-            let query = Query { want: Want::Documents, id: None, criteria: Criteria { ids, ..Criteria::default() }, limit: 300, asker, sealed: SealedIds::default() };
+            let query =
+                Query { want: Want::Documents, id: None, criteria: Criteria { ids, ..Criteria::default() }, limit: 300, asker, sealed: SealedIds::default() };
             judge(&query, Looked { found: Found::Hits(Vec::new()), fetched: None, rules: Vec::new() }, &Place::whole())
         };
         for basis in [Basis::Permission, Basis::Statute] {

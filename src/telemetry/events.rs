@@ -331,3 +331,47 @@ pub fn stopping(reason: &str) {
 pub fn stopped(in_hand: usize) {
     info!(in_hand, "stopped");
 }
+
+/// The FHIR server has stored a notice.
+pub fn notice_taken(id: &str, attempts: u32) {
+    counter!("arkki_notices_taken_total").increment(1);
+    info!(notice = id, attempts, "notice stored by the FHIR server");
+}
+
+/// The FHIR server stored a notice a second time, or said so: the first ids are kept.
+pub fn notice_taken_twice(id: &str) {
+    warn!(notice = id, "the FHIR server names other ids for a notice that it has stored; the first ones are kept");
+}
+
+/// The FHIR server refuses a notice: it is kept, and a person must look.
+pub fn notice_stopped(id: &str, said: &str) {
+    counter!("arkki_notices_stopped_total").increment(1);
+    error!(notice = id, said, "the FHIR server refuses a notice: look at it with arkki lilm show, mend, then arkki lilm retry");
+}
+
+/// An attempt at the FHIR server came to nothing: it is repeated.
+pub fn notice_failed(id: &str, attempts: u32, said: &str) {
+    counter!("arkki_notices_failed_total").increment(1);
+    warn!(notice = id, attempts, said, "a notice could not be handed over; it is tried again");
+}
+
+/// The FHIR server will not talk to us: every notice waits.
+pub fn sink_unwelcome(said: &str) {
+    counter!("arkki_notices_failed_total").increment(1);
+    error!(said, "the FHIR server will not talk to us: mend [sink] url, certificate or token; every notice waits");
+}
+
+/// How disclosures, notices and their leaving add up.
+pub fn notices_reckoned(missing: u64, waiting: u64, stopped: u64, late: u64) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; counts stay far below 2^52
+    for (name, value) in
+        [("arkki_notices_missing", missing), ("arkki_notices_waiting", waiting), ("arkki_notices_stopped", stopped), ("arkki_notices_late", late)]
+    {
+        gauge!(name).set(value as f64);
+    }
+    if missing > 0 {
+        error!(missing, waiting, stopped, late, "disclosures and notices do not add up: run arkki lilm reconcile");
+    } else {
+        info!(missing, waiting, stopped, late, "disclosures and notices add up");
+    }
+}

@@ -58,7 +58,7 @@ fn begin_at_zero() {
 }
 
 /// Every counter, for `/metrics` and the documentation.
-pub const COUNTERS: [(&str, &str); 14] = [
+pub const COUNTERS: [(&str, &str); 17] = [
     ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
     ("arkki_messages_known_total", "Deliveries settled without a new effect."),
     ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
@@ -72,11 +72,14 @@ pub const COUNTERS: [(&str, &str); 14] = [
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
     ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
     ("arkki_sweeps_total", "Looks for held messages that are due."),
+    ("arkki_notices_taken_total", "Notices that the FHIR server has stored."),
+    ("arkki_notices_stopped_total", "Notices that the FHIR server refuses: a person must look. ALARM when it grows."),
+    ("arkki_notices_failed_total", "Attempts at the FHIR server that came to nothing and are repeated."),
     ("arkki_validations_total", "Requests to the validation service, by verdict."),
 ];
 
 /// Every gauge.
-pub const GAUGES: [(&str, &str); 9] = [
+pub const GAUGES: [(&str, &str); 13] = [
     ("arkki_outage", "1 while a part is out of reach, by part."),
     ("arkki_broker_up", "1 while the broker's connection stands."),
     ("arkki_partitions", "Partitions whose messages the broker gives to this instance."),
@@ -85,5 +88,9 @@ pub const GAUGES: [(&str, &str); 9] = [
     ("arkki_outbox", "Answers waiting to leave."),
     ("arkki_outbox_unroutable", "Answers that came back unroutable and wait. ALARM when above 0."),
     ("arkki_ledger_entries", "Entries of the ledger."),
+    ("arkki_notices_missing", "Disclosures without their notice, log rows or emission, as last reckoned. ALARM when above 0."),
+    ("arkki_notices_waiting", "Notices that have not left yet, as last reckoned."),
+    ("arkki_notices_stopped", "Notices that the FHIR server refuses. ALARM when above 0."),
+    ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
     ("arkki_in_hand", "Deliveries in hand."),
 ];

@@ -7,6 +7,7 @@ mod examples;
 mod frames;
 mod generated;
 mod model;
+mod wills;
 
 use std::sync::LazyLock;
 

@@ -20,6 +20,7 @@ mod queries;
 mod road;
 mod rules;
 mod sign;
+mod sink;
 mod store;
 mod tidy;
 mod wills;

@@ -48,7 +48,7 @@ const LIBRARIES: [(&str, &[&str]); 30] = [
     ("toml", &["src/codes", "src/cda/template", "src/config", "src/import"]),
     ("tracing", &["src/telemetry"]),
     ("tracing_subscriber", &["src/telemetry"]),
-    ("ureq", &["src/cli", "src/adapters/amqp"]),
+    ("ureq", &["src/cli", "src/adapters/amqp", "src/adapters/fhir_sink.rs"]),
 ];
 
 /// Names that say nothing about what is inside.

@@ -85,7 +85,7 @@ async fn used(line: &mut Line, span: &Span, after: Mark, limit: u32) -> Result<(
         let read = access(row, 6)?;
         let mark = (read.at, row.need_int(0)?);
         next = Some(mark);
-        if span.of.takes(&read.controller) {
+        if span.of.takes(&read.controller, read.organisation.as_deref()) {
             found.push(Used { mark, position: position(row)?, message: message(row)?, row: read, concerns: [row.text(3)?, row.text(4)?, row.text(5)?] });
         }
     }
@@ -100,7 +100,7 @@ async fn given(line: &mut Line, span: &Span, after: Mark, limit: u32) -> Result<
         let (at, read) = disclosed(row, 3)?;
         let mark = (at, row.need_int(0)?);
         next = Some(mark);
-        if span.of.takes(read.controller.as_str()) {
+        if span.of.takes(read.controller.as_str(), None) {
             found.push(Given { mark, position: position(row)?, message: message(row)?, at: Moment::from_micros(at), row: read });
         }
     }

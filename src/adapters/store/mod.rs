@@ -10,6 +10,7 @@
 //! * `notices`: disclosures outside the archive
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
+//! * `handovers`, `reckon`: notices after their commit
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
@@ -18,6 +19,7 @@ mod compose;
 mod decode;
 mod events;
 mod fault;
+mod handovers;
 mod held;
 mod history;
 mod line;
@@ -33,6 +35,7 @@ mod notices;
 mod outbox;
 pub mod postgres;
 mod reader;
+mod reckon;
 mod rows;
 mod search;
 pub mod sqlite;

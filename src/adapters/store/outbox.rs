@@ -77,7 +77,8 @@ async fn forget_once(lines: &Lines, ids: &[OutboxId]) -> Result<(), Outage> {
     on_spare!(lines, |line| sent(line, ids))
 }
 
-/// Forgets rows, in their order, so that two instances forgetting the same ones do not wait for each other in a circle.
+/// Forgets rows, in their order, so that two instances forgetting the same ones do not wait for each other in a circle. Of a notice's row remains that the
+/// queue confirmed it, by the database's clock: in the same transaction, so that a notice is always either leaving or confirmed.
 ///
 /// # Errors
 /// As the database says.
@@ -85,15 +86,30 @@ async fn sent(line: &mut Line, ids: &[OutboxId]) -> Result<(), Fault> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let sql = Both {
-        postgres: "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE)".to_owned(),
+        postgres: "WITH gone AS (DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE) \
+                   RETURNING notice_position, amqp_id) \
+                   INSERT INTO notice_emitted (position, amqp_id, at) \
+                   SELECT notice_position, amqp_id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM gone WHERE notice_position IS NOT NULL \
+                   ON CONFLICT DO NOTHING"
+            .to_owned(),
         sqlite: "DELETE FROM outbox WHERE id = $1".to_owned(),
     };
     let rows: Vec<_> = ids.iter().map(|id| vec![Value::Int(Some(id.0))]).collect();
     match line {
         Line::Postgres(_) => line.many(&sql, &[Kind::Int], &rows).await.map(drop),
         Line::Sqlite(_) => {
+            let emitted = Both {
+                postgres: String::new(),
+                sqlite: "INSERT INTO notice_emitted (position, amqp_id, at) \
+                         SELECT notice_position, amqp_id, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) FROM outbox \
+                         WHERE id = $1 AND notice_position IS NOT NULL ON CONFLICT DO NOTHING"
+                    .to_owned(),
+            };
             line.begin().await?;
-            let outcome = line.many(&sql, &[Kind::Int], &rows).await;
+            let outcome = match line.many(&emitted, &[Kind::Int], &rows).await {
+                Ok(_) => line.many(&sql, &[Kind::Int], &rows).await,
+                Err(fault) => Err(fault),
+            };
             if outcome.is_ok() { line.commit().await } else { line.rollback().await.and(outcome.map(drop)) }
         }
     }

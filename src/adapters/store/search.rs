@@ -19,7 +19,7 @@ use crate::domain::ledger::Chained;
 use crate::domain::limits::{NARROWED_ROWS, NARROWING_CHOICES};
 use crate::domain::oid::Oid;
 use crate::domain::query::{Criteria, Fetched, Found, Hit, Narrowing, Register, Registers, WantedState};
-use crate::domain::scope::{Scope, Within, Withheld};
+use crate::domain::scope::{Scope, Withheld, Within};
 use crate::domain::time::Moment;
 
 /// Searches. What takes too long, or cannot be read, is the asker's trouble and nobody else's: it is found, not an outage.

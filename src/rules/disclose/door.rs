@@ -108,7 +108,8 @@ mod tests {
         let open = |basis, controller: Option<&str>, registered: Option<&Registers>, rights: &[&str]| {
             let (asker, controller) = (asker(basis, unit), controller.map(oid));
             let rights = Registers::new(rights.iter().map(|text| Register::Controller(oid(text))).collect());
-            opened(&Asking { asker: &asker, controller: controller.as_ref(), registered }, rights, &rules).map(|opened| (opened.own.shown(), opened.rights.shown()))
+            opened(&Asking { asker: &asker, controller: controller.as_ref(), registered }, rights, &rules)
+                .map(|opened| (opened.own.shown(), opened.rights.shown()))
         };
         let (ours, one, right) = ("1.2.246.10.99999984.19.1".to_owned(), own.unwrap(), "register-no-right");
         for basis in [Basis::RegisterRight, Basis::Permission, Basis::Statute] {

@@ -20,7 +20,9 @@ fn whole(by_parameter: &str) -> Result<Query, Vec<(Code, String, String)>> {
     let document = tree::parse(&text).unwrap();
     let rules = QueryRules::load(&embedded()).unwrap();
     let words = |f: &Finding| (f.code, f.arg("parameter").unwrap_or("").to_owned(), f.arg("rule").unwrap_or("").to_owned());
-    read(&document, &reading(&rules, &DisclosureRules::load(&embedded()).unwrap())).map(|read| read.query).map_err(|findings| findings.iter().map(words).collect())
+    read(&document, &reading(&rules, &DisclosureRules::load(&embedded()).unwrap()))
+        .map(|read| read.query)
+        .map_err(|findings| findings.iter().map(words).collect())
 }
 
 fn wrong(parameters: &str) -> (Code, String, String) {

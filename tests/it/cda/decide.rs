@@ -14,7 +14,7 @@ use arkki::domain::time::Moment;
 use arkki::rules::decide::{Decision, Holding, Request, decide, own_rules};
 use proptest::prelude::*;
 
-const NOW: Moment = Moment::from_seconds(1_795_000_000);
+pub const NOW: Moment = Moment::from_seconds(1_795_000_000);
 
 fn oid(n: u32) -> Oid {
     Oid::parse(&format!("1.2.246.10.99999992.95.2026.{n}")).unwrap()
@@ -24,7 +24,7 @@ fn digest(n: u8) -> Digest {
     Digest([n; 32])
 }
 
-fn header(group: Group) -> Header {
+pub fn header(group: Group) -> Header {
     Header {
         id: oid(1),
         set_id: oid(1),
@@ -49,7 +49,7 @@ fn header(group: Group) -> Header {
     }
 }
 
-fn request(header: Header) -> Request {
+pub fn request(header: Header) -> Request {
     Request {
         key: MessageKey { sender: Sender::new("s"), octets: digest(7) },
         frame: None,
@@ -107,7 +107,7 @@ fn replacement() -> Header {
     Header { id: oid(2), version: 2, replaces: Some(Replaced { id: oid(1), set_id: Some(oid(1)), version: Some(1) }), ..header(Group::Client) }
 }
 
-fn codes(decision: &Decision) -> Vec<&'static str> {
+pub fn codes(decision: &Decision) -> Vec<&'static str> {
     match decision {
         Decision::Refuse { refusal, .. } => refusal.findings().map(|f| f.code.as_str()).collect(),
         other => panic!("{other:?}"),

@@ -77,7 +77,18 @@ async fn the_walk_goes_as_the_page_says() {
         assert_eq!(total(&send(&gateway, &beta, 14, 14, "accepted")), "6");
         // The month's report: who got what of the county's register, and on what ground.
         let month = gateway.arkki(&[
-            "log", "export", "--controller", Organisation::SAMPLE.unit, "--from", "2026-01-01", "--to", "2099-12-31", "--log", "disclosure", "--format", "csv",
+            "log",
+            "export",
+            "--controller",
+            Organisation::SAMPLE.unit,
+            "--from",
+            "2026-01-01",
+            "--to",
+            "2099-12-31",
+            "--log",
+            "disclosure",
+            "--format",
+            "csv",
         ]);
         let month = month.must();
         kept("month", &month);

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 21] = [
+const COMMANDS: [(&[&str], &[&str]); 24] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -39,6 +39,10 @@ const COMMANDS: [(&[&str], &[&str]); 21] = [
     (&["audit"], &["--most"]),
     (&["console"], &["--listen"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
+    (&["lilm"], &["list", "show", "retry", "reconcile"]),
+    (&["lilm", "list"], &["--standing", "--last"]),
+    (&["lilm", "show"], &["<ID>"]),
+    (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),

@@ -138,8 +138,8 @@ async fn an_invalidation_that_comes_first_waits_for_its_document() {
     std::fs::write(&nameless, format!("{}{}", &frame[..from], &frame[to..])).unwrap();
     let (_, answer, details) = gateway.send(&[nameless]).swap_remove(0);
     assert!(answer == "AE" && details.starts_with("E820"), "{answer} {details}");
-    assert_eq!(gateway.send(&[reinstatement.clone()])[0].1, "AA");
+    assert_eq!(gateway.send(std::slice::from_ref(reinstatement))[0].1, "AA");
     // The same message again: the same answer, and nothing happens twice.
-    assert_eq!(gateway.send(&[invalidation.clone()])[0].1, "AA");
+    assert_eq!(gateway.send(std::slice::from_ref(invalidation))[0].1, "AA");
     assert_eq!(json(&gateway.arkki(&["history", "--register", REGISTER, SET, "--json"]))["events"].as_array().map(Vec::len), Some(2));
 }

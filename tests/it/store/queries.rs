@@ -156,12 +156,11 @@ pub async fn what_is_withheld_is_no_row(place: Place) {
     let others = || all_but(vec![Register::Controller(Oid::parse("1.2.3").unwrap())]);
     let ours = || Registers::new(vec![Register::Controller(oid(10, 1))]);
     let of = |withheld: Withheld| Scope { within: others(), withheld };
-    let set = |n: u32| document_id(n);
     for (scope, found) in [
         (of(Withheld::default()), "5 4 3 2 1"),
         (Scope { within: all_but(vec![Register::Controller(oid(10, 1))]), withheld: Withheld::default() }, ""),
         (of(Withheld { everything: true, ..Withheld::default() }), ""),
-        (of(Withheld { sets: vec![set(3), set(4), set(1)], ..Withheld::default() }), "5 2"),
+        (of(Withheld { sets: vec![set_id(3), set_id(4), set_id(1)], ..Withheld::default() }), "5 2"),
         (of(Withheld { tasks: vec!["24".to_owned()], ..Withheld::default() }), "5 4 2 1"),
         (of(Withheld { controllers: vec![Oid::parse("1.2.3.4").unwrap()], ..Withheld::default() }), "5 4 3 2 1"),
         (of(Withheld { controllers: vec![oid(10, 1)], ..Withheld::default() }), ""),

@@ -176,7 +176,8 @@ pub async fn no_search_shows_a_will_but_the_one_for_wills(place: Place) {
     let every = [2, 3, 4].map(document_id);
     let wills = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Wills]));
     let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
-    let all = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1)), Register::Organisation(Oid::parse("1.2.246.10").unwrap())]));
+    let all =
+        arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1)), Register::Organisation(Oid::parse("1.2.246.10").unwrap())]));
     let by_client = Criteria { client: Some(client()), state: WantedState::Any, all_versions: true, ..Criteria::default() };
     let by_id = Criteria { ids: every.to_vec(), ..by_client.clone() };
     let by_group = Criteria { group: Some(Group::Denial), ..by_client.clone() };
