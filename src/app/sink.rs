@@ -9,11 +9,14 @@ use crate::config::checked::{Config, read_octets};
 use crate::domain::time::Moment;
 use crate::ports::sink::Sink;
 
+/// A FHIR server, and how long it may take to answer.
+pub type SinkWithin = (Arc<dyn Sink>, Duration);
+
 /// The FHIR server that the configuration names, and how long it may take to answer; asks it nothing.
 ///
 /// # Errors
 /// A file that cannot be read or used.
-pub fn sink(config: &Config) -> Result<Option<(Arc<dyn Sink>, Duration)>, StartFault> {
+pub fn sink(config: &Config) -> Result<Option<SinkWithin>, StartFault> {
     let Some(place) = &config.sink else { return Ok(None) };
     let client = match &place.client {
         Some((certificate, key)) => Some((read_octets(certificate)?, read_octets(key)?)),
