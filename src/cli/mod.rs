@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod checkpoint;
 pub mod codes;
+pub mod console;
 pub mod demo;
 pub mod disclose;
 pub mod doctor;
@@ -90,6 +91,8 @@ enum Command {
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date; each look is logged.
     History(history::History),
+    /// Open the web console on this machine: report a disclosure outside the archive.
+    Console(console::ConsoleCommand),
     /// Notices of disclosures outside the archive (LILM): where each stands, trying one again, and the proof that none is missing.
     Lilm(lilm::Lilm),
     /// Write out the access log and the disclosure log: of a controller's register, or of a client; each export is logged.
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Query(command) => with(config(), |c| query::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
+        Command::Console(command) => with(config(), |c| console::run(&command, &c)),
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),

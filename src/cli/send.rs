@@ -91,7 +91,7 @@ fn deliver(command: &Send, messages: &[Vec<u8>], config: &Config, json: bool) ->
 }
 
 async fn send(command: &Send, messages: &[Vec<u8>], config: &Config, json: bool) -> Result<Report, Outage> {
-    let way = match Way::of(command, config) {
+    let way = match Way::of(command.queue.as_deref(), config) {
         Ok(way) => way,
         Err(report) => return Ok(report),
     };
@@ -145,16 +145,20 @@ async fn send(command: &Send, messages: &[Vec<u8>], config: &Config, json: bool)
 }
 
 /// Where messages go.
-struct Way {
+pub struct Way {
     queue: String,
     /// Where the queue has partitions: what reads the client, and the key that hides it.
     partitions: Option<(Examiner, Vec<u8>)>,
 }
 
 impl Way {
-    fn of(command: &Send, config: &Config) -> Result<Self, Report> {
-        let inbound = config.inbound.first().filter(|_| command.queue.is_none());
-        let queue = command.queue.clone().or_else(|| inbound.map(|q| q.queue.clone())).unwrap_or_default();
+    /// To this queue, or to the configuration's first inbound queue.
+    ///
+    /// # Errors
+    /// A report that says what is missing to find a message's partition.
+    pub fn of(queue: Option<&str>, config: &Config) -> Result<Self, Report> {
+        let inbound = config.inbound.first().filter(|_| queue.is_none());
+        let queue = queue.map(str::to_owned).or_else(|| inbound.map(|q| q.queue.clone())).unwrap_or_default();
         if inbound.is_none_or(|q| q.partitions == 0) {
             return Ok(Self { queue, partitions: None });
         }
@@ -163,8 +167,17 @@ impl Way {
         Ok(Self { queue, partitions: Some((examiner, site_key)) })
     }
 
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
     /// The partition of a message's client. A message without a readable client has no order to keep: its octets spread it.
-    fn through(&self, message: &[u8]) -> Result<Option<Through>, Outage> {
+    ///
+    /// # Errors
+    /// An outage where no keyed hash can be made.
+    pub fn through(&self, message: &[u8]) -> Result<Option<Through>, Outage> {
         let Some((examiner, site_key)) = &self.partitions else { return Ok(None) };
         let hash = match examiner.client(message) {
             Some(client) => client,

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod body;
 pub mod catalogue;
+pub mod console;
 pub mod controllers;
 pub mod disclosure;
 pub mod explanations;

@@ -106,6 +106,14 @@ impl ServiceTasks {
         self.editions.iter().find(|e| under(&e.base))
     }
 
+    /// Every original task of the table: its classification's name and code system, and its code.
+    pub fn originals(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.pairs.iter().filter_map(|pair| {
+            let edition = self.editions.iter().find(|edition| edition.name == pair.edition)?;
+            Some((edition.name.as_str(), edition.base.as_str(), pair.original.as_str()))
+        })
+    }
+
     /// Judges a pair (R39).
     #[must_use]
     pub fn judge(&self, system: &str, original: &str, task: Option<&str>) -> PairVerdict {

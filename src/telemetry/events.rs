@@ -100,6 +100,11 @@ pub fn validated(verdict: &'static str, took: Duration) {
     debug!(verdict, ms = took.as_secs_f64() * 1000.0, "validation answered");
 }
 
+/// A form of the web console could not be sent; what was typed is kept.
+pub fn console_away(why: &str) {
+    warn!(why, "the console's form could not be sent");
+}
+
 /// A delivery of a message that is settled without a new effect (it was on hold already, or another instance decided it).
 pub fn message_known(key: &MessageKey) {
     counter!("arkki_messages_known_total").increment(1);

@@ -181,7 +181,7 @@ fn answer(status: StatusCode, faults: &[String]) -> Response {
 }
 
 /// The first of the client's languages that Arkki speaks, the most wanted first; the site's where there is none.
-fn language(headers: &HeaderMap, site: Language) -> Language {
+pub(super) fn language(headers: &HeaderMap, site: Language) -> Language {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let mut best: Option<(f32, Language)> = None;
     for part in wanted.split(',') {

@@ -3,6 +3,7 @@
 
 mod amqp;
 mod cda;
+mod console;
 mod deploy;
 mod disclosure;
 mod faces;

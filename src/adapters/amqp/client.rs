@@ -67,11 +67,26 @@ impl AmqpClient {
     /// # Errors
     /// An outage when the broker refuses: the name is taken by a queue of another kind, or the user may not.
     pub async fn declare_reply_queue(&self, queue: &str) -> Result<(), Outage> {
+        self.declare(queue, None).await
+    }
+
+    /// As [`Self::declare_reply_queue`], a queue that the broker removes when nobody has used it for so long.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn declare_passing_reply_queue(&self, queue: &str, unused: Duration) -> Result<(), Outage> {
+        self.declare(queue, Some(unused)).await
+    }
+
+    async fn declare(&self, queue: &str, unused: Option<Duration>) -> Result<(), Outage> {
         let channel = self.channel().await?;
         let options = QueueDeclareOptions { passive: false, durable: true, exclusive: false, auto_delete: false, nowait: false };
         let mut arguments = FieldTable::default();
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(NO_LIMIT));
+        if let Some(unused) = unused {
+            arguments.insert("x-expires".into(), AMQPValue::LongLongInt(i64::try_from(unused.as_millis()).unwrap_or(i64::MAX)));
+        }
         asked(channel.queue_declare(short(queue)?, options, arguments)).await.map_err(|e| outage(words(&e)))?;
         close(&channel).await;
         Ok(())

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 24] = [
+const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -37,6 +37,7 @@ const COMMANDS: [(&[&str], &[&str]); 24] = [
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
+    (&["console"], &["--listen"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
     (&["lilm"], &["list", "show", "retry", "reconcile"]),
     (&["lilm", "list"], &["--standing", "--last"]),

@@ -1,0 +1,83 @@
+//! The words of the web console's pages (`codes/console.toml`), in three languages.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fault::{RuleFile, RulesFault};
+use super::source::Files;
+use crate::domain::language::Language;
+
+const FILE: &str = "codes/console.toml";
+
+/// Words by their keys.
+#[derive(Debug)]
+pub struct ConsoleWords(HashMap<String, [String; 3]>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    word: HashMap<String, RawWord>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWord {
+    fi: Spanned<String>,
+    sv: Spanned<String>,
+    en: Spanned<String>,
+}
+
+impl ConsoleWords {
+    /// Reads the file; no word is empty.
+    ///
+    /// # Errors
+    /// Names file and line.
+    pub fn load(files: &Files) -> Result<Self, RulesFault> {
+        let file = RuleFile::open(files, FILE)?;
+        let raw: RawFile = file.read()?;
+        for word in raw.word.values().flat_map(|word| [&word.fi, &word.sv, &word.en]) {
+            if word.get_ref().trim().is_empty() {
+                return Err(file.fault_at(word, "an empty word"));
+            }
+        }
+        Ok(Self(raw.word.into_iter().map(|(key, word)| (key, [word.fi, word.sv, word.en].map(Spanned::into_inner))).collect()))
+    }
+
+    /// A word; the key itself where there is none, which a test keeps from happening.
+    #[must_use]
+    pub fn get<'a>(&'a self, key: &'a str, language: Language) -> &'a str {
+        let Some([fi, sv, en]) = self.0.get(key) else { return key };
+        match language {
+            Language::Fi => fi,
+            Language::Sv => sv,
+            Language::En => en,
+        }
+    }
+
+    /// Whether there is such a word.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::codes::source::embedded;
+
+    #[test]
+    fn three_languages_and_a_fault_names_its_line() {
+        let words = ConsoleWords::load(&embedded()).unwrap();
+        assert_eq!(Language::ALL.map(|l| words.get("part-client", l)), ["Asiakas", "Klient", "Client"]);
+        assert!(words.has("title") && !words.has("none of ours"));
+        let mut files = embedded();
+        let text = String::from_utf8(files[FILE].clone()).unwrap();
+        files.insert(FILE.to_owned(), text.replacen("fi = \"Asiakas\"", "fi = \" \"", 1).into_bytes());
+        let fault = ConsoleWords::load(&files).unwrap_err();
+        assert!(fault.file == FILE && fault.line > 1, "{fault}");
+    }
+}

@@ -1,0 +1,89 @@
+//! The frame that every page stands in, and the pages that only say something.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::html::Html;
+use super::{Asked, Console, disclosure};
+use crate::domain::language::Language;
+
+/// A page: its heading, and what stands below it.
+pub(super) fn page(console: &Console, asked: &Asked, status: StatusCode, (title, heading): (&str, &str), body: impl FnOnce(&mut Html)) -> Response {
+    let word = |key| console.words.get(key, asked.language);
+    let mut html = Html::document(asked.language.as_str());
+    html.open("head", &[]);
+    html.open("meta", &[("charset", "utf-8")]);
+    html.open("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
+    html.leaf("title", &[], &format!("{title} – {}", word("title")));
+    html.open("link", &[("rel", "stylesheet"), ("href", "/style.css")]);
+    html.close("head");
+    html.open("body", &[]);
+    html.leaf("a", &[("class", "skip"), ("href", "#main")], word("skip"));
+    frame(console, asked, &mut html);
+    html.open("main", &[("id", "main")]);
+    html.leaf("h1", &[], heading);
+    body(&mut html);
+    html.close("main");
+    html.close("body");
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::VARY, "Accept-Language, Cookie")], html.finish()).into_response()
+}
+
+/// The head of the page: home, languages, the way out.
+fn frame(console: &Console, asked: &Asked, html: &mut Html) {
+    let word = |key| console.words.get(key, asked.language);
+    html.open("header", &[]);
+    html.leaf("a", &[("href", "/")], word("title"));
+    html.open("nav", &[("aria-label", word("languages"))]);
+    html.open("ul", &[]);
+    for (language, name) in [(Language::Fi, "Suomi"), (Language::Sv, "Svenska"), (Language::En, "English")] {
+        let (code, href) = (language.as_str(), format!("{}?lang={}", asked.path, language.as_str()));
+        html.open("li", &[]);
+        let mut attributes = vec![("href", href.as_str()), ("lang", code), ("hreflang", code)];
+        if language == asked.language {
+            attributes.push(("aria-current", "true"));
+        }
+        html.leaf("a", &attributes, name);
+        html.close("li");
+    }
+    html.close("ul");
+    html.close("nav");
+    if let Some(visit) = &asked.visit {
+        html.open("form", &[("method", "post"), ("action", "/leave")]);
+        html.open("input", &[("type", "hidden"), ("name", "csrf"), ("value", &visit.csrf)]);
+        html.leaf("button", &[], word("leave"));
+        html.close("form");
+    }
+    html.close("header");
+}
+
+pub(super) fn home(console: &Console, asked: &Asked) -> Response {
+    let word = |key| console.words.get(key, asked.language);
+    page(console, asked, StatusCode::OK, (word("home"), word("home-heading")), |html| {
+        html.open("section", &[("class", "card")]);
+        html.open("h2", &[]);
+        html.leaf("a", &[("href", disclosure::PATH)], word("home-disclosure"));
+        html.close("h2");
+        html.leaf("p", &[], word("home-disclosure-text"));
+        html.close("section");
+        html.leaf("p", &[], word("home-session"));
+    })
+}
+
+/// A page of one heading and one paragraph.
+pub(super) fn words(console: &Console, asked: &Asked, status: StatusCode, (heading, text): (&str, &str)) -> Response {
+    let word = |key| console.words.get(key, asked.language);
+    page(console, asked, status, (word(heading), word(heading)), |html| {
+        html.leaf("p", &[], word(text));
+    })
+}
+
+/// Nobody is in: how to get in.
+pub(super) fn no_session(console: &Console, asked: &Asked, why: &str) -> Response {
+    let word = |key| console.words.get(key, asked.language);
+    page(console, asked, StatusCode::FORBIDDEN, (word("no-session-heading"), word("no-session-heading")), |html| {
+        if why != "no-session" {
+            html.leaf("p", &[], word(why));
+        }
+        html.leaf("p", &[], word("no-session"));
+    })
+}
