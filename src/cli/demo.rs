@@ -86,10 +86,10 @@ struct Message {
     octets: Vec<u8>,
 }
 
-/// Every file of accepted, then refused, then hostile, each in name order.
+/// Every file of accepted, then of disclosures, which are accepted too, then refused, then hostile, each in name order.
 fn samples(folder: &Path) -> Result<Vec<Message>, Report> {
     let mut messages = Vec::new();
-    for part in ["accepted", "refused", "hostile"] {
+    for part in ["accepted", "disclosures", "refused", "hostile"] {
         let Ok(entries) = std::fs::read_dir(folder.join(part)) else { continue };
         let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_file()).collect();
         files.sort();
@@ -185,7 +185,7 @@ async fn show(command: &Demo, config: &Config, messages: Vec<Message>, json: boo
     let progress = send::bar(messages.len(), json);
     let mut outcomes = Vec::new();
     // A part is answered before the next is sent: the refused ones are refused for what the accepted ones left in the archive.
-    for part in ["accepted/", "refused/", "hostile/"] {
+    for part in ["accepted/", "disclosures/", "refused/", "hostile/"] {
         let part: Vec<&Message> = messages.iter().filter(|m| m.name.starts_with(part)).collect();
         outcomes.extend(road.carry(&part, &progress).await?);
     }
@@ -285,7 +285,7 @@ fn owed_nothing(name: &str) -> bool {
 /// acknowledgement, which is owed no answer.
 fn as_promised(outcome: &Outcome) -> bool {
     match outcome.name.split_once('/') {
-        Some(("accepted", _)) => outcome.is("accepted"),
+        Some(("accepted" | "disclosures", _)) => outcome.is("accepted"),
         Some(("refused", name)) => outcome.is("refused") && name.get(..4).is_some_and(|code| outcome.is(code)),
         Some(_) if owed_nothing(&outcome.name) => outcome.answer.is_none(),
         Some(_) => outcome.is("refused"),

@@ -4,7 +4,7 @@ use super::{arkki, exits, json};
 use crate::kit;
 
 fn samples() -> usize {
-    ["accepted", "refused", "hostile"].iter().map(|f| std::fs::read_dir(kit::repository().join("samples").join(f)).unwrap().count()).sum()
+    ["accepted", "disclosures", "refused", "hostile"].iter().map(|f| std::fs::read_dir(kit::repository().join("samples").join(f)).unwrap().count()).sum()
 }
 
 #[test]

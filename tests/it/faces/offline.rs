@@ -6,9 +6,9 @@ use super::{arkki, exits, json, name};
 use crate::{kit, road};
 
 /// Refused for what the archive holds: offline they pass, and `validate` says what it left out.
-const NEED_AN_ARCHIVE: [&str; 23] = [
+const NEED_AN_ARCHIVE: [&str; 28] = [
     "E401", "E402", "E403", "E404", "E408", "E409", "E701", "E702", "E704", "E705", "E706", "E707", "E708", "E709", "E710", "E711", "E712", "E721", "E722",
-    "E723", "E724", "E821", "E822",
+    "E723", "E724", "E821", "E822", "E884", "E885", "E886", "E887", "E888",
 ];
 
 /// The verdicts of `validate --json` on a folder, with the example configuration: its trust anchors and its receivers.

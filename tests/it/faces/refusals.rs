@@ -87,7 +87,8 @@ fn keys_and_anchors_that_may_not_be_used() {
     let setup = Setup::new();
     let at = |name: &str| setup.folder.path().join(name);
     let config = setup.config("", "");
-    setup.refuses(&setup.config("environment = \"production\"", ""), &["production", "test CA"]);
+    setup.refuses(&setup.config("environment = \"production\"", ""), &["placeholders", "lilm.toml", "[lilm] enabled = false"]);
+    setup.refuses(&setup.config("environment = \"production\"", "[lilm]\nenabled = false"), &["production", "test CA"]);
     for open in [0o640, 0o604, 0o660] {
         mode(&at("system-key.pem"), open);
         setup.refuses(&config, &["system-key.pem", "chmod"]);

@@ -13,7 +13,7 @@ use super::{keys, root, tool, xmllint};
 fn is_what_the_generator_makes() {
     let keys = keys();
     let mut made: BTreeMap<String, Vec<u8>> = samples::all(Some(&keys)).into_iter().map(|s| (s.path, s.octets)).collect();
-    for part in ["accepted", "queries", "refused", "warned", "hostile"] {
+    for part in ["accepted", "queries", "disclosures", "refused", "warned", "hostile"] {
         for entry in std::fs::read_dir(root().join("samples").join(part)).unwrap() {
             let path = entry.unwrap().path();
             let name = format!("{part}/{}", path.file_name().unwrap().to_string_lossy());

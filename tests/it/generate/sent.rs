@@ -15,9 +15,11 @@ async fn samples_are_answered_as_their_names_say() {
     let gateway = Gateway::new(None, &more).await;
     let mut serve = gateway.serve(&[]);
     let mut wrong = Vec::new();
-    for (file, answer, details) in gateway.send(&files(&root().join("samples/accepted"))) {
-        if answer != "AA" {
-            wrong.push(format!("{file}: {answer} {details}"));
+    for part in ["samples/accepted", "samples/disclosures"] {
+        for (file, answer, details) in gateway.send(&files(&root().join(part))) {
+            if answer != "AA" {
+                wrong.push(format!("{file}: {answer} {details}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -56,8 +56,8 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("log cannot be written", "answers::what_is_ours_is_not_answered: the log is in the commit"),
     ("storage full / DB down", "answers::what_is_ours_is_not_answered"),
     ("reply queue missing", "answers::an_answer_waits_for_its_queue"),
-    ("consent refuses single document fetch", "with the disclosure decision: until then whatever rests on a permission is refused whole (E835)"),
-    ("consent service down", "with the disclosure decision: no consent is asked for until then"),
+    ("consent refuses single document fetch", "disclosure: one that is withheld and one that is not there get the same answer (E845)"),
+    ("consent service down", "will expressions lie in the archive itself: it is away in faults"),
 ];
 
 /// Where a row's octets come from.

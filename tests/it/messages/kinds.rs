@@ -92,8 +92,8 @@ const fn asked(kind: &'static str, octets: Make, answer: Answer, logged: &'stati
     Row { kind, by: "guest", octets, archived: 0, logged, answer }
 }
 
-const fn denied(kind: &'static str, octets: Make) -> Row {
-    asked(kind, octets, Answer::Refused("E835"), "")
+const fn denied(kind: &'static str, code: &'static str, octets: Make) -> Row {
+    asked(kind, octets, Answer::Refused(code), "search 1")
 }
 
 use Answer::{Described, Fetched};
@@ -127,12 +127,12 @@ const ROWS: &[Row] = &[
     asked("consent query", |_| consents(503, "7"), Fetched(1), "fetch 1, search 1"),
     asked("consent query", |_| consents(501, "8"), Fetched(1), "fetch 1, search 1"),
     asked("consent query", |_| consents(502, "9"), Fetched(1), "fetch 1, search 1"),
-    // Own register only: what rests on anything else is refused whole until disclosure is decided.
-    denied("metadata query, disclosure", |_| resting("SPX-META-DISC", QuerySpec::metadata(510, of_canary()))),
-    denied("metadata query, disclosure", |_| resting("SPX-RKO-QUERY", QuerySpec::metadata(511, of_canary()))),
-    denied("document query, disclosure", |_| resting("SPX-DOC-DISC", QuerySpec::documents(512, of_canary()))),
-    denied("document query, disclosure", |_| resting("SPX-DOC-STAT", QuerySpec::documents(513, of_canary()))),
-    denied("document query, disclosure", |_| resting("SPX-RKO-QUERY", QuerySpec::documents(514, of_canary()))),
+    // Nobody here is registered as one that manages disclosures, and nobody has a right to another's register; who may is shown in disclosure.
+    denied("metadata query, disclosure", "E844", |_| resting("SPX-META-DISC", QuerySpec::metadata(510, of_canary()))),
+    denied("metadata query, disclosure", "E835", |_| resting("SPX-RKO-QUERY", QuerySpec::metadata(511, of_canary()))),
+    denied("document query, disclosure", "E844", |_| resting("SPX-DOC-DISC", QuerySpec::documents(512, of_canary()))),
+    denied("document query, disclosure", "E844", |_| resting("SPX-DOC-STAT", QuerySpec { grounds: vec!["4"], ..QuerySpec::documents(513, of_canary()) })),
+    denied("document query, disclosure", "E835", |_| resting("SPX-RKO-QUERY", QuerySpec::documents(514, of_canary()))),
     // One version goes, is found no more, and comes back.
     asked("metadata query, own", |g| set(g, 520), Described("OK", 1), "search 1, show 1"),
     event("invalidate", "storing", |g| super::invalidation(g, 401, "storing"), "invalidate 1"),
