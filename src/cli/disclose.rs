@@ -83,7 +83,7 @@ pub struct Disclose {
     /// The event whose notice this one corrects.
     #[arg(long, value_name = "OID")]
     corrects: Option<String>,
-    /// The sending system's device. Default: [answer] device.
+    /// The sending system's device. Default: that of `[answer] device`.
     #[arg(long, value_name = "OID")]
     system: Option<String>,
     /// Language of the notice: fi or sv.
