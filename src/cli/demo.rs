@@ -205,6 +205,7 @@ impl Road {
         let broker = EmbeddedBroker::new();
         let reply = "arkki.reply.anonymous.demo".to_owned();
         broker.declare(&reply);
+        broker.declare(&config.notice_queue);
         let house = app::open_embedded(config, &broker).await?;
         Ok((house, Self::Embedded(broker, reply)))
     }

@@ -23,6 +23,9 @@ fn on_embedded_parts_every_answer_is_as_promised_and_the_archive_can_be_audited(
     assert!(text.contains(&format!("arkki --config {config} audit")), "{text}");
     exits(&arkki(&["--config", &config, "audit"]), 0);
     assert!(text.contains("arkki codes E305"));
+    // Each notice has left on its queue.
+    let notices = arkki(&["--config", &config, "lilm", "list"]).text();
+    assert!(notices.contains("emitted") && !notices.contains("leaving"), "{notices}");
     // Again in the same folder; a folder of somebody else's is left alone.
     let again = json(&arkki(&["demo", "--json", "--archive", archive]));
     assert_eq!(again["messages"].as_array().map(Vec::len), Some(samples()));
