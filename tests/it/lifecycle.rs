@@ -7,27 +7,6 @@ mod property;
 mod race;
 mod road;
 
-macro_rules! on_both {
-    ($($subject:ident: $($name:ident),* $(,)?;)*) => {
-        mod postgres {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$subject::$name(crate::store::place::Place::postgres().await).await;
-                }
-            )*)*
-        }
-        mod sqlite {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$subject::$name(crate::store::place::Place::sqlite()).await;
-                }
-            )*)*
-        }
-    };
-}
-
 on_both! {
     archive:
         a_version_and_a_set_go_and_come_back,

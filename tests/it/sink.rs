@@ -9,27 +9,6 @@ mod judged;
 mod make;
 pub mod server;
 
-macro_rules! on_both {
-    ($($subject:ident: $($name:ident),* $(,)?;)*) => {
-        mod postgres {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$subject::$name(crate::store::place::Place::postgres().await).await;
-                }
-            )*)*
-        }
-        mod sqlite {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$subject::$name(crate::store::place::Place::sqlite()).await;
-                }
-            )*)*
-        }
-    };
-}
-
 on_both! {
     handover:
         every_notice_is_taken_once_and_both_ids_are_kept,

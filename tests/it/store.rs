@@ -14,27 +14,6 @@ mod speed;
 mod suite;
 mod wills;
 
-macro_rules! on_both {
-    ($($subject:ident: $($name:ident),* $(,)?;)*) => {
-        mod postgres {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$subject::$name(super::place::Place::postgres().await).await;
-                }
-            )*)*
-        }
-        mod sqlite {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$subject::$name(super::place::Place::sqlite()).await;
-                }
-            )*)*
-        }
-    };
-}
-
 on_both! {
     suite:
         a_document_becomes_durable_with_all_that_belongs_to_it,
