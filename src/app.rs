@@ -3,6 +3,7 @@
 mod house;
 mod keys;
 mod sink;
+mod topology;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
+use crate::adapters::amqp::topology as declared;
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
 use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
@@ -320,13 +322,24 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 
+/// As [`open`], on a broker that could lose no message.
+async fn open_checked(
+    settings: &AmqpSettings,
+    config: &Config,
+    consumer: Arc<dyn Consumer>,
+    publisher: Arc<dyn Publisher>,
+) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
+    topology::before(settings).await?;
+    open(config, consumer, publisher).await
+}
+
 /// Opens a house on RabbitMQ, its topology declared first: for the demo.
 ///
 /// # Errors
 /// Why it cannot start.
 pub async fn open_on_broker(config: &Config) -> Result<House, StartFault> {
     let settings = Arc::new(broker_settings(config)?);
-    if let Some(fault) = topology::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
+    if let Some(fault) = declared::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
         return Err(StartFault::Config(format!("{} {}", fault.said, fault.mend)));
     }
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
@@ -365,9 +378,9 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         None => None,
     };
     let settings = Arc::new(broker_settings(&config)?);
-    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(Arc::clone(&settings)));
     let (house, rules, ring) = tokio::select! {
-        opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
+        opened = open_checked(&settings, &config, Arc::new(consumer), Arc::new(publisher)) => opened?,
         reason = signals.told() => {
             telemetry::stopping(reason);
             telemetry::stopped(0);
@@ -384,6 +397,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
     let watching = tokio::spawn(watch_keys(Arc::clone(&ring)));
+    let looking = tokio::spawn(topology::watch(settings, config.topology_look));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
@@ -395,6 +409,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let left = house.close(config.stop).await;
     counting.abort();
     watching.abort();
+    looking.abort();
     stop_probe.send_replace(true);
     telemetry::stopped(left);
     ended.map(|_| answered).map_err(StartFault::Defect)

@@ -385,3 +385,25 @@ pub fn api_called(caller: &str, verb: &str, exit: u8, took: Duration) {
 pub fn api_closed(why: &str) {
     error!(why, "the HTTP API lets nobody in: mend [api] tokens_file");
 }
+
+/// The broker's topology is not as it must be.
+pub fn topology_fault(name: &str, what: &str, mend: &str, loses: bool) {
+    if loses {
+        error!(name, what, mend, "the broker is set up so that messages could be lost");
+    } else {
+        warn!(name, what, mend, "the broker's topology is not as it must be");
+    }
+}
+
+/// It is again.
+pub fn topology_mended(name: &str, what: &str) {
+    info!(name, what, "the broker's topology: this is over");
+}
+
+/// What stands wrong at the broker, and what of it could lose a message.
+pub fn topology_faults(faults: usize, losing: usize) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; faults are a handful
+    for (name, value) in [("arkki_topology_faults", faults), ("arkki_topology_losing", losing)] {
+        gauge!(name).set(value as f64);
+    }
+}

@@ -79,7 +79,7 @@ pub const COUNTERS: [(&str, &str); 17] = [
 ];
 
 /// Every gauge.
-pub const GAUGES: [(&str, &str); 13] = [
+pub const GAUGES: [(&str, &str); 15] = [
     ("arkki_outage", "1 while a part is out of reach, by part."),
     ("arkki_broker_up", "1 while the broker's connection stands."),
     ("arkki_partitions", "Partitions whose messages the broker gives to this instance."),
@@ -92,5 +92,7 @@ pub const GAUGES: [(&str, &str); 13] = [
     ("arkki_notices_waiting", "Notices that have not left yet, as last reckoned."),
     ("arkki_notices_stopped", "Notices that the FHIR server refuses. ALARM when above 0."),
     ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
+    ("arkki_topology_faults", "What stands wrong at the broker, as last looked at: arkki doctor names it."),
+    ("arkki_topology_losing", "What of it could lose a message. ALARM when above 0."),
     ("arkki_in_hand", "Deliveries in hand."),
 ];

@@ -12,7 +12,9 @@
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `handovers`, `reckon`: notices after their commit
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
+//! * `backup`: all of it, copied out and in
 
+pub mod backup;
 mod batch;
 mod checkpoints;
 mod compose;

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 28] = [
+const COMMANDS: [(&[&str], &[&str]); 30] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -46,6 +46,8 @@ const COMMANDS: [(&[&str], &[&str]); 28] = [
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
+    (&["backup"], &["<FOLDER>"]),
+    (&["restore"], &["<FOLDER>", "--checkpoint", "--log"]),
     (&["api"], &["token", "document"]),
     (&["api", "token"], &["<NAME>", "<ROLE>"]),
     (&["api", "document"], &[]),
