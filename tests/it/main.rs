@@ -37,6 +37,7 @@ mod kit;
 mod lifecycle;
 mod lilm;
 mod messages;
+mod operating;
 mod order;
 mod queries;
 mod road;
