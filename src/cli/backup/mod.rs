@@ -84,12 +84,24 @@ async fn made(folder: &Path, config: &Config) -> Result<(Copied, u64), String> {
         Ok(()) | Err(_) => {}
     }
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&beside).map_err(wrong)?;
-    let copied = copy_out(config.archive_url.reveal(), &beside).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?;
-    let site_key = app::site_key(config).map_err(|fault| fault.0)?;
-    manifest::write(&beside, &copied, &site_key)?;
+    let copied = match described(&beside, config).await {
+        Ok(copied) => copied,
+        Err(why) => {
+            // A half one helps nobody; what cannot be removed is overwritten by the next.
+            let _left = std::fs::remove_dir_all(&beside);
+            return Err(why);
+        }
+    };
     std::fs::rename(&beside, folder).map_err(wrong)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(wrong)?;
     let octets = copied.files.iter().map(|file| file.octets).sum();
     Ok((copied, octets))
+}
+
+async fn described(folder: &Path, config: &Config) -> Result<Copied, String> {
+    let site_key = app::site_key(config).map_err(|fault| fault.0)?;
+    let copied = copy_out(config.archive_url.reveal(), folder).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?;
+    manifest::write(folder, &copied, &site_key)?;
+    Ok(copied)
 }
