@@ -2,8 +2,8 @@
 
 mod house;
 mod keys;
+mod lookout;
 mod sink;
-mod topology;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +13,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::adapters::amqp::topology as declared;
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret};
+use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
@@ -329,7 +328,7 @@ async fn open_checked(
     consumer: Arc<dyn Consumer>,
     publisher: Arc<dyn Publisher>,
 ) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
-    topology::before(settings).await?;
+    lookout::before(settings).await?;
     open(config, consumer, publisher).await
 }
 
@@ -339,7 +338,7 @@ async fn open_checked(
 /// Why it cannot start.
 pub async fn open_on_broker(config: &Config) -> Result<House, StartFault> {
     let settings = Arc::new(broker_settings(config)?);
-    if let Some(fault) = declared::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
+    if let Some(fault) = topology::apply(&settings).await?.into_iter().find_map(|a| a.fault) {
         return Err(StartFault::Config(format!("{} {}", fault.said, fault.mend)));
     }
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
@@ -397,7 +396,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
     let watching = tokio::spawn(watch_keys(Arc::clone(&ring)));
-    let looking = tokio::spawn(topology::watch(settings, config.topology_look));
+    let looking = tokio::spawn(lookout::watch(settings, config.topology_look));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
