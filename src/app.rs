@@ -3,6 +3,8 @@
 mod house;
 mod keys;
 mod sink;
+mod upkeep;
+mod watching;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,8 +35,6 @@ use crate::domain::outage::{Outage, Part};
 use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, Senders, Site};
-use crate::pipeline::intake::Parts;
-
 use crate::pipeline::notice::NoticeSite;
 use crate::pipeline::reckoner;
 use crate::ports::archive::Archive;
@@ -50,13 +50,13 @@ pub use house::{House, Notifying, World};
 pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
 use keys::{open_keys, take_keys, watch_keys};
 pub use sink::{sink, sink_from};
+use upkeep::Upkeep;
+pub use watching::Watching;
 
 /// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
 const HAND: usize = 64;
 /// How long the start waits for database and broker before it gives up and leaves the next try to whoever starts us.
 const START: Duration = Duration::from_secs(60);
-/// How often the archive is asked what stands where, for metrics.
-const COUNTING: Duration = Duration::from_secs(5);
 
 /// Why the gateway cannot start.
 #[derive(Debug)]
@@ -365,7 +365,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         None => None,
     };
     let settings = Arc::new(broker_settings(&config)?);
-    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(Arc::clone(&settings)));
     let (house, rules, ring) = tokio::select! {
         opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
         reason = signals.told() => {
@@ -376,7 +376,8 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     };
     let (stop_probe, stop_seen) = watch::channel(false);
     let answers = Arc::new(AtomicBool::new(true));
-    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics.clone(), Arc::clone(&answers)));
+    let looked_at = (Arc::clone(&house.archive), Arc::clone(&house.parts));
+    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), settings).run());
     if let Some(listener) = validation {
         tokio::spawn(validate::serve(listener, Arc::clone(&house.parts), stop_seen.clone()));
     }
@@ -429,23 +430,6 @@ async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc
                 telemetry::outage_attempt(&outage);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-        }
-    }
-}
-
-/// What stands where, for metrics; and the metrics' own upkeep: without it what nobody scrapes would fill the memory.
-async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: telemetry::setup::Metrics, answers: Arc<AtomicBool>) {
-    let mut tick = tokio::time::interval(COUNTING);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // Ends with the gateway, which aborts it.
-    loop {
-        tick.tick().await;
-        telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
-        metrics.run_upkeep();
-        let counts = archive.counts().await;
-        answers.store(counts.is_ok(), Ordering::Release);
-        if let Ok(counts) = counts {
-            telemetry::counts(&counts);
         }
     }
 }

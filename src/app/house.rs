@@ -106,6 +106,7 @@ impl House {
             held: (config.held_per_sender, config.held_in_all),
             fetches: Semaphore::new(limits::FETCHES_AT_ONCE),
             in_hand: AtomicUsize::new(0),
+            waits: Arc::default(),
         });
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);

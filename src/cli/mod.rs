@@ -22,6 +22,7 @@ pub mod send;
 pub mod serve;
 pub mod signature;
 pub mod templates;
+pub mod top;
 pub mod topology;
 pub mod validate;
 
@@ -99,6 +100,8 @@ enum Command {
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
+    /// Watch the gateway live: rates, lanes, queue depths, oldest age, outbox, alarms.
+    Top(top::Top),
 }
 
 /// Parses the arguments and runs the command.
@@ -129,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
+        Command::Top(command) => with(config(), |c| top::run(&command, &c, json)),
     };
     report.print(json)
 }

@@ -123,6 +123,9 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     pub log_json: bool,
     pub log_level: String,
+    pub instances: Vec<String>,
+    pub disks: Vec<PathBuf>,
+    pub otlp: Option<String>,
 }
 
 /// One inbound queue.
@@ -271,6 +274,9 @@ impl Config {
                 other => return Err(ConfigFault(format!("[telemetry] log = {other:?}: say \"human\" or \"json\""))),
             },
             log_level: raw.telemetry.level,
+            instances: raw.telemetry.instances,
+            disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
+            otlp: some(raw.telemetry.otlp),
         })
     }
 }

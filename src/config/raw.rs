@@ -144,7 +144,14 @@ section!(RawWork { threads: usize = 0 });
 
 section!(RawValidate { listen: String = String::new() });
 
-section!(RawTelemetry { listen: String = "127.0.0.1:9464".into(), log: String = "human".into(), level: String = "info".into() });
+section!(RawTelemetry {
+    listen: String = "127.0.0.1:9464".into(),
+    log: String = "human".into(),
+    level: String = "info".into(),
+    instances: Vec<String> = Vec::new(),
+    disks: Vec<String> = Vec::new(),
+    otlp: String = String::new(),
+});
 
 impl Raw {
     /// The configuration as a file that reads back to the same.

@@ -20,6 +20,7 @@ use super::pool::{Panicked, Pool};
 use super::query;
 use super::relay::RelayHandle;
 use super::signers;
+use super::waits::{Ticket, Waits};
 use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::code::Code;
 use crate::domain::facts::{Facts, Prior, Standing};
@@ -72,6 +73,8 @@ pub struct Parts {
     pub fetches: Semaphore,
     /// Deliveries in hand, for metrics and the stop.
     pub in_hand: AtomicUsize,
+    /// How long they have waited, for whoever watches.
+    pub waits: Arc<Waits>,
 }
 
 /// A message on the road: from a delivery, or from the hold.
@@ -80,6 +83,8 @@ struct Job {
     held: Option<HeldMessage>,
     settle: Option<Box<dyn Settle>>,
     began: Instant,
+    /// Its place among those who wait; given back when it leaves the road.
+    _ticket: Option<Ticket>,
 }
 
 /// A job whose octets have been looked at.
@@ -129,6 +134,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                     for (place, ready) in lanes.leave(&place) {
                         working.push(work(Arc::clone(&parts), ready, Some(place)));
                     }
+                    parts.waits.note_lanes(lanes.count(), lanes.waiting());
                 }
             }
             Some((job, outcome)) = examining.next(), if !examining.is_empty() => {
@@ -138,9 +144,12 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                         let ready = Ready { job, examined: Arc::new(examined) };
                         match ready.examined.lane() {
                             None => working.push(work(Arc::clone(&parts), ready, None)),
-                            Some((client, touches)) => if let Some((place, ready)) = lanes.enter(client, touches, ready) {
-                                working.push(work(Arc::clone(&parts), ready, Some(place)));
-                            },
+                            Some((client, touches)) => {
+                                if let Some((place, ready)) = lanes.enter(client, touches, ready) {
+                                    working.push(work(Arc::clone(&parts), ready, Some(place)));
+                                }
+                                parts.waits.note_lanes(lanes.count(), lanes.waiting());
+                            }
                         }
                     }
                     Err(Panicked) => {
@@ -158,7 +167,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 None => open = false,
                 Some(delivery) => {
                     parts.in_hand.fetch_add(1, Ordering::AcqRel);
-                    examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery)));
+                    examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery, &parts.waits)));
                 }
             },
             Some(held) = due.recv(), if examining.len() < EXAMINING && !draining => released.push_back(held),
@@ -169,12 +178,13 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
 }
 
 impl Job {
-    fn delivered(delivery: Delivery) -> Self {
-        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began: Instant::now() }
+    fn delivered(delivery: Delivery, waits: &Arc<Waits>) -> Self {
+        let began = Instant::now();
+        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began, _ticket: Some(waits.enter(began)) }
     }
 
     fn held(held: HeldMessage) -> Self {
-        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now() }
+        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now(), _ticket: None }
     }
 
     /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold.

@@ -19,3 +19,4 @@ pub mod query;
 pub mod reckoner;
 pub mod relay;
 pub mod signers;
+pub mod waits;

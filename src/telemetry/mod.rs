@@ -4,7 +4,9 @@
 pub mod alarms;
 pub mod events;
 pub mod exposition;
+mod gauges;
 pub mod setup;
 pub mod snapshot;
 
 pub use events::*;
+pub use gauges::*;

@@ -124,12 +124,12 @@ pub(super) async fn unroutable(line: &mut Line, id: OutboxId, again: Moment) -> 
     line.one("UPDATE outbox SET attempts = attempts + 1, lease_owner = NULL, due_at = $2 WHERE id = $1", &values).await.map(drop)
 }
 
-/// How many wait, and how many of them came back.
+/// How many wait, how many of them came back, and when the oldest was made.
 ///
 /// # Errors
 /// As the database says.
-pub(super) async fn counts(line: &mut Line) -> Result<(i64, i64), Fault> {
-    let rows = line.one("SELECT count(*), count(CASE WHEN attempts > 0 THEN 1 END) FROM outbox", &[]).await?;
+pub(super) async fn counts(line: &mut Line) -> Result<(i64, i64, Option<Moment>), Fault> {
+    let rows = line.one("SELECT count(*), count(CASE WHEN attempts > 0 THEN 1 END), min(made_at) FROM outbox", &[]).await?;
     let row = rows.first().ok_or_else(|| Fault::unreadable(0))?;
-    Ok((row.need_int(0)?, row.need_int(1)?))
+    Ok((row.need_int(0)?, row.need_int(1)?, row.int(2)?.map(Moment::from_micros)))
 }
