@@ -126,6 +126,7 @@ pub struct Config {
     pub instances: Vec<String>,
     pub disks: Vec<PathBuf>,
     pub otlp: Option<String>,
+    pub otlp_one_in: u64,
 }
 
 /// One inbound queue.
@@ -277,6 +278,7 @@ impl Config {
             instances: raw.telemetry.instances,
             disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
             otlp: some(raw.telemetry.otlp),
+            otlp_one_in: raw.telemetry.otlp_one_in,
         })
     }
 }

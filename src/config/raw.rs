@@ -151,6 +151,7 @@ section!(RawTelemetry {
     instances: Vec<String> = Vec::new(),
     disks: Vec<String> = Vec::new(),
     otlp: String = String::new(),
+    otlp_one_in: u64 = 1,
 });
 
 impl Raw {

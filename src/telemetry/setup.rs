@@ -81,6 +81,8 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_validations_total", "Requests to the validation service, by verdict."),
     ("arkki_security_refusals_total", "Refusals for security's sake: a sender, a person or a signature is not what it says. ALARM when it grows."),
     ("arkki_query_answers_forgotten_total", "Old answers to queries whose octets were forgotten."),
+    ("arkki_spans_sent_total", "Spans that the collector of traces took."),
+    ("arkki_spans_dropped_total", "Spans that found no room or no collector."),
     ("arkki_checkpoints_total", "Checkpoints of the ledger that were signed and kept."),
     ("arkki_checkpoint_failures_total", "Checkpoints that could not be made or written; the next attempt follows. ALARM when it grows."),
     ("arkki_checkpoint_disagreements_total", "Looks at which ledger, checkpoints and file were not what was signed. ALARM when above 0."),
