@@ -117,6 +117,7 @@ pub const GAUGES: &[(&str, &str)] = &[
 
 /// Gauges whose labels are known only when somebody has looked: they are not begun at zero, which would be a certificate that has ended or a full disk.
 pub const LOOKED_UP: &[(&str, &str)] = &[
+    ("arkki_unexplained", "What broker, inbox, archive and outbox do not agree on, as last added up. ALARM when above 0."),
     ("arkki_info", "1, with the instance's name, release and rule set as labels."),
     ("arkki_certificate_seconds_left", "Seconds until a signing certificate ends, by role."),
     ("arkki_checkpoint_age_seconds", "Age of the last checkpoint of the ledger, in seconds."),
