@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 28] = [
+const COMMANDS: [(&[&str], &[&str]); 29] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -38,6 +38,7 @@ const COMMANDS: [(&[&str], &[&str]); 28] = [
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
     (&["console"], &["--listen"]),
+    (&["top"], &["--instance", "--every", "--once", "--language"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
     (&["lilm"], &["list", "show", "retry", "reconcile"]),
     (&["lilm", "list"], &["--standing", "--last"]),
