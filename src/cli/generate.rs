@@ -224,7 +224,7 @@ fn to_folder(command: &Generate, order: &Order, hands: Option<&dyn Hands>, out: 
     for number in 0..command.count {
         for made in order.nth(number, hands).map_err(|why| cannot(why, &command.keys))? {
             fs::write(out.join(format!("{}.xml", made.name)), &made.octets).map_err(told)?;
-            fs::write(out.join(format!("{}.expected", made.name)), Wanted::of(made.ack, made.code).written()).map_err(told)?;
+            fs::write(out.join(format!("{}.expected", made.name)), Wanted::of(made.ack, made.code, made.open).written()).map_err(told)?;
             files += 1;
             octets += made.octets.len();
         }

@@ -26,6 +26,7 @@ pub mod send;
 pub mod serve;
 pub mod signature;
 mod stop;
+pub mod tap;
 pub mod templates;
 pub mod topology;
 pub mod validate;
@@ -76,6 +77,8 @@ enum Command {
     Generate(generate::Generate),
     /// Load the gateway with messages at a fixed rate and measure from arrival to answer; a report with plots.
     Load(load::Load),
+    /// Show what passes through the broker, live and masked, without taking anything from anybody.
+    Tap(tap::TapCommand),
     /// Report a disclosure outside the archive: it becomes a notice (LILM), which is signed, archived and sent.
     Disclose(Box<disclose::Disclose>),
     /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
@@ -126,6 +129,7 @@ pub fn run() -> ExitCode {
         Command::Replay(command) => with(config(), |c| replay::run(&command, &c, json)),
         Command::Generate(command) => generate::run(&command, arguments.config.as_deref(), json),
         Command::Load(command) => with(config(), |c| load::run(&command, &c, json)),
+        Command::Tap(command) => with(config(), |c| tap::run(&command, &c, json)),
         Command::Disclose(command) => with(config(), |c| disclose::run(&command, &c, json)),
         Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),

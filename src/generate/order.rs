@@ -211,8 +211,10 @@ pub struct Made {
     pub octets: Vec<u8>,
     /// The answer's type.
     pub ack: AckType,
-    /// The first finding's code; none for what is taken without a remark.
+    /// The first finding's code; none for what is taken.
     pub code: Option<Code>,
+    /// Findings may follow: beside a fault, or the remark that a client was not informed, where the permission is decided before the informing is archived.
+    pub open: bool,
 }
 
 /// Why an order cannot be filled.
@@ -230,7 +232,10 @@ impl Order {
     /// # Errors
     /// Why it cannot be made.
     pub fn nth(&self, number: u64, hands: Option<&dyn Hands>) -> Result<Vec<Made>, CannotMake> {
-        let seed = Random::new(self.seed).fork(number).next() >> 16;
+        // Orders of another kind have other clients, though the seed be the same: they would be each other's repeats and conflicts.
+        let kind = self.kind.and_then(|kind| Kind::ALL.iter().position(|k| *k == kind)).map_or(0, |at| at as u64 + 1);
+        let faulty = u64::from(!self.faults.is_empty()) << 8;
+        let seed = Random::new(self.seed).fork(kind | faulty).fork(number).next() >> 16;
         let mut random = Random::new(seed).fork(6);
         let swedish = random.one_in(3);
         let language = self.language.unwrap_or(if swedish { Language::Sv } else { Language::Fi });
@@ -285,7 +290,7 @@ impl Press<'_> {
                 fault.make_in(self.family, self.hands, 300, group).ok_or(CannotMake::Kind)?
             }
         };
-        self.put(&fault.name(), octets, fault.code.ack_type(), Some(fault.code));
+        self.put(&fault.name(), octets, (fault.code.ack_type(), Some(fault.code)), true);
         Ok(())
     }
 
@@ -308,7 +313,7 @@ impl Press<'_> {
             Kind::Query => QuerySpec::metadata(family.seed(), vec![Parameter::client(&family.person.hetu)]).render(),
             Kind::Disclosure => DisclosureSpec { language: family.relation.language, ..DisclosureSpec::paper(family.id(701), family.person.clone()) }.render(),
         };
-        self.put(kind.word(), octets, AckType::Accept, None);
+        self.put(kind.word(), octets, (AckType::Accept, None), matches!(kind, Kind::Permission | Kind::Denial));
         Ok(())
     }
 
@@ -334,9 +339,9 @@ impl Press<'_> {
         })
     }
 
-    fn put(&mut self, what: &str, octets: Vec<u8>, ack: AckType, code: Option<Code>) {
+    fn put(&mut self, what: &str, octets: Vec<u8>, (ack, code): (AckType, Option<Code>), open: bool) {
         let name = format!("{:06}-{:02}-{what}", self.number + 1, self.out.len() + 1);
-        self.out.push(Made { name, octets, ack, code });
+        self.out.push(Made { name, octets, ack, code, open });
     }
 }
 

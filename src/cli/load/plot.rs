@@ -71,7 +71,9 @@ impl Plot<'_> {
         let round = linear(across).2.into_iter().filter(|mark| *mark <= across).map(|mark| (mark, number(mark))).collect();
         for (mark, name) in if self.marks.is_empty() { round } else { self.marks.clone() } {
             line(&mut svg, "grid", (x(mark), HEIGHT - BOTTOM), (x(mark), HEIGHT - BOTTOM + 4.0));
-            words(&mut svg, "middle", (x(mark), HEIGHT - BOTTOM + 17.0), &name);
+            // The last one would stand half outside.
+            let anchor = if x(mark) > WIDTH - 2.0 * RIGHT { "end" } else { "middle" };
+            words(&mut svg, anchor, (x(mark), HEIGHT - BOTTOM + 17.0), &name);
         }
         words(&mut svg, "middle", ((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 6.0), self.across);
         let _ = write!(svg, "<g transform=\"translate(13 {:.1}) rotate(-90)\">", (HEIGHT - BOTTOM + TOP) / 2.0);
@@ -121,8 +123,12 @@ fn logarithmic(lowest: f64, highest: f64) -> (f64, f64, Vec<f64>) {
     let steps: &[f64] = if to - from <= 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let high = 10_f64.powf(to);
     let powers = (0_u32..20).map(|n| from + f64::from(n)).take_while(|power| *power <= to);
-    let marks = powers.flat_map(|power| steps.iter().map(move |n| n * 10_f64.powf(power))).filter(|mark| *mark <= high * 1.000_001).collect();
-    (10_f64.powf(from), high, marks)
+    let marks: Vec<f64> = powers.flat_map(|power| steps.iter().map(move |n| n * 10_f64.powf(power))).filter(|mark| *mark <= high * 1.000_001).collect();
+    // From the last mark below everything to the first above it.
+    let first = marks.iter().rposition(|mark| *mark <= lowest * 1.000_001).unwrap_or(0);
+    let last = marks.iter().position(|mark| *mark >= highest * 0.999_999).unwrap_or(marks.len().saturating_sub(1)).max(first + 1);
+    let marks: Vec<f64> = marks.into_iter().take(last + 1).skip(first).collect();
+    (marks.first().copied().unwrap_or(1e-3), marks.last().copied().unwrap_or(high), marks)
 }
 
 /// A number as short as it can be.

@@ -36,7 +36,7 @@ pub fn report(command: &Replay, gathered: &Gathered, ran: &Ran, recorded: usize)
     let unsent = items.iter().filter(|item| matches!(item.fate, Fate::NotSent) && item.fault().is_none()).count();
     let unreadable = items.iter().any(|item| item.fault().is_some());
 
-    let mut text = table(rows);
+    let mut text = table(folded(rows));
     text.push_str(&format!("\n{answered} answers in {:.1} s, {rate:.0}/s", ran.took.as_secs_f64()));
     if gathered.left_out > 0 {
         text.push_str(&format!("; {} files that are no *.xml were left out", gathered.left_out));
@@ -90,6 +90,28 @@ fn called(item: &Item) -> (u8, String) {
         Fate::Unanswered => (3, "no answer".to_owned()),
         Fate::Unreadable(_) | Fate::NotSent => (5, "not sent".to_owned()),
     }
+}
+
+/// How many rows the table has before those in which all is well are put together.
+const ROWS: usize = 24;
+
+/// Rows in which all is well, put together by the answer's type when there are many.
+fn folded(rows: BTreeMap<(u8, String), Row>) -> BTreeMap<(u8, String), Row> {
+    if rows.len() <= ROWS {
+        return rows;
+    }
+    let mut out: BTreeMap<(u8, String), (usize, Row)> = BTreeMap::new();
+    for ((place, name), row) in rows {
+        let all = name.split("  ").next().unwrap_or(&name).to_owned();
+        let key = if row.well == row.messages { (place, all) } else { (place, name) };
+        let (count, into) = out.entry(key).or_default();
+        *count += 1;
+        into.messages += row.messages;
+        into.well += row.well;
+        into.seconds.extend(row.seconds);
+    }
+    let named = |(place, name): (u8, String), count: usize| (place, if count > 1 { format!("{name}  {count} codes") } else { name });
+    out.into_iter().map(|(key, (count, row))| (named(key, count), row)).collect()
 }
 
 fn table(rows: BTreeMap<(u8, String), Row>) -> String {

@@ -34,11 +34,11 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// What a generated message must get: a fault's code first, whatever follows; a good one's AA and nothing more.
+    /// An answer of this type, this code first if there is one; `open`: and perhaps more.
     #[must_use]
-    pub fn of(ack: AckType, code: Option<Code>) -> Self {
+    pub fn of(ack: AckType, code: Option<Code>, open: bool) -> Self {
         let lines = [Some(ack.as_str()), code.map(Code::as_str)].into_iter().flatten().map(str::to_owned).collect();
-        Self::Lines { lines, open: code.is_some() }
+        Self::Lines { lines, open }
     }
 
     /// What came, as it is to come again.
@@ -63,7 +63,7 @@ impl Wanted {
     #[must_use]
     pub fn promised(name: &str) -> Option<Self> {
         let (code, _) = name.split_once(['-', '.'])?;
-        Code::parse(code).map(|code| Self::of(code.ack_type(), Some(code)))
+        Code::parse(code).map(|code| Self::of(code.ack_type(), Some(code), true))
     }
 
     /// Reads a file of an expected answer.
@@ -99,7 +99,7 @@ impl Wanted {
             Self::Silence => "none\n".to_owned(),
             Self::Accepted => "AA\n*\n".to_owned(),
             Self::Refused => "AE\n*\n".to_owned(),
-            Self::Code(code) => Code::parse(code).map_or_else(String::new, |code| Self::of(code.ack_type(), Some(code)).written()),
+            Self::Code(code) => Code::parse(code).map_or_else(String::new, |code| Self::of(code.ack_type(), Some(code), true).written()),
             Self::Lines { lines, open } => lines.iter().map(|l| format!("{l}\n")).chain(open.then(|| "*\n".to_owned())).collect(),
         }
     }
@@ -230,13 +230,13 @@ mod tests {
             assert_eq!(Wanted::word(word).unwrap().difference(Some(&refused)).is_empty(), well, "{word}");
         }
         assert_eq!(Wanted::word("E000"), None);
-        assert_eq!(Wanted::promised("E305-hetu.xml"), Some(Wanted::of(AckType::Error, Some(Code::E305))));
+        assert_eq!(Wanted::promised("E305-hetu.xml"), Some(Wanted::of(AckType::Error, Some(Code::E305), true)));
         assert_eq!(Wanted::promised("01-case.xml"), None);
     }
 
     #[test]
     fn what_is_written_reads_back_and_nonsense_is_named() {
-        for wanted in [Wanted::of(AckType::Error, Some(Code::E305)), Wanted::of(AckType::Accept, None), Wanted::Silence, Wanted::Anything] {
+        for wanted in [Wanted::of(AckType::Error, Some(Code::E305), true), Wanted::of(AckType::Accept, None, false), Wanted::Silence, Wanted::Anything] {
             assert_eq!(Wanted::read(&wanted.written()), Ok(wanted));
         }
         let came = ack(AckType::Accept, &[("W902", Some("/x"))]);
