@@ -9,8 +9,8 @@ use super::fault::{Fault, Needs};
 use super::frame::{Carrier, FrameSpec};
 use super::query::{Parameter, QuerySpec};
 use super::random::Random;
-use super::scenario;
 use super::signature::{Hand, Hands};
+use super::{samples, scenario};
 use crate::domain::ack::AckType;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
@@ -272,7 +272,7 @@ impl Press<'_> {
         if !self.order.alone {
             match (self.order.kind, fault.needs) {
                 (None | Some(Kind::Family), Needs::Nothing) => {}
-                (None | Some(Kind::Family), Needs::Archive | Needs::Hold) => self.road(Kind::Family)?,
+                (None | Some(Kind::Family), Needs::Archive | Needs::Hold) => self.ground()?,
                 (Some(kind), _) => {
                     let road = kind.road();
                     road.split_last().map_or(&[][..], |(_, before)| before).iter().try_for_each(|step| self.good(*step))?;
@@ -291,6 +291,33 @@ impl Press<'_> {
             }
         };
         self.put(&fault.name(), octets, (fault.code.ack_type(), Some(fault.code)), true);
+        Ok(())
+    }
+
+    /// What the archive must hold for a fault to show: the family, its case in a frame and in two versions, what was invalidated, a disclosure.
+    fn ground(&mut self) -> Result<(), CannotMake> {
+        let family = self.family;
+        for kind in Kind::Family.road() {
+            if *kind == Kind::Case {
+                let framed = FrameSpec::around(&family.case, 1).render(&family.case.render());
+                self.put(kind.word(), framed, (AckType::Accept, None), false);
+            } else {
+                self.good(*kind)?;
+            }
+        }
+        let (withdrawn, case) = (family.withdrawn(), family.withdrawn_case());
+        let gone = |spec: &DocumentSpec| event::about(spec, Names::SET, SPX_INVALIDATE, Why::code("stored-twice"), 4).render(&[]);
+        let more = [
+            ("replacement", family.case.replacement(&family.id(20)).render()),
+            ("permission", withdrawn.render()),
+            ("invalidation", gone(&withdrawn)),
+            ("case", case.render()),
+            ("invalidation", gone(&case)),
+        ];
+        let disclosure = samples::disclosures_of(family).into_iter().next().map(|(_, spec, _)| ("disclosure", spec.render()));
+        for (what, octets) in more.into_iter().chain(disclosure) {
+            self.put(what, octets, (AckType::Accept, None), what == "permission");
+        }
         Ok(())
     }
 
