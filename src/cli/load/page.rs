@@ -2,7 +2,7 @@
 
 use super::drive::Measured;
 use super::histogram::Histogram;
-use super::plot::{Plot, Scale};
+use super::plot::{Plot, Point, Scale};
 use super::{Load, TOLD, faults, figures};
 use crate::xml::write;
 
@@ -72,7 +72,7 @@ fn table(out: &mut String, measured: &Measured) {
 fn percentiles(measured: &Measured) -> String {
     let rare = |per_cent: f64| -(1.0 - per_cent / 100.0).log10();
     let most = |h: &Histogram| (h.count().max(10) as f64).log10().clamp(1.0, 5.0);
-    let line = |h: &Histogram| -> Vec<(f64, f64)> {
+    let line = |h: &Histogram| -> Vec<Point> {
         let steps = (0..=200_u32).map(|n| f64::from(n) / 40.0).take_while(|x| h.count() > 0 && *x <= most(h));
         steps.map(|x| (x, h.at(100.0 * (1.0 - 10_f64.powf(-x))) / 1000.0)).collect()
     };
@@ -90,7 +90,7 @@ fn percentiles(measured: &Measured) -> String {
 }
 
 /// A value of each slot, at its middle.
-fn by_slot(measured: &Measured, value: impl Fn(usize) -> Option<f64>) -> Vec<(f64, f64)> {
+fn by_slot(measured: &Measured, value: impl Fn(usize) -> Option<f64>) -> Vec<Point> {
     let length = measured.slot.as_secs_f64();
     (0..measured.slots.len()).filter_map(|at| value(at).map(|v| ((at as f64 + 0.5) * length, v))).collect()
 }

@@ -34,9 +34,15 @@ pub struct Plot<'a> {
     pub marks: Vec<(f64, String)>,
     /// A stretch at the beginning that does not count, in the units of what runs to the right.
     pub grey: f64,
-    /// The lines: name, class, points.
-    pub lines: Vec<(&'a str, &'a str, Vec<(f64, f64)>)>,
+    /// The lines.
+    pub lines: Vec<Line<'a>>,
 }
+
+/// A line of a plot: its name, its class, its points.
+pub type Line<'a> = (&'a str, &'a str, Vec<Point>);
+
+/// Rightwards and upwards.
+pub type Point = (f64, f64);
 
 impl Plot<'_> {
     /// The SVG.
@@ -112,7 +118,7 @@ fn linear(highest: f64) -> (f64, f64, Vec<f64>) {
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= rough).unwrap_or(power * 10.0);
     let count = (highest / step).ceil().max(1.0);
     // At most ten or so.
-    let marks = (0_u32..).map(|n| f64::from(n)).take_while(|n| *n <= count).map(|n| n * step).collect();
+    let marks = (0_u32..).map(f64::from).take_while(|n| *n <= count).map(|n| n * step).collect();
     (0.0, count * step, marks)
 }
 

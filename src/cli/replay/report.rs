@@ -56,7 +56,7 @@ pub fn report(command: &Replay, gathered: &Gathered, ran: &Ran, recorded: usize)
         }
     }
     if wrong.len() > command.show {
-        text.push_str(&format!("\n… and {} more: --show {0}, --junit FILE or --json\n", wrong.len() - command.show));
+        text.push_str(&format!("\n… and {} more: --show {}, --junit FILE or --json\n", wrong.len() - command.show, wrong.len()));
     }
     let well = items.len() - wrong.len() - unsent;
     text.push_str(&format!("\n{well} of {} as they must be\n", items.len()));

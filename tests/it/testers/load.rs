@@ -31,7 +31,7 @@ async fn a_stall_is_in_the_figures_of_all_that_arrived_in_it() {
     assert_eq!((&stalled["sent"], &stalled["answers"]["AA"]), (&120.into(), &120.into()), "{stalled}");
     let figure = |per_cent: &str| stalled["arrival_to_answer_ms"][per_cent].as_f64().unwrap();
     assert!(figure("most") >= 1_800.0 && figure("p90") >= 900.0, "{stalled}");
-    kit::run("xmllint", &["--noout", &html]).must();
+    kit::run("xmllint", ["--noout", &html]).must();
     let page = std::fs::read_to_string(&html).unwrap();
     assert_eq!(page.matches("<svg").count(), 4);
     assert!(!page.contains("http://127") && !page.contains("<script") && !page.contains("NaN"), "it needs nothing else");

@@ -42,7 +42,7 @@ async fn what_was_recorded_is_held_to_and_a_difference_is_shown() {
     let text = output.text();
     assert!(text.contains("  - AE\n  - E305\n  + AA\n") && text.contains("    AE\n  - E301\n    E305 /"), "{text}");
     assert!(text.ends_with("1 of 3 as they must be\n"), "{text}");
-    kit::run("xmllint", &["--noout", &junit]).must();
+    kit::run("xmllint", ["--noout", &junit]).must();
     let xml = fs::read_to_string(&junit).unwrap();
     assert!(xml.contains("tests=\"3\" failures=\"2\" errors=\"0\"") && xml.contains("type=\"another answer\""), "{xml}");
     // A word for all, and a folder of answers elsewhere.
