@@ -40,6 +40,10 @@ impl Prometheus {
         let prometheus = Self { port, _folder: folder, _process: process };
         let ready = wait_until_blocking(SOON, || prometheus.get("/api/v1/rules").is_some());
         assert!(ready, "Prometheus did not start: {}", std::fs::read_to_string(log).unwrap_or_default());
+        // A counter's growth is seen by who has seen it before it grew.
+        let scraped =
+            || prometheus.get("/api/v1/query?query=count_over_time(up%5B1m%5D)%20%3E%3D%203").is_some_and(|said| said["data"]["result"][0].is_object());
+        assert!(wait_until_blocking(SOON, scraped), "Prometheus does not scrape");
         prometheus
     }
 
