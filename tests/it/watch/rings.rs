@@ -164,15 +164,18 @@ async fn keys_checkpoints_stamps_and_responders_that_fail_ring_and_fall_silent()
     assert!(file.is_file());
     prometheus.rings(&["TimestampsFail"]);
 
-    // Somebody rewrites the file of checkpoints.
-    let written = std::fs::read_to_string(&file).unwrap();
-    let last = written.trim_end().rsplit('\n').next().unwrap().to_owned();
-    let digits = last.split('"').filter(|w| w.len() == 64 && w.chars().all(|c| c.is_ascii_hexdigit())).collect::<Vec<_>>();
-    let forged = digits.iter().fold(written.clone(), |text, hash| text.replace(*hash, &"ab".repeat(32)));
-    std::fs::write(&file, forged).unwrap();
+    // Somebody rewrites the ledger: the next checkpoint is not signed.
+    let mut line = sqlx::SqliteConnection::connect(&gateway.archive_url).await.unwrap();
+    for sql in ["CREATE TABLE kept AS SELECT position, hash FROM ledger", "UPDATE ledger SET hash = randomblob(32)"] {
+        sqlx::query(sql).execute(&mut line).await.unwrap();
+    }
     gateway.send(&samples("accepted", &["17"]));
     prometheus.rings(&["CheckpointsDisagree"]);
-    std::fs::write(&file, written).unwrap();
+    let mend = "UPDATE ledger SET hash = (SELECT k.hash FROM kept k WHERE k.position = ledger.position) WHERE position IN (SELECT position FROM kept)";
+    for sql in [mend, "DROP TABLE kept"] {
+        sqlx::query(sql).execute(&mut line).await.unwrap();
+    }
+    line.close().await.unwrap();
     prometheus.is_silent(&["CheckpointsDisagree"]);
     serve.signal(Signal::Term);
     assert!(serve.wait(SOON).is_some_and(|s| s.success()), "{}", gateway.log_text());
