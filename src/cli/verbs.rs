@@ -18,6 +18,8 @@ type Offer = (Method, &'static str, &'static str, Role);
 /// Every command that the API offers. `{name}` in a path is the command's argument of that name.
 const OFFERED: &[Offer] = &[
     (Get, "/doctor", "doctor", Reader),
+    // It asks the addresses that its caller names: not for everybody.
+    (Get, "/top", "top", Operator),
     (Get, "/topology", "topology plan", Reader),
     (Post, "/topology/apply", "topology apply", Administrator),
     (Get, "/codes", "codes", Reader),

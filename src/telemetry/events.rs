@@ -59,6 +59,7 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
     }
     let code = code.map_or("", Code::as_str);
     counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
+    counter!("arkki_endings_total", "ending" => ending.as_str()).increment(1);
     histogram!("arkki_message_seconds").record(took.as_secs_f64());
     let message = key.short();
     let position = position.map(|p| p.0);

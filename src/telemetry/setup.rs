@@ -46,6 +46,7 @@ fn begin_at_zero() {
     for (name, _) in COUNTERS.iter().copied() {
         match name {
             "arkki_messages_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str(), "code" => "").absolute(0)),
+            "arkki_endings_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str()).absolute(0)),
             "arkki_validations_total" => super::VERDICTS.into_iter().for_each(|v| metrics::counter!(name, "verdict" => v).absolute(0)),
             "arkki_outage_attempts_total" => Part::ALL.into_iter().for_each(|p| metrics::counter!(name, "part" => p.as_str()).absolute(0)),
             _ => metrics::counter!(name).absolute(0),
@@ -63,6 +64,7 @@ fn begin_at_zero() {
 /// Every counter, for `/metrics` and the documentation.
 pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
+    ("arkki_endings_total", "The same by ending alone: every series is there from the start, so that its growth can be told."),
     ("arkki_messages_known_total", "Deliveries settled without a new effect."),
     ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
     ("arkki_holds_released_total", "Held messages decided anew."),
