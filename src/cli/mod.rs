@@ -30,6 +30,7 @@ pub mod signature;
 mod stop;
 pub mod tap;
 pub mod templates;
+pub mod top;
 pub mod topology;
 pub mod validate;
 mod verbs;
@@ -118,6 +119,8 @@ enum Command {
     Checkpoint(checkpoint::Checkpoint),
     /// Make tokens for the HTTP API that `arkki serve` answers, or write its description.
     Api(api::ApiCommand),
+    /// Watch the gateway live: rates, lanes, queue depths, oldest age, outbox, alarms.
+    Top(top::Top),
 }
 
 /// Parses the arguments and runs the command.
@@ -169,6 +172,7 @@ fn execute(arguments: Arguments) -> Report {
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
         Command::Api(command) => api::run(&command),
+        Command::Top(command) => with(config(), |c| top::run(&command, &c, json)),
     }
 }
 

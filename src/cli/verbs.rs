@@ -104,6 +104,7 @@ mod tests {
         ("serve", "is what answers"),
         ("demo", LIVES),
         ("console", LIVES),
+        ("top", LIVES),
         ("api token", "makes what callers are known by"),
         ("api document", "stands at /api/v1/openapi.json"),
         ("migrate", "belongs to an upgrade, before the gateway starts"),

@@ -29,4 +29,5 @@ pub mod reckoning;
 pub mod refusal;
 pub mod scope;
 pub mod time;
+pub mod trace;
 pub mod will;

@@ -46,5 +46,6 @@ mod sink;
 mod store;
 mod testers;
 mod tidy;
+mod watch;
 mod wills;
 mod xml;

@@ -3,6 +3,7 @@
 mod client;
 mod connect;
 mod consumer;
+pub mod depths;
 mod desk;
 pub mod doctor;
 mod guard;

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 32] = [
+const COMMANDS: [(&[&str], &[&str]); 33] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -42,6 +42,7 @@ const COMMANDS: [(&[&str], &[&str]); 32] = [
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
     (&["console"], &["--listen"]),
+    (&["top"], &["--instance", "--every", "--once", "--language"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
     (&["lilm"], &["list", "show", "retry", "reconcile"]),
     (&["lilm", "list"], &["--standing", "--last"]),
