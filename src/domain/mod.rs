@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod log;
 pub mod message;
+pub mod messages;
 pub mod notice;
 pub mod oid;
 pub mod outage;

@@ -20,12 +20,13 @@ use super::pool::{Panicked, Pool};
 use super::query;
 use super::relay::RelayHandle;
 use super::signers;
-use crate::domain::change::{Commit, Committed, HeldMessage};
+use crate::domain::change::{Commit, Committed, Effect, HeldMessage};
 use crate::domain::code::Code;
 use crate::domain::facts::{Facts, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
+use crate::domain::messages::Road;
 use crate::domain::query::Want;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
@@ -79,6 +80,7 @@ struct Job {
     envelope: Envelope,
     held: Option<HeldMessage>,
     settle: Option<Box<dyn Settle>>,
+    received: Moment,
     began: Instant,
 }
 
@@ -86,6 +88,7 @@ struct Job {
 struct Ready {
     job: Job,
     examined: Arc<Examined>,
+    at: Moment,
 }
 
 /// Carries messages until `drain` is set and nothing is in hand, or the deliveries end.
@@ -135,7 +138,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 let job: Job = job;
                 match outcome {
                     Ok(examined) => {
-                        let ready = Ready { job, examined: Arc::new(examined) };
+                        let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
                         match ready.examined.lane() {
                             None => working.push(work(Arc::clone(&parts), ready, None)),
                             Some((client, touches)) => if let Some((place, ready)) = lanes.enter(client, touches, ready) {
@@ -147,7 +150,8 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                         let key = parts.examiner.key(&job.envelope);
                         if defects.count(&key) >= limits::PANICS {
                             let examined = parts.examiner.defect(&job.envelope);
-                            working.push(work(Arc::clone(&parts), Ready { job, examined: Arc::new(examined) }, None));
+                            let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
+                            working.push(work(Arc::clone(&parts), ready, None));
                         } else {
                             examining.push_front(examine(Arc::clone(&parts), job));
                         }
@@ -158,7 +162,8 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 None => open = false,
                 Some(delivery) => {
                     parts.in_hand.fetch_add(1, Ordering::AcqRel);
-                    examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery)));
+                    let job = Job::delivered(delivery, parts.clock.now());
+                    examining.push_back(examine(Arc::clone(&parts), job));
                 }
             },
             Some(held) = due.recv(), if examining.len() < EXAMINING && !draining => released.push_back(held),
@@ -169,12 +174,12 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
 }
 
 impl Job {
-    fn delivered(delivery: Delivery) -> Self {
-        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began: Instant::now() }
+    fn delivered(delivery: Delivery, received: Moment) -> Self {
+        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), received, began: Instant::now() }
     }
 
     fn held(held: HeldMessage) -> Self {
-        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now() }
+        Self { envelope: held.envelope.clone(), received: held.since, held: Some(held), settle: None, began: Instant::now() }
     }
 
     /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold.
@@ -309,7 +314,8 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let Some(decision) = signers::still_sign(&asking, examined, decision, at).await? else { return Ok(Step::Stale) };
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
-    let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    let Ok(Planned { mut commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    commit.road = road(ready, &commit, parts.clock.now());
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
     let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
@@ -325,6 +331,16 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             Step::Defect
         }
     })
+}
+
+/// The way here, as far as it is behind us: the commit was made just now, and with it the signature.
+fn road(ready: &Ready, commit: &Commit, made: Moment) -> Road {
+    Road {
+        amqp_id: ready.job.envelope.message_id.clone().filter(|id| id.len() <= limits::SHORT_STRING),
+        received: Some(ready.job.received),
+        examined: Some(ready.at),
+        signed: matches!(commit.effect, Effect::Archive(_) | Effect::Notice(_)).then_some(made),
+    }
 }
 
 /// Makes the commit on the pool. A key out of reach is an outage like any other: wait, and sign again.
@@ -426,6 +442,6 @@ impl Defects {
             return Err(Box::new(ready.job));
         }
         let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
-        Ok(Ready { job: ready.job, examined })
+        Ok(Ready { job: ready.job, examined, at: parts.clock.now() })
     }
 }

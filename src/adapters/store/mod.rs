@@ -9,6 +9,7 @@
 //! * `wills`: what will documents say
 //! * `notices`: disclosures outside the archive
 //! * `held`, `outbox`: the waiting room and what leaves
+//! * `messages`, `message`: what operators ask: lists, and everything about one message
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `handovers`, `reckon`: notices after their commit
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
@@ -28,6 +29,8 @@ mod log;
 mod log_audit;
 mod log_read;
 mod look;
+mod message;
+mod messages;
 mod migrate;
 mod misfit_events;
 mod misfits;
@@ -159,7 +162,7 @@ impl Store {
             tokio::spawn(reader::run(Arc::clone(&lines), Arc::clone(&asked)));
         }
         let (sent, told) = mpsc::channel(WAITING);
-        tokio::spawn(outbox::forget(Arc::clone(&lines), told));
+        tokio::spawn(outbox::forget(Arc::clone(&lines), instance.clone(), told));
         Self { lines, instance, writes, reads, sent, searching, searches: Semaphore::new(SEARCHES) }
     }
 }

@@ -187,6 +187,14 @@ pub(super) static LEDGER: Table = Table {
         ("log_rows", Int),
         ("log", Octets),
         ("about", Int),
+        ("amqp_id", Octets),
+        ("amqp_tag", Int),
+        ("received_at", Int),
+        ("examined_at", Int),
+        ("signed_at", Int),
+        ("written_at", Int),
+        ("instance", Text),
+        ("answers", Int),
     ],
     tail: "",
 };
@@ -292,6 +300,7 @@ pub(super) static OUTBOX: Table = Table {
         ("attempts", Int),
         ("query_position", Int),
         ("notice_position", Int),
+        ("position", Int),
     ],
     tail: "RETURNING id, amqp_id",
 };
