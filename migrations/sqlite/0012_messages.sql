@@ -31,3 +31,9 @@ CREATE INDEX inbox_standing ON inbox (standing, position) WHERE standing <> 1;
 CREATE INDEX inbox_code ON inbox (code, position) WHERE code IS NOT NULL;
 -- Sendings of a stored answer that have an entry of their own.
 CREATE INDEX ledger_about ON ledger (about) WHERE about IS NOT NULL;
+
+-- Received octets and answers of refusals are kept for a while only; when they went. Their hashes stay in the ledger.
+ALTER TABLE inbox ADD COLUMN forgotten_at INTEGER;
+CREATE INDEX inbox_kept ON inbox (standing, decided_at) WHERE octets IS NOT NULL;
+-- Refusals that nobody was answered: those that went to the dead-letter queue.
+CREATE INDEX ledger_unanswered ON ledger (position) WHERE kind = 2 AND answers = 0;

@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod person;
 pub mod query;
 pub mod reckoning;
+pub mod reconciling;
 pub mod refusal;
 pub mod scope;
 pub mod time;

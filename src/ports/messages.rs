@@ -6,6 +6,8 @@ use crate::domain::ledger::Position;
 use crate::domain::message::MessageKey;
 use crate::domain::messages::{KeptOctets, MessageCriteria, MessageFacts, MessageName, MessageRow, MessageRows};
 use crate::domain::outage::Outage;
+use crate::domain::reconciling::Checked;
+use crate::domain::time::Moment;
 
 /// The messages that the archive has decided or holds.
 #[async_trait]
@@ -40,4 +42,33 @@ pub trait Messages: Send + Sync {
     /// # Errors
     /// An outage.
     async fn message_answer(&self, key: &MessageKey) -> Result<Option<Vec<u8>>, Outage>;
+}
+
+/// What the archive says when its tables are held against each other, and what it forgets when its time is up.
+#[async_trait]
+pub trait Reconciling: Send + Sync {
+    /// Ledger entries after a position, at most `limit`, each held against inbox, documents, events, notices, logs, outbox and what has left.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn reconcile_page(&self, after: Position, limit: u32) -> Result<Checked, Outage>;
+
+    /// Messages on hold without their octets, and octets without a message on hold; and how many are on hold.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn reconcile_held(&self) -> Result<Checked, Outage>;
+
+    /// How many refusals nobody was answered: those that went to the dead-letter queue. Refusals from before answers were counted are in none.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn unanswered_refusals(&self) -> Result<u64, Outage>;
+
+    /// Forgets the received octets of refusals and notes, and the answers of refusals, that were decided before a moment and have left: at most `limit`.
+    /// What is forgotten is decided anew when it comes again. Gives how many.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn forget_refused(&self, before: Moment, now: Moment, limit: u32) -> Result<u64, Outage>;
 }

@@ -58,7 +58,7 @@ fn begin_at_zero() {
 }
 
 /// Every counter, for `/metrics` and the documentation.
-pub const COUNTERS: [(&str, &str); 17] = [
+pub const COUNTERS: [(&str, &str); 18] = [
     ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
     ("arkki_messages_known_total", "Deliveries settled without a new effect."),
     ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
@@ -71,6 +71,7 @@ pub const COUNTERS: [(&str, &str); 17] = [
     ("arkki_answers_total", "Answers routed and confirmed."),
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
     ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
+    ("arkki_reconciled_total", "Rounds of the reconciler: ledger, inbox, documents, logs, outbox and queues held against each other."),
     ("arkki_sweeps_total", "Looks for held messages that are due."),
     ("arkki_notices_taken_total", "Notices that the FHIR server has stored."),
     ("arkki_notices_stopped_total", "Notices that the FHIR server refuses: a person must look. ALARM when it grows."),
@@ -79,7 +80,7 @@ pub const COUNTERS: [(&str, &str); 17] = [
 ];
 
 /// Every gauge.
-pub const GAUGES: [(&str, &str); 13] = [
+pub const GAUGES: [(&str, &str); 14] = [
     ("arkki_outage", "1 while a part is out of reach, by part."),
     ("arkki_broker_up", "1 while the broker's connection stands."),
     ("arkki_partitions", "Partitions whose messages the broker gives to this instance."),
@@ -92,5 +93,6 @@ pub const GAUGES: [(&str, &str); 13] = [
     ("arkki_notices_waiting", "Notices that have not left yet, as last reckoned."),
     ("arkki_notices_stopped", "Notices that the FHIR server refuses. ALARM when above 0."),
     ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
+    ("arkki_unexplained", "What the reconciler's last round could not explain; arkki reconcile names each. ALARM when above 0."),
     ("arkki_in_hand", "Deliveries in hand."),
 ];

@@ -3,6 +3,7 @@
 mod client;
 mod connect;
 mod consumer;
+mod depths;
 mod desk;
 pub mod doctor;
 mod guard;
@@ -20,5 +21,6 @@ pub mod topology;
 
 pub use client::{AmqpClient, Answer, Answers};
 pub use consumer::AmqpConsumer;
+pub use depths::AmqpDepths;
 pub use publisher::{AmqpPublisher, Outgoing, Through};
 pub use settings::{AmqpSettings, InboundQueue, Secret};

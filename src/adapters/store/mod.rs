@@ -12,6 +12,7 @@
 //! * `messages`, `message`: what operators ask: lists, and everything about one message
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `handovers`, `reckon`: notices after their commit
+//! * `reconcile`: whether all tables agree
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
@@ -39,6 +40,7 @@ mod outbox;
 pub mod postgres;
 mod reader;
 mod reckon;
+mod reconcile;
 mod rows;
 mod search;
 pub mod sqlite;
@@ -294,10 +296,10 @@ impl Archive for Store {
 
     async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage> {
         on_spare!(&self.lines, |line| async move {
-            let rows = line.one("SELECT octets_sha, answer, octets FROM inbox WHERE position = $1", &[place(position)]).await?;
+            let rows = line.one("SELECT octets_sha, answer, octets, forgotten_at FROM inbox WHERE position = $1", &[place(position)]).await?;
             let read = |row: &line::Row| {
                 let message = decode::digest(row, 0).unwrap_or(Digest::ZERO);
-                Ok(StoredDecision { message, answer: row.octets(1)?, octets: row.octets(2)? })
+                Ok(StoredDecision { message, answer: row.octets(1)?, octets: row.octets(2)?, is_forgotten: row.int(3)?.is_some() })
             };
             rows.first().map(read).transpose()
         })

@@ -75,7 +75,7 @@ pub(super) static INBOX_CHANGED: Table = Table {
     columns: INBOX,
     tail: "ON CONFLICT (sender, octets_sha) DO UPDATE SET standing = excluded.standing, revision = excluded.revision, outcome = excluded.outcome, \
            rules = excluded.rules, is_final = excluded.is_final, code = excluded.code, position = excluded.position, answer = excluded.answer, \
-           octets = excluded.octets, decided_at = excluded.decided_at",
+           octets = excluded.octets, decided_at = excluded.decided_at, forgotten_at = NULL",
 };
 /// Claims of frame ids.
 pub(super) static FRAME: Table =

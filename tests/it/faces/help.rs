@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 25] = [
+const COMMANDS: [(&[&str], &[&str]); 29] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -37,6 +37,10 @@ const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
+    (&["messages"], &["list", "show", "follow"]),
+    (&["messages", "list"], &["--sender", "--code", "--state", "--message-id", "--document", "--from", "--until", "--last", "--before"]),
+    (&["messages", "follow"], &["--sender", "--code", "--state", "--after", "--count"]),
+    (&["reconcile"], &["--most"]),
     (&["console"], &["--listen"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
     (&["lilm"], &["list", "show", "retry", "reconcile"]),
