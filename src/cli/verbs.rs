@@ -34,6 +34,9 @@ const OFFERED: &[Offer] = &[
     (Get, "/lilm/notices/{id}", "lilm show", Reader),
     (Post, "/lilm/notices/{id}/retry", "lilm retry", Operator),
     (Get, "/lilm/reconcile", "lilm reconcile", Reader),
+    (Get, "/messages", "messages list", Reader),
+    (Get, "/messages/{name}", "messages show", Reader),
+    (Get, "/reconcile", "reconcile", Reader),
 ];
 
 /// The route table.
@@ -104,6 +107,7 @@ mod tests {
         ("serve", "is what answers"),
         ("demo", LIVES),
         ("console", LIVES),
+        ("messages follow", LIVES),
         ("api token", "makes what callers are known by"),
         ("api document", "stands at /api/v1/openapi.json"),
         ("migrate", "belongs to an upgrade, before the gateway starts"),
