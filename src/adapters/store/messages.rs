@@ -193,16 +193,16 @@ async fn walk(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, 
     };
     // The first one leads: what fewest messages have.
     if let Some(code) = &criteria.code {
-        add(format!(" AND code = {}", put(&mut values, Value::Text(Some(code)))));
+        add(format!(" AND i.code = {}", put(&mut values, Value::Text(Some(code)))));
     }
     if let Some(state) = criteria.state.filter(|state| *state != Standing::Accepted) {
-        add(format!(" AND standing = {} AND standing <> 1", state.number()));
+        add(format!(" AND i.standing = {} AND i.standing <> 1", state.number()));
     }
     if let Some(sender) = &criteria.sender {
-        add(format!(" AND sender = {}", put(&mut values, Value::Text(Some(sender)))));
+        add(format!(" AND i.sender = {}", put(&mut values, Value::Text(Some(sender)))));
     }
     if criteria.state == Some(Standing::Accepted) {
-        outer.push_str(" AND standing = 1");
+        outer.push_str(" AND i.standing = 1");
     }
     for (moment, sign) in [(criteria.from, ">="), (criteria.until, "<")] {
         if let Some(moment) = moment {
@@ -212,8 +212,8 @@ async fn walk(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, 
     let walked = if outer.is_empty() { i64::from(limit) } else { WALKED.max(i64::from(limit)) };
     let walked_at = put(&mut values, Value::Int(Some(walked)));
     let inner = format!(
-        "SELECT sender, octets_sha, standing, revision, position, decided_at, code, rules FROM inbox \
-         WHERE position < {below} AND position >= {above}{inner} ORDER BY position DESC LIMIT {walked_at}"
+        "SELECT i.sender, i.octets_sha, i.standing, i.revision, i.position, i.decided_at, i.code, i.rules FROM inbox i \
+         WHERE i.position < {below} AND i.position >= {above}{inner} ORDER BY i.position DESC LIMIT {walked_at}"
     );
     let most = put(&mut values, Value::Int(Some(i64::from(limit))));
     let sql = format!(

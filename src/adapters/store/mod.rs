@@ -174,6 +174,12 @@ fn gone() -> Outage {
     Outage::new(Part::Archive, "the archive is closing")
 }
 
+/// When something was written: told beside what was decided, and nothing is decided by it.
+fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Moment::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
 fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

@@ -8,12 +8,11 @@ use super::fault::Fault;
 use super::line::{Both, Kind, Line, Value};
 use super::lines::{Lines, on_spare};
 use super::message::RUN;
-use crate::adapters::clock::SystemClock;
+use super::now;
 use crate::domain::limits::OUTBOX_LEASE;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::time::Moment;
-use crate::ports::clock::Clock as _;
 
 /// Leases what nobody holds, oldest due first. PostgreSQL passes over rows that another instance is leasing at this moment; SQLite has one writer.
 ///
@@ -89,7 +88,7 @@ async fn forget_once(lines: &Lines, ids: &[OutboxId], instance: &str) -> Result<
 async fn sent(line: &mut Line, ids: &[OutboxId], instance: &str) -> Result<(), Fault> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
-    let now = SystemClock.now().micros();
+    let now = now().micros();
     match line {
         Line::Postgres(_) => {
             let sql = Both {

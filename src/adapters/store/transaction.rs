@@ -12,8 +12,7 @@ use super::rows::{
     ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
     digest, document_row, held_row, inbox_row, key_row, text,
 };
-use super::{events, messages, notices, wills};
-use crate::adapters::clock::SystemClock;
+use super::{events, messages, notices, now, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
@@ -24,7 +23,7 @@ use crate::domain::message::{MessageKey, Reply};
 use crate::domain::oid::Oid;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::time::Moment;
-use crate::ports::clock::{Clock as _, Entropy};
+use crate::ports::clock::Entropy;
 
 /// What answers are made of.
 pub(super) const CONTENT_TYPE: &str = "application/xml";
@@ -202,7 +201,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
     events::write(line, effected).await?;
     notices::write(line, effected).await?;
-    let written = SystemClock.now();
+    let written = now();
     let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along).chain(&e.shown).map(move |chained| (e, chained)));
     LEDGER.insert(line, &entries.map(|(e, chained)| ledger_row(e, chained, written, instance)).collect()).await?;
     // Both logs before what leaves: where a row cannot be written, nothing of the batch is, and no answer goes out.
