@@ -31,4 +31,5 @@ pub mod reconciling;
 pub mod refusal;
 pub mod scope;
 pub mod time;
+pub mod trace;
 pub mod will;

@@ -20,3 +20,5 @@ pub mod reckoner;
 pub mod reconcile;
 pub mod relay;
 pub mod signers;
+pub mod trace;
+pub mod waits;

@@ -3,7 +3,7 @@
 mod client;
 mod connect;
 mod consumer;
-mod depths;
+pub mod depths;
 mod desk;
 pub mod doctor;
 mod guard;
@@ -15,8 +15,10 @@ mod partition_check;
 pub mod partitions;
 mod publisher;
 mod settings;
+mod shallow;
 mod share;
 pub mod switch;
+mod tap;
 pub mod topology;
 
 pub use client::{AmqpClient, Answer, Answers};
@@ -24,3 +26,4 @@ pub use consumer::AmqpConsumer;
 pub use depths::AmqpDepths;
 pub use publisher::{AmqpPublisher, Outgoing, Through};
 pub use settings::{AmqpSettings, InboundQueue, Secret};
+pub use tap::{Passing, Tap};
