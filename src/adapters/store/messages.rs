@@ -173,7 +173,7 @@ async fn held(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, 
 
 /// Down the ledger. The conditions that an index knows go into the inner statement, which walks a bounded number of rows; the rest is looked at outside of it.
 async fn walk(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, limit: u32) -> Result<MessageRows, Fault> {
-    let (mut inner, mut outer) = (String::new(), String::new());
+    let mut outer = String::new();
     let mut values = Vec::with_capacity(8);
     let upper = match criteria.until {
         Some(until) => Some(position_at(line, until.micros().saturating_add(SLACK)).await?),
@@ -186,21 +186,22 @@ async fn walk(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, 
         None => 0,
     };
     let above = put(&mut values, Value::Int(Some(lower)));
-    let mut is_led = false;
-    let mut add = |condition: String| {
-        if is_led { &mut outer } else { &mut inner }.push_str(&condition);
-        is_led = true;
-    };
     // The first one leads: what fewest messages have.
+    let mut lead: Option<(&str, String)> = None;
+    let mut add = |column: &'static str, value: String| match lead {
+        None => lead = Some((column, value)),
+        Some(_) => outer.push_str(&format!(" AND i.{column} = {value}")),
+    };
     if let Some(code) = &criteria.code {
-        add(format!(" AND i.code = {}", put(&mut values, Value::Text(Some(code)))));
+        add("code", put(&mut values, Value::Text(Some(code))));
     }
     if let Some(state) = criteria.state.filter(|state| *state != Standing::Accepted) {
-        add(format!(" AND i.standing = {} AND i.standing <> 1", state.number()));
+        add("standing", state.number().to_string());
     }
     if let Some(sender) = &criteria.sender {
-        add(format!(" AND i.sender = {}", put(&mut values, Value::Text(Some(sender)))));
+        add("sender", put(&mut values, Value::Text(Some(sender))));
     }
+    let inner = led_by(line, lead.as_ref(), (&below, &above));
     if criteria.state == Some(Standing::Accepted) {
         outer.push_str(" AND i.standing = 1");
     }
@@ -212,8 +213,7 @@ async fn walk(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, 
     let walked = if outer.is_empty() { i64::from(limit) } else { WALKED.max(i64::from(limit)) };
     let walked_at = put(&mut values, Value::Int(Some(walked)));
     let inner = format!(
-        "SELECT i.sender, i.octets_sha, i.standing, i.revision, i.position, i.decided_at, i.code, i.rules FROM inbox i \
-         WHERE i.position < {below} AND i.position >= {above}{inner} ORDER BY i.position DESC LIMIT {walked_at}"
+        "SELECT i.sender, i.octets_sha, i.standing, i.revision, i.position, i.decided_at, i.code, i.rules FROM inbox i WHERE {inner} LIMIT {walked_at}"
     );
     let most = put(&mut values, Value::Int(Some(i64::from(limit))));
     let sql = format!(
@@ -234,6 +234,24 @@ async fn walk(line: &mut Line, criteria: &MessageCriteria, before: Option<u64>, 
     let end = end.first().ok_or_else(|| Fault::unreadable(0))?;
     let next = if end.need_int(1)? < walked { None } else { end.int(0)?.map(unsigned) };
     Ok(MessageRows { rows, next })
+}
+
+/// The conditions and the order by which an index is walked down between two positions: that of the leading column, where there is one. PostgreSQL believes what
+/// statistics say of the common value, and would look for a rare one among all messages; compared as a pair, only the pair's index can answer.
+fn led_by(line: &Line, lead: Option<&(&str, String)>, (below, above): (&str, &str)) -> String {
+    let Some((column, value)) = lead else { return format!("i.position < {below} AND i.position >= {above} ORDER BY i.position DESC") };
+    // As the partial indexes say it.
+    let within = match *column {
+        "code" => " AND i.code IS NOT NULL",
+        "standing" => " AND i.standing <> 1",
+        _ => "",
+    };
+    match line {
+        Line::Postgres(_) => format!(
+            "(i.{column}, i.position) < ({value}, {below}) AND (i.{column}, i.position) >= ({value}, {above}){within} ORDER BY i.{column} DESC, i.position DESC"
+        ),
+        Line::Sqlite(_) => format!("i.{column} = {value} AND i.position < {below} AND i.position >= {above}{within} ORDER BY i.position DESC"),
+    }
 }
 
 /// Adds a value; gives the words that stand for it.
