@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
+use crate::adapters::amqp::{AmqpConsumer, AmqpDepths, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
@@ -41,9 +41,10 @@ use crate::pipeline::notice::NoticeSite;
 use crate::pipeline::reckoner;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
-use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::broker::{Consumer, Depths, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::messages::Reconciling;
 use crate::ports::notices::Notices;
 use crate::ports::signer::Keys;
 use crate::telemetry;
@@ -306,6 +307,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let notices = Arc::clone(&store) as Arc<dyn Notices>;
+    let reconciling = Arc::clone(&store) as Arc<dyn Reconciling>;
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
     let checkpoints = Maker {
         archive: Arc::clone(&archive),
@@ -318,9 +320,14 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
+    // Without the management API nobody can be asked; the demo's broker in this process has none.
+    let depths = match &config.management_url {
+        Some(_) => Some(Arc::new(AmqpDepths::new(Arc::new(broker_settings(config)?))) as Arc<dyn Depths>),
+        None => None,
+    };
     let tracer = tracer(config, &clock, &entropy)?;
     let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, tracer };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, reconciling, depths, tracer };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

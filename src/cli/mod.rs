@@ -18,10 +18,12 @@ pub mod keys;
 pub mod lilm;
 pub mod load;
 pub mod log;
+pub mod messages;
 pub mod migrate;
 pub mod outcome;
 pub mod query;
 mod rate;
+pub mod reconcile;
 mod registrations;
 pub mod replay;
 pub mod report;
@@ -107,6 +109,10 @@ enum Command {
     Templates(templates::Templates),
     /// Search the archive's describing data, or fetch a document; each look is logged.
     Query(Box<query::QueryCommand>),
+    /// The ledger of messages: lists, everything about one, and decisions as they are taken.
+    Messages(messages::MessagesCommand),
+    /// Hold ledger, inbox, documents, logs, outbox and the broker's queues against each other, and name what is not explained.
+    Reconcile(reconcile::Reconcile),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date; each look is logged.
@@ -171,6 +177,8 @@ fn execute(arguments: Arguments) -> Report {
         Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
         Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Query(command) => with(config(), |c| query::run(&command, &c)),
+        Command::Messages(command) => with(config(), |c| messages::run(&command, &c, json)),
+        Command::Reconcile(command) => with(config(), |c| reconcile::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
         Command::Console(command) => with(config(), |c| console::run(&command, &c)),

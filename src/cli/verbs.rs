@@ -55,6 +55,9 @@ const OFFERED: &[Offer] = &[
     (Get, "/lilm/notices/{id}", "lilm show", Reader),
     (Post, "/lilm/notices/{id}/retry", "lilm retry", Operator),
     (Get, "/lilm/reconcile", "lilm reconcile", Reader),
+    (Get, "/messages", "messages list", Reader),
+    (Get, "/messages/{name}", "messages show", Reader),
+    (Get, "/reconcile", "reconcile", Reader),
 ];
 
 /// Options that give the octets of a message or a notice, which name people: not offered, though their commands are.
@@ -132,6 +135,7 @@ mod tests {
         ("serve", "is what answers"),
         ("demo", LIVES),
         ("console", LIVES),
+        ("messages follow", LIVES),
         ("top", LIVES),
         ("api token", "makes what callers are known by"),
         ("api document", "stands at /api/v1/openapi.json"),

@@ -10,6 +10,7 @@ use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
 use super::log::{DisclosedRow, Sealed};
 use super::message::{Envelope, MessageKey, Reply};
+use super::messages::Road;
 use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
@@ -31,6 +32,8 @@ pub struct Commit {
     pub expects: Vec<Expectation>,
     /// The inbox revision that this decision supersedes; `None` when the key is expected to be new.
     pub supersedes: Option<u32>,
+    /// The way here.
+    pub road: Road,
 }
 
 /// What happens to the archive.
@@ -290,6 +293,8 @@ pub struct HeldMessage {
     pub envelope: Envelope,
     /// What it waits for.
     pub awaits: Awaited,
+    /// When it was put on hold.
+    pub since: Moment,
     /// When its time is up.
     pub until: Moment,
 }

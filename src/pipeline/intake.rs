@@ -22,12 +22,13 @@ use super::relay::RelayHandle;
 use super::signers;
 use super::trace::{Tracer, Tracing};
 use super::waits::{Ticket, Waits};
-use crate::domain::change::{Commit, Committed, HeldMessage};
+use crate::domain::change::{Commit, Committed, Effect, HeldMessage};
 use crate::domain::code::Code;
 use crate::domain::facts::{Facts, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
+use crate::domain::messages::Road;
 use crate::domain::query::Want;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Moment;
@@ -85,6 +86,7 @@ struct Job {
     envelope: Envelope,
     held: Option<HeldMessage>,
     settle: Option<Box<dyn Settle>>,
+    received: Moment,
     began: Instant,
     /// Its place among those who wait; given back when it leaves the road.
     _ticket: Option<Ticket>,
@@ -95,6 +97,7 @@ struct Job {
 struct Ready {
     job: Job,
     examined: Arc<Examined>,
+    at: Moment,
 }
 
 /// Carries messages until `drain` is set and nothing is in hand, or the deliveries end.
@@ -145,7 +148,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 let job: Job = job;
                 match outcome {
                     Ok(examined) => {
-                        let ready = Ready { job, examined: Arc::new(examined) };
+                        let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
                         match ready.examined.lane() {
                             None => working.push(work(Arc::clone(&parts), ready, None)),
                             Some((client, touches)) => {
@@ -160,7 +163,8 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                         let key = parts.examiner.key(&job.envelope);
                         if defects.count(&key) >= limits::PANICS {
                             let examined = parts.examiner.defect(&job.envelope);
-                            working.push(work(Arc::clone(&parts), Ready { job, examined: Arc::new(examined) }, None));
+                            let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
+                            working.push(work(Arc::clone(&parts), ready, None));
                         } else {
                             examining.push_front(examine(Arc::clone(&parts), job));
                         }
@@ -185,11 +189,11 @@ impl Job {
     fn delivered(delivery: Delivery, parts: &Parts) -> Self {
         let began = Instant::now();
         let trace = Tracing::begin(parts.tracer.as_ref(), delivery.trace, &delivery.envelope);
-        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began, _ticket: Some(parts.waits.enter(began)), trace }
+        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), received: parts.clock.now(), began, _ticket: Some(parts.waits.enter(began)), trace }
     }
 
     fn held(held: HeldMessage) -> Self {
-        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
+        Self { envelope: held.envelope.clone(), received: held.since, held: Some(held), settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
     }
 
     /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold.
@@ -331,8 +335,9 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let decided = ready.job.trace.step("decide", began);
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
-    let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    let Ok(Planned { mut commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
     let sealed = ready.job.trace.step("seal", decided);
+    commit.road = road(ready, &commit, parts.clock.now());
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
     let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
@@ -351,6 +356,16 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             Step::Defect
         }
     })
+}
+
+/// The way here, as far as it is behind us: the commit was made just now, and with it the signature.
+fn road(ready: &Ready, commit: &Commit, made: Moment) -> Road {
+    Road {
+        amqp_id: ready.job.envelope.message_id.clone().filter(|id| id.len() <= limits::SHORT_STRING),
+        received: Some(ready.job.received),
+        examined: Some(ready.at),
+        signed: matches!(commit.effect, Effect::Archive(_) | Effect::Notice(_)).then_some(made),
+    }
 }
 
 /// Makes the commit on the pool. A key out of reach is an outage like any other: wait, and sign again.
@@ -452,6 +467,6 @@ impl Defects {
             return Err(Box::new(ready.job));
         }
         let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
-        Ok(Ready { job: ready.job, examined })
+        Ok(Ready { job: ready.job, examined, at: parts.clock.now() })
     }
 }

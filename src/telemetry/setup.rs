@@ -76,6 +76,7 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_answers_total", "Answers routed and confirmed."),
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
     ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
+    ("arkki_reconciled_total", "Rounds of the reconciler: ledger, inbox, documents, logs, outbox and queues held against each other."),
     ("arkki_sweeps_total", "Looks for held messages that are due."),
     ("arkki_notices_taken_total", "Notices that the FHIR server has stored."),
     ("arkki_notices_stopped_total", "Notices that the FHIR server refuses: a person must look. ALARM when it grows."),

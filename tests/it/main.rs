@@ -34,6 +34,7 @@ mod generate;
 mod hostile;
 mod imports;
 mod kit;
+mod ledger;
 mod lifecycle;
 mod lilm;
 mod messages;

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 35] = [
+const COMMANDS: [(&[&str], &[&str]); 39] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -41,6 +41,10 @@ const COMMANDS: [(&[&str], &[&str]); 35] = [
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
+    (&["messages"], &["list", "show", "follow"]),
+    (&["messages", "list"], &["--sender", "--code", "--state", "--message-id", "--document", "--from", "--until", "--last", "--before"]),
+    (&["messages", "follow"], &["--sender", "--code", "--state", "--after", "--count"]),
+    (&["reconcile"], &["--most"]),
     (&["console"], &["--listen"]),
     (&["top"], &["--instance", "--every", "--once", "--language"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
