@@ -42,6 +42,7 @@ use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::notices::Notices;
+use crate::ports::refusals::Refusals;
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
@@ -303,6 +304,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let notices = Arc::clone(&store) as Arc<dyn Notices>;
+    let refusals = Arc::clone(&store) as Arc<dyn Refusals>;
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
     let checkpoints = Maker {
         archive: Arc::clone(&archive),
@@ -316,7 +318,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     };
     let rules = examiner.rules();
     let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

@@ -27,6 +27,7 @@ pub mod person;
 pub mod query;
 pub mod reckoning;
 pub mod refusal;
+pub mod refused;
 pub mod scope;
 pub mod time;
 pub mod will;

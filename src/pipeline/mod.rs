@@ -18,4 +18,5 @@ pub mod pool;
 pub mod query;
 pub mod reckoner;
 pub mod relay;
+pub mod replay;
 pub mod signers;

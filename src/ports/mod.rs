@@ -6,6 +6,7 @@ pub mod checkpoints;
 pub mod clock;
 pub mod logs;
 pub mod notices;
+pub mod refusals;
 pub mod revocation;
 pub mod signer;
 pub mod sink;

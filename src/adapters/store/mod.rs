@@ -11,17 +11,20 @@
 //! * `held`, `outbox`: the waiting room and what leaves
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `handovers`, `reckon`: notices after their commit
+//! * `refusals`, `refusal_rows`, `deeds`, `replays`, `kept`: refused messages for operators, and their replays
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 
 mod batch;
 mod checkpoints;
 mod compose;
 mod decode;
+mod deeds;
 mod events;
 mod fault;
 mod handovers;
 mod held;
 mod history;
+mod kept;
 mod line;
 mod lines;
 mod log;
@@ -36,6 +39,9 @@ mod outbox;
 pub mod postgres;
 mod reader;
 mod reckon;
+mod refusal_rows;
+mod refusals;
+mod replays;
 mod rows;
 mod search;
 pub mod sqlite;
