@@ -16,6 +16,8 @@ pub mod log;
 pub mod migrate;
 pub mod outcome;
 pub mod query;
+pub mod refusals;
+pub mod rehearse;
 mod registrations;
 pub mod report;
 pub mod send;
@@ -95,6 +97,10 @@ enum Command {
     Console(console::ConsoleCommand),
     /// Notices of disclosures outside the archive (LILM): where each stands, trying one again, and the proof that none is missing.
     Lilm(lilm::Lilm),
+    /// Refused messages: groups, lists, comments; hold, release, discard, undo; replay one, a group or all, watch, stop and resume it.
+    Refusals(Box<refusals::Refusals>),
+    /// Run the last messages against other rules, read-only, and show whose verdict would change.
+    Rehearse(rehearse::Rehearse),
     /// Write out the access log and the disclosure log: of a controller's register, or of a client; each export is logged.
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
@@ -127,6 +133,8 @@ pub fn run() -> ExitCode {
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
         Command::Console(command) => with(config(), |c| console::run(&command, &c)),
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
+        Command::Refusals(command) => with(config(), |c| refusals::run(&command, &c, json)),
+        Command::Rehearse(command) => with(config(), |c| rehearse::run(&command, &c, json)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
     };

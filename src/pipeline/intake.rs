@@ -209,7 +209,8 @@ impl Job {
 async fn examine(parts: Arc<Parts>, job: Job) -> (Job, Result<Examined, Panicked>) {
     let examiner = Arc::clone(&parts.examiner);
     let envelope = job.envelope.clone();
-    let from_hold = job.held.is_some();
+    // What was refused before replays were known has lost its reply address and its queue; the door had let it in.
+    let from_hold = job.held.is_some() || (job.replay.is_some() && envelope.reply.is_none() && envelope.inbound.is_empty());
     let outcome = parts.pool.run(move || examiner.examine(&envelope, from_hold)).await;
     (job, outcome)
 }

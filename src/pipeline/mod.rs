@@ -17,6 +17,8 @@ pub mod notice;
 pub mod pool;
 pub mod query;
 pub mod reckoner;
+pub mod rehearse;
 pub mod relay;
 pub mod replay;
+pub mod seen;
 pub mod signers;

@@ -39,6 +39,7 @@ mod lilm;
 mod messages;
 mod order;
 mod queries;
+mod refusals;
 mod road;
 mod rules;
 mod sign;

@@ -363,7 +363,8 @@ pub(super) fn envelope(row: &Row, first: usize) -> Result<Envelope, Fault> {
     let correlation = words(first + 2)?;
     Ok(Envelope {
         octets: Arc::new(row.octets(first + 7)?.unwrap_or_default()),
-        sender: Some(Sender::new(row.need_text(first)?)),
+        // Nobody's message bears the empty name.
+        sender: Some(Sender::new(row.need_text(first)?)).filter(|sender| !sender.as_str().is_empty()),
         reply: words(first + 1)?.map(|queue| Reply { queue, correlation }),
         message_id: words(first + 3)?,
         content_type: words(first + 4)?,

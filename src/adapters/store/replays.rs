@@ -12,7 +12,7 @@ use super::unsigned;
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::limits::COMMIT_BATCH_OCTETS;
-use crate::domain::message::MessageKey;
+use crate::domain::message::{MessageKey, Sender};
 use crate::domain::refused::{
     AT_ONCE, By, FASTEST, ItemState, Job, JobId, JobItem, JobState, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, ReplayMark, ReplayOutcome,
     Replayed,
@@ -301,7 +301,7 @@ pub(super) async fn load(line: &mut Line, marks: &[ReplayMark]) -> Result<Vec<Le
     for row in line.many(&whole, &[Kind::Int], &rows(&wanted)).await? {
         let envelope = envelope(&row, 2)?;
         let octets = Digest::from_slice(&row.need_octets(1)?).ok_or_else(|| Fault::unreadable(1))?;
-        let sender = envelope.sender.clone().ok_or_else(|| Fault::unreadable(2))?;
+        let sender = envelope.sender.clone().unwrap_or_else(|| Sender::new(""));
         found.insert(unsigned(row.need_int(0)?), (MessageKey { sender, octets }, envelope));
     }
     Ok(wanted.iter().filter_map(|mark| found.remove(&mark.refusal.0).map(|(key, envelope)| LeasedReplay { mark: *mark, key, envelope })).collect())
