@@ -311,29 +311,24 @@ async fn sources(line: &mut Line, criteria: &RefusedCriteria) -> Result<Vec<Sour
     Ok(found)
 }
 
+/// The newest of these sources together: each walks its own index as far as the whole list may need, and only the list's rows are read.
 async fn newest_of(line: &mut Line, sources: &[Source], start: (i64, i64), from: i64, limit: usize) -> Result<Vec<RefusedRow>, Fault> {
-    let of_groups = sources.first().is_some_and(|source| source.group.is_some());
-    let number = |n: i64| Value::Int(Some(n));
-    let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let asked: Rows<'_> = sources
+    let walks: Vec<String> = sources
         .iter()
-        .map(|source| vec![Value::Int(source.group), number(source.state.number()), number(start.0), number(start.1), number(from), number(most)])
+        .map(|source| {
+            let group = source.group.map_or_else(String::new, |group| format!("grp = {group} AND "));
+            format!(
+                "SELECT * FROM (SELECT id, at FROM refusal WHERE {group}state = {} AND (at, id) < ($1, $2) AND at >= $3 ORDER BY at DESC, id DESC LIMIT $4) w",
+                source.state.number()
+            )
+        })
         .collect();
-    // A group that is not asked for stands in the statement all the same, so that both sorts have the same columns.
-    let (theirs, ours) = if of_groups { ("r.grp = w.grp", "r.grp = $1") } else { ("w.grp IS NULL", "$1 IS NULL") };
-    let join = "JOIN refusal_group g ON g.id = r.grp";
-    let sql = Both {
-        postgres: format!(
-            "SELECT {COLUMNS} FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) w(grp, state, a, i, f, n) \
-             CROSS JOIN LATERAL (SELECT * FROM refusal r WHERE {theirs} AND r.state = w.state AND (r.at, r.id) < (w.a, w.i) AND r.at >= w.f \
-             ORDER BY r.at DESC, r.id DESC LIMIT w.n) r {join}"
-        ),
-        sqlite: format!(
-            "SELECT {COLUMNS} FROM (SELECT * FROM refusal r WHERE {ours} AND r.state = $2 AND (r.at, r.id) < ($3, $4) AND r.at >= $5 \
-             ORDER BY r.at DESC, r.id DESC LIMIT $6) r {join}"
-        ),
-    };
-    line.many(&sql, &[Kind::Int; 6], &asked).await?.iter().map(read).collect()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT * FROM ({}) m ORDER BY at DESC, id DESC LIMIT $4) n JOIN refusal r ON r.id = n.id JOIN refusal_group g ON g.id = r.grp",
+        walks.join(" UNION ALL ")
+    );
+    let values = [start.0, start.1, from, i64::try_from(limit).unwrap_or(i64::MAX)].map(|n| Value::Int(Some(n)));
+    line.composed(sql, &values).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<RefusedRow, Fault> {

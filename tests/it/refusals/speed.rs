@@ -1,13 +1,14 @@
 //! How long lists take with many refusals: `ARKKI_REFUSALS=1000000` for the promised number; a few thousand by default. Printed, and held to a bound.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use arkki::adapters::store::Store;
 use arkki::domain::ledger::Position;
-use arkki::domain::refused::{RefusalId, RefusedCriteria, RefusedState};
-use arkki::ports::refusals::Refusals as _;
+use arkki::domain::refused::{Deed, NewJob, RefusalId, RefusedCriteria, RefusedState};
+use arkki::ports::refusals::{Change, Refusals as _};
 
-use super::{coded, open};
+use super::{by, coded, job, open};
 use crate::store::make::at;
 use crate::store::place::Place;
 
@@ -51,6 +52,19 @@ async fn measure(place: Place, series: &str) {
     }
     timed("one", async |n| drop(archive.refusal(RefusalId(u64::from(n) + 1)).await.unwrap())).await;
     timed("one by its position", async |n| assert!(archive.refusal_at(Position(u64::from(n) + 1)).await.unwrap().is_some())).await;
+    let big = coded("E305");
+    once("preview of a replay", async || println!("  {:?}", archive.preview_replay(&big, &arkki::crypto::sha256(b"rules")).await.unwrap())).await;
+    let held = Cell::new(None);
+    once("hold", async || held.set(Some(archive.act_on_refusals(&big, Deed::Hold, &by(1)).await.unwrap()))).await;
+    println!("  {:?}", held.get());
+    let action = held.get().and_then(|acted| acted.action).unwrap();
+    once("undo", async || assert!(archive.undo_action(action, &by(2)).await.unwrap().is_some())).await;
+    let job = Cell::new(None);
+    once("start of a replay", async || job.set(Some(archive.start_replay(&job_of(&big)).await.unwrap().id))).await;
+    let id = job.get().unwrap();
+    once("lease", async || assert_eq!(archive.lease_replays(at(1_000), at(1_060), 64).await.unwrap().len(), 64)).await;
+    timed("one job", async |_| drop(archive.replay_job(id).await.unwrap().unwrap())).await;
+    once("end of a replay", async || drop(archive.change_replay(id, Change::End, &by(3)).await.unwrap())).await;
     timed("actions", async |_| drop(archive.refusal_actions(50).await.unwrap())).await;
     timed("jobs", async |_| drop(archive.replay_jobs(50).await.unwrap())).await;
 }
@@ -64,6 +78,17 @@ async fn deep(archive: &Store, name: &str, wanted: &RefusedCriteria) {
         after = Some(last.mark());
     }
     timed(&format!("{name}, a page far down"), async |_| drop(archive.refusals(wanted, after, 50).await.unwrap())).await;
+}
+
+fn job_of(criteria: &RefusedCriteria) -> NewJob {
+    NewJob { rate: 2_000, ..job(criteria.clone(), "speed") }
+}
+
+/// Something that is done once, to as many as one action takes.
+async fn once(name: &str, work: impl AsyncFnOnce()) {
+    let begun = Instant::now();
+    work().await;
+    println!("{name:<50} {:>8.2} ms", begun.elapsed().as_secs_f64() * 1e3);
 }
 
 async fn timed(name: &str, work: impl AsyncFn(u32)) {
@@ -89,7 +114,7 @@ async fn fill(place: &Place, many: u64, series: &str) {
     for sql in [
         format!(
             "INSERT INTO inbox (sender, octets_sha, standing, revision, outcome, rules, is_final, code, position, octets, decided_at) SELECT 's' || (s.n % 4), {digest}, 2, 1, \
-             {digest}, {digest}, false, {code}, s.n, {digest}, {start} + s.n * 1000000 FROM {series} s"
+             {digest}, {digest}, false, {code}, s.n, {digest}, {start} + CAST(s.n AS bigint) * 1000000 FROM {series} s"
         ),
         "INSERT INTO refusal_group (code, finding, sender, open, held, discarded, mended, first_at, last_at) SELECT code, '/p' || (position % 3), sender, \
          0, 0, 0, 0, min(decided_at), max(decided_at) FROM inbox GROUP BY code, position % 3, sender"
