@@ -3,12 +3,13 @@
 mod jobs;
 mod shown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::actor::actor;
 use super::audit;
 use super::report::{Health, Report};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
@@ -78,9 +79,15 @@ enum What {
         /// Its number, or a ledger position of one of its decisions.
         #[arg(value_name = "ID")]
         id: u64,
-        /// Write the message as it was received to this file, which must not be there; the look is logged first.
-        #[arg(long, value_name = "FILE")]
-        octets: Option<PathBuf>,
+    },
+    /// Write the message as it was received to a file; the look is written to the access log first.
+    Octets {
+        /// Its number, or a ledger position of one of its decisions.
+        #[arg(value_name = "ID")]
+        id: u64,
+        /// The file; it must not be there yet.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
     },
     /// Put refusals aside: no replay takes them.
     Hold(Doing),
@@ -225,19 +232,13 @@ fn words(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("say why".to_owned()) } else { Ok(text.trim().to_owned()) }
 }
 
-/// Who works here: the account's name.
-fn operator() -> String {
-    let name: String = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()).chars().filter(|c| !c.is_control()).take(60).collect();
-    format!("operator:{name}")
-}
-
 /// Today's rule set, as the gateway with this configuration names it.
 fn rules(config: &Config) -> Result<Digest, String> {
     app::examiner_to_read(config, vec![0; 32]).map(|examiner| examiner.rules()).map_err(|fault| fault.to_string())
 }
 
 fn by(why: &str) -> By {
-    By::new(&operator(), why, SystemClock.now())
+    By::new(&actor(), why, SystemClock.now())
 }
 
 /// Shows or does it.
@@ -256,7 +257,8 @@ async fn ask(what: &What, config: &Config, json: bool) -> Result<Report, String>
     match what {
         What::Groups { which, limit } => Ok(shown::groups(&archive.refusal_groups(&which.criteria()?, *limit).await.map_err(told)?)),
         What::List { which, after, limit } => Ok(shown::list(&archive.refusals(&which.criteria()?, *after, *limit).await.map_err(told)?, *limit)),
-        What::Show { id, octets } => show(&archive, config, *id, octets.as_ref()).await,
+        What::Show { id } => Ok(found(&archive, *id).await.map_err(told)?.map_or_else(|| no_refusal(*id), |message| shown::one(&message))),
+        What::Octets { id, output } => octets(&archive, config, *id, output).await,
         What::Hold(doing) => act(&archive, Deed::Hold, doing).await?.map_err(told),
         What::Release(doing) => act(&archive, Deed::Release, doing).await?.map_err(told),
         What::Discard(doing) => act(&archive, Deed::Discard, doing).await?.map_err(told),
@@ -294,30 +296,34 @@ fn no_job(id: u64) -> Report {
     Report::new(Health::Unwell, format!("there is no replay {id}\n"), json!({ "job": id, "found": false }))
 }
 
-async fn show(archive: &Arc<Store>, config: &Config, id: u64, octets: Option<&PathBuf>) -> Result<Report, String> {
-    let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
-    let found = match archive.refusal_at(Position(id)).await.map_err(told)? {
-        Some(id) => archive.refusal(id).await.map_err(told)?,
-        None => None,
-    };
-    let Some(message) = found else {
-        return Ok(Report::new(Health::Unwell, format!("no refusal {id} is kept\n"), json!({ "id": id, "found": false })));
-    };
-    if let Some(file) = octets {
-        write(archive, config, &message, file).await?;
+async fn found(archive: &Store, id: u64) -> Result<Option<RefusedMessage>, Outage> {
+    match archive.refusal_at(Position(id)).await? {
+        Some(id) => archive.refusal(id).await,
+        None => Ok(None),
     }
-    Ok(shown::one(&message))
+}
+
+fn no_refusal(id: u64) -> Report {
+    Report::new(Health::Unwell, format!("no refusal {id} is kept\n"), json!({ "id": id, "found": false }))
 }
 
 /// Logs the look, then writes the octets.
-async fn write(archive: &Arc<Store>, config: &Config, message: &RefusedMessage, file: &PathBuf) -> Result<(), String> {
+async fn octets(archive: &Arc<Store>, config: &Config, id: u64, file: &Path) -> Result<Report, String> {
+    let Some(message) = found(archive, id).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? else { return Ok(no_refusal(id)) };
+    write(archive, config, &message, file).await?;
+    let octets = message.envelope.octets.len();
+    let text = format!("{octets} octets in {}; the look stands in the access log\n", file.display());
+    Ok(Report::new(Health::Well, text, json!({ "id": id, "file": file.display().to_string(), "octets": octets })))
+}
+
+async fn write(archive: &Store, config: &Config, message: &RefusedMessage, file: &Path) -> Result<(), String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let rules = rules(config)?;
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let mut opened = opened.map_err(|fault| format!("{}: {fault}", file.display()))?;
-    let commit = seen::seen(message, &operator(), &entropy.sixteen(), rules, SystemClock.now());
+    let commit = seen::seen(message, &actor(), &entropy.sixteen(), rules, SystemClock.now());
     match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
         Committed::Done(_) => opened.write_all(&message.envelope.octets).map_err(|fault| format!("{}: {fault}", file.display())),
         Committed::Stale | Committed::Moot => Err("the access log could not be written: another look bears the same key".to_owned()),

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 39] = [
+const COMMANDS: [(&[&str], &[&str]); 43] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -43,10 +43,11 @@ const COMMANDS: [(&[&str], &[&str]); 39] = [
     (&["lilm", "list"], &["--standing", "--last"]),
     (&["lilm", "show"], &["<ID>"]),
     (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
-    (&["refusals"], &["groups", "list", "show", "hold", "release", "discard", "comment", "undo", "actions", "replay", "jobs", "stop", "resume", "end"]),
+    (&["refusals"], &["groups", "list", "show", "hold", "release", "discard", "comment", "undo", "actions", "octets", "replay", "jobs", "stop", "resume", "end"]),
     (&["refusals", "groups"], &["--code", "--finding", "--sender", "--from", "--until", "--state", "--limit"]),
     (&["refusals", "list"], &["--code", "--finding", "--sender", "--from", "--until", "--state", "--limit", "--after"]),
-    (&["refusals", "show"], &["<ID>", "--octets"]),
+    (&["refusals", "show"], &["<ID>"]),
+    (&["refusals", "octets"], &["<ID>", "--output"]),
     (&["refusals", "hold"], &["--why", "--all", "[ID]"]),
     (&["refusals", "release"], &["--why", "--all", "[ID]"]),
     (&["refusals", "discard"], &["--why", "--all", "[ID]"]),
@@ -60,6 +61,9 @@ const COMMANDS: [(&[&str], &[&str]); 39] = [
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
+    (&["api"], &["token", "document"]),
+    (&["api", "token"], &["<NAME>", "<ROLE>"]),
+    (&["api", "document"], &[]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.

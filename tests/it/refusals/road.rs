@@ -78,7 +78,10 @@ async fn what_lacked_its_relation_is_taken_when_it_is_replayed() {
             println!("{}", gateway.arkki(&["refusals", "show", &id.to_string()]).must());
         }
         let copy = gateway.folder.path().join("copy.xml");
-        gateway.arkki(&["refusals", "show", &ids[1].to_string(), "--octets", copy.to_str().unwrap()]).must();
+        println!("{}", gateway.arkki(&["refusals", "octets", &ids[1].to_string(), "--output", copy.to_str().unwrap()]).must());
+        assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&document).unwrap());
+        assert_eq!(count(&gateway.archive_url, "SELECT count(*) FROM access_log WHERE detail LIKE 'refused message%' AND action = 'show'").await, 1);
+        assert!(!gateway.arkki(&["refusals", "octets", &ids[1].to_string(), "--output", copy.to_str().unwrap()]).ok(), "no file is written over");
         serve.signal(Signal::Term);
         assert!(serve.wait(Duration::from_secs(30)).is_some_and(|s| s.success()), "{}", gateway.log_text());
         println!("{}", gateway.arkki(&["audit"]).must());
