@@ -310,6 +310,10 @@ fn no_refusal(id: u64) -> Report {
 /// Logs the look, then writes the octets.
 async fn octets(archive: &Arc<Store>, config: &Config, id: u64, file: &Path) -> Result<Report, String> {
     let Some(message) = found(archive, id).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? else { return Ok(no_refusal(id)) };
+    if message.envelope.octets.is_empty() {
+        let text = format!("the octets of refusal {id} are not kept: it was taken later (arkki query shows the document), or their time is up\n");
+        return Ok(Report::new(Health::Unwell, text, json!({ "id": id, "octets": 0 })));
+    }
     write(archive, config, &message, file).await?;
     let octets = message.envelope.octets.len();
     let text = format!("{octets} octets in {}; the look stands in the access log\n", file.display());

@@ -60,6 +60,13 @@ async fn what_lacked_its_relation_is_taken_when_it_is_replayed() {
         let list = json(&gateway, &["refusals", "list"]);
         let ids: Vec<u64> = list["refusals"].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect();
         assert_eq!(ids.len(), 2, "{list}");
+        let copy = |name: &str| gateway.folder.path().join(name);
+        let octets = |id: u64, name: &str| gateway.arkki(&["refusals", "octets", &id.to_string(), "--output", copy(name).to_str().unwrap()]);
+        println!("{}", octets(ids[0], "one.xml").must());
+        let written = std::fs::read(copy("one.xml")).unwrap();
+        assert!([&case, &document].into_iter().any(|file| std::fs::read(file).unwrap() == written), "as it was received");
+        assert_eq!(count(&gateway.archive_url, "SELECT count(*) FROM access_log WHERE detail LIKE 'refused message%' AND action = 'show'").await, 1);
+        assert!(!octets(ids[0], "one.xml").ok(), "no file is written over");
         let preview = json(&gateway, &["refusals", "replay", "--all", "--why", "the relation came"]);
         assert_eq!((preview["preview"]["ready"].as_u64(), preview["preview"]["unchanged"].as_u64()), (Some(2), Some(0)), "{preview}");
         assert!(!gateway.arkki(&["refusals", "replay", "--why", "everything"]).ok(), "an empty wish is not everything");
@@ -77,11 +84,8 @@ async fn what_lacked_its_relation_is_taken_when_it_is_replayed() {
             assert_eq!((one["state"].as_str(), one["replays"][0]["why"].as_str()), (Some("mended"), Some("the relation came")), "{one}");
             println!("{}", gateway.arkki(&["refusals", "show", &id.to_string()]).must());
         }
-        let copy = gateway.folder.path().join("copy.xml");
-        println!("{}", gateway.arkki(&["refusals", "octets", &ids[1].to_string(), "--output", copy.to_str().unwrap()]).must());
-        assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&document).unwrap());
-        assert_eq!(count(&gateway.archive_url, "SELECT count(*) FROM access_log WHERE detail LIKE 'refused message%' AND action = 'show'").await, 1);
-        assert!(!gateway.arkki(&["refusals", "octets", &ids[1].to_string(), "--output", copy.to_str().unwrap()]).ok(), "no file is written over");
+        let gone = gateway.arkki(&["refusals", "octets", &ids[1].to_string(), "--output", copy("gone").to_str().unwrap()]);
+        assert!(!gone.ok() && gone.text().contains("not kept") && !copy("gone").exists(), "{}", gone.text());
         serve.signal(Signal::Term);
         assert!(serve.wait(Duration::from_secs(30)).is_some_and(|s| s.success()), "{}", gateway.log_text());
         println!("{}", gateway.arkki(&["audit"]).must());
