@@ -3,6 +3,8 @@
 mod house;
 mod keys;
 mod sink;
+mod upkeep;
+mod watching;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::evidence::SiteEvidence;
 use crate::adapters::keys::ring::Keyring;
+use crate::adapters::otlp::Exporter;
 use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store::{self, Store};
@@ -33,10 +36,9 @@ use crate::domain::outage::{Outage, Part};
 use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, Senders, Site};
-use crate::pipeline::intake::Parts;
-
 use crate::pipeline::notice::NoticeSite;
 use crate::pipeline::reckoner;
+use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
@@ -51,13 +53,13 @@ pub use house::{House, Notifying, World};
 pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
 use keys::{open_keys, take_keys, watch_keys};
 pub use sink::{sink, sink_from};
+use upkeep::Upkeep;
+pub use watching::Watching;
 
 /// Deliveries between the broker's adapter and intake: a hand's width, what more the broker gives waits in the adapter.
 const HAND: usize = 64;
 /// How long the start waits for database and broker before it gives up and leaves the next try to whoever starts us.
 const START: Duration = Duration::from_secs(60);
-/// How often the archive is asked what stands where, for metrics.
-const COUNTING: Duration = Duration::from_secs(5);
 
 /// Why the gateway cannot start.
 #[derive(Debug)]
@@ -317,9 +319,18 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
+    let tracer = tracer(config, &clock, &entropy)?;
     let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, tracer };
     Ok((House::open(config, examiner, world).await?, rules, ring))
+}
+
+/// Who makes traces, where the configuration names a collector.
+fn tracer(config: &Config, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Option<Arc<Tracer>>, ConfigFault> {
+    let Some(url) = &config.otlp else { return Ok(None) };
+    let collector = Address::parse(url).map_err(|e| ConfigFault(format!("[telemetry] otlp: {e}")))?;
+    let exporter = Exporter::start(&collector, &config.instance).map_err(|e| ConfigFault(format!("[telemetry] otlp: {e}")))?;
+    Ok(Some(Arc::new(Tracer::new(Arc::new(exporter), Arc::clone(clock), Arc::clone(entropy), config.otlp_one_in))))
 }
 
 /// Opens a house on RabbitMQ, its topology declared first: for the demo.
@@ -367,7 +378,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         None => None,
     };
     let settings = Arc::new(broker_settings(&config)?);
-    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(settings));
+    let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(Arc::clone(&settings)));
     let (house, rules, ring) = tokio::select! {
         opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
         reason = signals.told() => {
@@ -378,7 +389,8 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     };
     let (stop_probe, stop_seen) = watch::channel(false);
     let answers = Arc::new(AtomicBool::new(true));
-    let counting = tokio::spawn(count(Arc::clone(&house.archive), Arc::clone(&house.parts), metrics.clone(), Arc::clone(&answers)));
+    let looked_at = (Arc::clone(&house.archive), Arc::clone(&house.parts));
+    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), settings).run());
     if let Some(listener) = validation {
         tokio::spawn(validate::serve(listener, Arc::clone(&house.parts), stop_seen.clone()));
     }
@@ -431,23 +443,6 @@ async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc
                 telemetry::outage_attempt(&outage);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-        }
-    }
-}
-
-/// What stands where, for metrics; and the metrics' own upkeep: without it what nobody scrapes would fill the memory.
-async fn count(archive: Arc<dyn Archive>, parts: Arc<Parts>, metrics: telemetry::setup::Metrics, answers: Arc<AtomicBool>) {
-    let mut tick = tokio::time::interval(COUNTING);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // Ends with the gateway, which aborts it.
-    loop {
-        tick.tick().await;
-        telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
-        metrics.run_upkeep();
-        let counts = archive.counts().await;
-        answers.store(counts.is_ok(), Ordering::Release);
-        if let Ok(counts) = counts {
-            telemetry::counts(&counts);
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::pipeline::pool::Pool;
 use crate::pipeline::reckoner;
 use crate::pipeline::relay::Relay;
 use crate::pipeline::replay;
+use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::Clock;
@@ -51,6 +52,8 @@ pub struct World {
     pub notices: Notifying,
     /// Refused messages and their replays.
     pub refusals: Arc<dyn Refusals>,
+    /// Who makes traces, where they are wanted.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// Who hands notices over, and how it is watched that none is missing.
@@ -91,13 +94,14 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals } = world;
+        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, tracer } = world;
         let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
         let (stop_notices, stop_notices_seen) = watch::channel(false);
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
         let (relay, relay_handle) = Relay::new(Arc::clone(&archive), publisher, Arc::clone(&clock));
+        let relay = relay.traced(tracer.clone());
         let parts = Arc::new(Parts {
             archive: Arc::clone(&archive),
             examiner: Arc::new(examiner),
@@ -111,6 +115,8 @@ impl House {
             held: (config.held_per_sender, config.held_in_all),
             fetches: Semaphore::new(limits::FETCHES_AT_ONCE),
             in_hand: AtomicUsize::new(0),
+            waits: Arc::default(),
+            tracer,
         });
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);

@@ -125,6 +125,10 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     pub log_json: bool,
     pub log_level: String,
+    pub instances: Vec<String>,
+    pub disks: Vec<PathBuf>,
+    pub otlp: Option<String>,
+    pub otlp_one_in: u64,
 }
 
 /// One inbound queue.
@@ -274,6 +278,10 @@ impl Config {
                 other => return Err(ConfigFault(format!("[telemetry] log = {other:?}: say \"human\" or \"json\""))),
             },
             log_level: raw.telemetry.level,
+            instances: raw.telemetry.instances,
+            disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
+            otlp: some(raw.telemetry.otlp),
+            otlp_one_in: raw.telemetry.otlp_one_in,
         })
     }
 }

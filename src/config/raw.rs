@@ -147,7 +147,15 @@ section!(RawValidate { listen: String = String::new() });
 
 section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });
 
-section!(RawTelemetry { listen: String = "127.0.0.1:9464".into(), log: String = "human".into(), level: String = "info".into() });
+section!(RawTelemetry {
+    listen: String = "127.0.0.1:9464".into(),
+    log: String = "human".into(),
+    level: String = "info".into(),
+    instances: Vec<String> = Vec::new(),
+    disks: Vec<String> = Vec::new(),
+    otlp: String = String::new(),
+    otlp_one_in: u64 = 1,
+});
 
 impl Raw {
     /// The configuration as a file that reads back to the same.

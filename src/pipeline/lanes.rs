@@ -75,11 +75,12 @@ struct Lane<J> {
 pub struct Lanes<J> {
     lanes: HashMap<Digest, Lane<J>>,
     tickets: u64,
+    waiting: usize,
 }
 
 impl<J> Default for Lanes<J> {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), tickets: 0 }
+        Self { lanes: HashMap::new(), tickets: 0, waiting: 0 }
     }
 }
 
@@ -90,7 +91,9 @@ impl<J> Lanes<J> {
         let ticket = self.tickets;
         let lane = self.lanes.entry(client).or_insert_with(|| Lane { active: Vec::new(), waiting: VecDeque::new(), last: None });
         lane.waiting.push_back((ticket, touches, job));
-        start_one(client, lane)
+        let started = start_one(client, lane);
+        self.waiting += usize::from(started.is_none());
+        started
     }
 
     /// A message is done: gives those that may start now, in order.
@@ -101,6 +104,7 @@ impl<J> Lanes<J> {
             while let Some(start) = start_one(place.client, lane) {
                 started.push(start);
             }
+            self.waiting = self.waiting.saturating_sub(started.len());
             if lane.active.is_empty() && lane.waiting.is_empty() {
                 self.lanes.remove(&place.client);
             }
@@ -111,7 +115,13 @@ impl<J> Lanes<J> {
     /// Messages that wait for an earlier one of their client.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.lanes.values().map(|l| l.waiting.len()).sum()
+        self.waiting
+    }
+
+    /// Clients whose messages are under way.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lanes.len()
     }
 }
 

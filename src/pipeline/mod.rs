@@ -22,3 +22,5 @@ pub mod relay;
 pub mod replay;
 pub mod seen;
 pub mod signers;
+pub mod trace;
+pub mod waits;

@@ -291,6 +291,10 @@ pub struct Counts {
     pub outbox: u64,
     /// Answers that came back unroutable and wait.
     pub unroutable: u64,
+    /// When the oldest answer in the outbox was made.
+    pub outbox_since: Option<Moment>,
+    /// When the oldest message on hold was put there.
+    pub held_since: Option<Moment>,
     /// Ledger entries.
     pub ledger: u64,
 }

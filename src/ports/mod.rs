@@ -10,3 +10,4 @@ pub mod refusals;
 pub mod revocation;
 pub mod signer;
 pub mod sink;
+pub mod spans;

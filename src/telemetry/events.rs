@@ -54,6 +54,9 @@ impl Ending {
 /// The one line of a message, written when its commit is durable.
 pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, position: Option<Position>, took: Duration) {
     let is_alarming = code.is_some_and(|c| ALARMING.contains(&c));
+    if is_alarming {
+        counter!("arkki_security_refusals_total").increment(1);
+    }
     let code = code.map_or("", Code::as_str);
     counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
     histogram!("arkki_message_seconds").record(took.as_secs_f64());
@@ -319,6 +322,7 @@ pub fn counts(counts: &Counts) {
 
 /// The gateway is ready for messages.
 pub fn ready(instance: &str, rules: &str) {
+    gauge!("arkki_info", "instance" => instance.to_owned(), "version" => env!("CARGO_PKG_VERSION"), "rules" => rules.to_owned()).set(1.0);
     info!(instance, rules, "ready");
 }
 

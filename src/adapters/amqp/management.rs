@@ -70,6 +70,11 @@ impl Management {
         self.get(&format!("/queues/{}?columns=name,messages", self.vhost))
     }
 
+    /// Every queue of the virtual host: name, messages and consumers.
+    pub(super) fn depths(&self) -> Result<Said, Outage> {
+        self.get(&format!("/queues/{}?columns=name,messages,consumers", self.vhost))
+    }
+
     /// The user's permissions in the virtual host.
     pub(super) fn permissions(&self, user: &str) -> Result<Said, Outage> {
         self.get(&format!("/permissions/{}/{}", self.vhost, encoded(user)))

@@ -55,6 +55,15 @@ pub(super) async fn counts(line: &mut Line, sender: &str) -> Result<(i64, i64), 
     Ok((row.need_int(0)?, row.need_int(1)?))
 }
 
+/// When the oldest of them was put on hold.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn since(line: &mut Line) -> Result<Option<Moment>, Fault> {
+    let rows = line.one("SELECT min(since) FROM held", &[]).await?;
+    Ok(rows.first().map(|row| row.int(0)).transpose()?.flatten().map(Moment::from_micros))
+}
+
 /// Whether this message waits for that id.
 pub(super) fn waits_for(held: &HeldMessage, kind: i64, id: &str) -> bool {
     awaits_kind(&held.awaits) == kind && held.awaits.id().as_str() == id

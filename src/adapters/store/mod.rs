@@ -225,7 +225,8 @@ impl Archive for Store {
         on_spare!(&self.lines, |line| async move {
             let head = transaction::head(line).await?;
             let (_, held) = held::counts(line, "").await?;
-            let (outbox, unroutable) = outbox::counts(line).await?;
+            let (outbox, unroutable, outbox_since) = outbox::counts(line).await?;
+            let held_since = held::since(line).await?;
             let [documents, messages, accepted, refused] = head.tallies.map(unsigned);
             Ok(Counts {
                 documents,
@@ -235,6 +236,8 @@ impl Archive for Store {
                 held: unsigned(held),
                 outbox: unsigned(outbox),
                 unroutable: unsigned(unroutable),
+                outbox_since,
+                held_since,
                 ledger: unsigned(head.position),
             })
         })

@@ -43,6 +43,7 @@ pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &s
             content_type: row.need_text(4)?,
             body: row.need_octets(5)?,
             attempts: u32::try_from(row.need_int(6)?).unwrap_or(u32::MAX),
+            trace: None,
         });
     }
     entries.sort_unstable_by_key(|entry| entry.id);
@@ -124,12 +125,12 @@ pub(super) async fn unroutable(line: &mut Line, id: OutboxId, again: Moment) -> 
     line.one("UPDATE outbox SET attempts = attempts + 1, lease_owner = NULL, due_at = $2 WHERE id = $1", &values).await.map(drop)
 }
 
-/// How many wait, and how many of them came back.
+/// How many wait, how many of them came back, and when the oldest was made.
 ///
 /// # Errors
 /// As the database says.
-pub(super) async fn counts(line: &mut Line) -> Result<(i64, i64), Fault> {
-    let rows = line.one("SELECT count(*), count(CASE WHEN attempts > 0 THEN 1 END) FROM outbox", &[]).await?;
+pub(super) async fn counts(line: &mut Line) -> Result<(i64, i64, Option<Moment>), Fault> {
+    let rows = line.one("SELECT count(*), count(CASE WHEN attempts > 0 THEN 1 END), min(made_at) FROM outbox", &[]).await?;
     let row = rows.first().ok_or_else(|| Fault::unreadable(0))?;
-    Ok((row.need_int(0)?, row.need_int(1)?))
+    Ok((row.need_int(0)?, row.need_int(1)?, row.int(2)?.map(Moment::from_micros)))
 }

@@ -29,7 +29,7 @@ async fn metrics_health_and_readiness_tell_the_truth() {
     let gateway = Gateway::new(Some(server.database().await.url), "").await;
     let mut serve = gateway.serve(&[]);
     let first = get(gateway.port, "/metrics").1;
-    for (name, _) in COUNTERS.iter().chain(&GAUGES) {
+    for (name, _) in COUNTERS.iter().chain(GAUGES) {
         assert!(first.lines().any(|l| l.starts_with(name)), "{name} is not there from the start: {first}");
     }
     gateway.send(&samples("accepted", &["01", "02", "03"]));
@@ -38,7 +38,7 @@ async fn metrics_health_and_readiness_tell_the_truth() {
     assert!(wait_until_blocking(SOON, || value(&get(gateway.port, "/metrics").1, "arkki_documents") == Some(3.0)), "{}", get(gateway.port, "/metrics").1);
     let (status, metrics) = get(gateway.port, "/metrics");
     assert_eq!(status, 200);
-    for (name, _) in COUNTERS.iter().chain(&GAUGES).chain(&[("arkki_message_seconds", "")]) {
+    for (name, _) in COUNTERS.iter().chain(GAUGES).chain(&[("arkki_message_seconds", "")]) {
         assert!(metrics.contains(&format!("# HELP {name} ")) && metrics.contains(&format!("# TYPE {name} ")), "{name}: {metrics}");
     }
     for (series, want) in [
