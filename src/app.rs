@@ -46,6 +46,7 @@ use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::messages::Reconciling;
 use crate::ports::notices::Notices;
+use crate::ports::refusals::Refusals;
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
@@ -308,6 +309,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let notices = Arc::clone(&store) as Arc<dyn Notices>;
     let reconciling = Arc::clone(&store) as Arc<dyn Reconciling>;
+    let refusals = Arc::clone(&store) as Arc<dyn Refusals>;
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
     let checkpoints = Maker {
         archive: Arc::clone(&archive),
@@ -327,7 +329,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     };
     let tracer = tracer(config, &clock, &entropy)?;
     let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, reconciling, depths, tracer };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, reconciling, depths, tracer };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 

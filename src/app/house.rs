@@ -22,12 +22,14 @@ use crate::pipeline::pool::Pool;
 use crate::pipeline::reckoner;
 use crate::pipeline::reconcile;
 use crate::pipeline::relay::Relay;
+use crate::pipeline::replay;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Depths, Publisher};
 use crate::ports::clock::Clock;
 use crate::ports::messages::Reconciling;
 use crate::ports::notices::Notices;
+use crate::ports::refusals::Refusals;
 use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
 use crate::ports::sink::Sink;
@@ -54,6 +56,8 @@ pub struct World {
     pub reconciling: Arc<dyn Reconciling>,
     /// The broker's queues, where they can be asked for.
     pub depths: Option<Arc<dyn Depths>>,
+    /// Refused messages and their replays.
+    pub refusals: Arc<dyn Refusals>,
     /// Who makes traces, where they are wanted.
     pub tracer: Option<Arc<Tracer>>,
 }
@@ -77,6 +81,7 @@ pub struct House {
     pub(super) archive: Arc<dyn Archive>,
     intake: tokio::task::JoinHandle<()>,
     holds: tokio::task::JoinHandle<()>,
+    replays: tokio::task::JoinHandle<()>,
     forgetting: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
     checkpoints: tokio::task::JoinHandle<()>,
@@ -96,7 +101,7 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, reconciling, depths, tracer } = world;
+        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, reconciling, depths, tracer } = world;
         let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
         let (stop_notices, stop_notices_seen) = watch::channel(false);
         let (drain, drain_seen) = watch::channel(false);
@@ -122,6 +127,7 @@ impl House {
         });
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);
+        let (replay, replays) = mpsc::channel(replay::HAND);
         consumer.start(deliver).await?;
         let Notifying { notices, sink, sink_from, reckon } = notices;
         let courier = sink.map(|(sink, attempt)| {
@@ -133,7 +139,7 @@ impl House {
             reconciler: tokio::spawn(reconcile::run(Arc::clone(&reconciling), depths, config.reconcile, stop_notices_seen.clone())),
             reckoner: tokio::spawn(reckoner::run(notices, Arc::clone(&clock), sink_from, reckon, stop_notices_seen)),
             stop_notices,
-            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
+            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, (due, replays), drain_seen.clone())),
             forgetting: tokio::spawn(answers::run(
                 Arc::clone(&archive),
                 Refused { archive: reconciling, keep: config.keep_refused },
@@ -141,6 +147,7 @@ impl House {
                 config.keep_query_answers,
                 drain_seen.clone(),
             )),
+            replays: tokio::spawn(replay::run(refusals, Arc::clone(&clock), replay, drain_seen.clone())),
             holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
             relay: tokio::spawn(relay.run(stop_relay_seen)),
             checkpoints: tokio::spawn(checkpoints.run(stop_checkpoints_seen)),
@@ -166,6 +173,7 @@ impl House {
         [
             ("intake", &self.intake),
             ("the sweep of holds", &self.holds),
+            ("the replays", &self.replays),
             ("the sweep of answers", &self.forgetting),
             ("the relay", &self.relay),
             ("the maker of checkpoints", &self.checkpoints),
@@ -200,6 +208,7 @@ impl House {
         // What is on its way to the FHIR server may still be answered and kept.
         self.stop_notices.send_replace(true);
         self.holds.abort();
+        self.replays.abort();
         self.forgetting.abort();
         // Nothing is committed any more: the last checkpoint names the ledger's end.
         self.stop_checkpoints.send_replace(true);

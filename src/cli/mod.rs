@@ -24,7 +24,9 @@ pub mod outcome;
 pub mod query;
 mod rate;
 pub mod reconcile;
+pub mod refusals;
 mod registrations;
+pub mod rehearse;
 pub mod replay;
 pub mod report;
 pub mod restore;
@@ -121,6 +123,10 @@ enum Command {
     Console(console::ConsoleCommand),
     /// Notices of disclosures outside the archive (LILM): where each stands, trying one again, and the proof that none is missing.
     Lilm(lilm::Lilm),
+    /// Refused messages: groups, lists, comments; hold, release, discard, undo; replay one, a group or all, watch, stop and resume it.
+    Refusals(Box<refusals::Refusals>),
+    /// Run the last messages against other rules, read-only, and show whose verdict would change.
+    Rehearse(rehearse::Rehearse),
     /// Write out the access log and the disclosure log: of a controller's register, or of a client; each export is logged.
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
@@ -183,6 +189,8 @@ fn execute(arguments: Arguments) -> Report {
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
         Command::Console(command) => with(config(), |c| console::run(&command, &c)),
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
+        Command::Refusals(command) => with(config(), |c| refusals::run(&command, &c, json)),
+        Command::Rehearse(command) => with(config(), |c| rehearse::run(&command, &c, json)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
         Command::Backup(command) => with(config(), |c| backup::run(&command, &c)),

@@ -58,6 +58,21 @@ const OFFERED: &[Offer] = &[
     (Get, "/messages", "messages list", Reader),
     (Get, "/messages/{name}", "messages show", Reader),
     (Get, "/reconcile", "reconcile", Reader),
+    (Get, "/refusals/groups", "refusals groups", Reader),
+    (Get, "/refusals", "refusals list", Reader),
+    (Get, "/refusals/{id}", "refusals show", Reader),
+    (Post, "/refusals/hold", "refusals hold", Operator),
+    (Post, "/refusals/release", "refusals release", Operator),
+    (Post, "/refusals/discard", "refusals discard", Operator),
+    (Post, "/refusals/comment", "refusals comment", Operator),
+    (Get, "/refusals/actions", "refusals actions", Reader),
+    (Post, "/refusals/actions/{action}/undo", "refusals undo", Operator),
+    (Post, "/refusals/replay", "refusals replay", Operator),
+    (Get, "/refusals/jobs", "refusals jobs", Reader),
+    (Post, "/refusals/jobs/{job}/stop", "refusals stop", Operator),
+    (Post, "/refusals/jobs/{job}/resume", "refusals resume", Operator),
+    (Post, "/refusals/jobs/{job}/end", "refusals end", Operator),
+    (Post, "/rehearse", "rehearse", Operator),
 ];
 
 /// Options that give the octets of a message or a notice, which name people: not offered, though their commands are.
@@ -157,6 +172,7 @@ mod tests {
         ("disclose", PERSONAL),
         ("query", PERSONAL),
         ("history", PERSONAL),
+        ("refusals octets", PERSONAL),
         ("log export", PERSONAL),
         ("log client", PERSONAL),
     ];

@@ -14,6 +14,7 @@ use super::messages::Road;
 use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
+use super::refused::{Came, ReplayMark};
 use super::time::Moment;
 use super::will::Said;
 
@@ -34,6 +35,8 @@ pub struct Commit {
     pub supersedes: Option<u32>,
     /// The way here.
     pub road: Road,
+    /// The replay that this decision ends, in the same transaction.
+    pub replay: Option<ReplayMark>,
 }
 
 /// What happens to the archive.
@@ -162,6 +165,8 @@ pub struct Refuse {
     pub outcome: Digest,
     /// The access log's rows, where what was refused was a query.
     pub looks: Vec<Look>,
+    /// Where it came from, for operators and for a replay.
+    pub came: Came,
 }
 
 /// An answer to a query. Where the outcome is the stored answer's, that answer goes out again instead, with access log rows of its own.
@@ -267,6 +272,8 @@ pub enum Committed {
     /// The archive refuses these values themselves, and will whenever they come again; nothing was written. The detail is for operators and
     /// holds no value of the message. A defect of ours, since what cannot be archived should not have been decided.
     Unfit(String),
+    /// The replay that it belongs to was ended by another, or let go: nothing was written, and nothing is left to do.
+    Moot,
     /// What the decision relied on no longer holds, or another decided the same key or id meanwhile: look and decide again.
     Stale,
 }

@@ -29,6 +29,7 @@ pub mod query;
 pub mod reckoning;
 pub mod reconciling;
 pub mod refusal;
+pub mod refused;
 pub mod scope;
 pub mod time;
 pub mod trace;

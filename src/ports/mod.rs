@@ -7,6 +7,7 @@ pub mod clock;
 pub mod logs;
 pub mod messages;
 pub mod notices;
+pub mod refusals;
 pub mod revocation;
 pub mod signer;
 pub mod sink;

@@ -41,6 +41,7 @@ mod messages;
 mod operating;
 mod order;
 mod queries;
+mod refusals;
 mod road;
 mod rules;
 mod sign;

@@ -13,6 +13,7 @@
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `handovers`, `reckon`: notices after their commit
 //! * `reconcile`: whether all tables agree
+//! * `refusals`, `refusal_rows`, `deeds`, `replays`, `kept`: refused messages for operators, and their replays
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
 //! * `backup`: all of it, copied out and in
 
@@ -21,11 +22,13 @@ mod batch;
 mod checkpoints;
 mod compose;
 mod decode;
+mod deeds;
 mod events;
 mod fault;
 mod handovers;
 mod held;
 mod history;
+mod kept;
 mod line;
 mod lines;
 mod log;
@@ -43,6 +46,9 @@ pub mod postgres;
 mod reader;
 mod reckon;
 mod reconcile;
+mod refusal_rows;
+mod refusals;
+mod replays;
 mod rows;
 mod search;
 pub mod sqlite;

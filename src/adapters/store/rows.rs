@@ -20,6 +20,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// A table of another file.
+    pub const fn of(name: &'static str, columns: &'static [(&'static str, Kind)], tail: &'static str) -> Self {
+        Self { name, columns, tail }
+    }
+
     /// Writes the rows; gives back what the tail returns.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::rows::{
     ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
     digest, document_row, held_row, inbox_row, key_row, text,
 };
-use super::{events, messages, notices, now, wills};
+use super::{events, messages, notices, now, refusal_rows, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
@@ -34,6 +34,8 @@ pub(super) enum Verdict {
     Done(Vec<(Done, Vec<(i64, String)>)>),
     /// Nothing was written: these commits, by place, no longer hold.
     Stale(Vec<usize>),
+    /// Nothing was written: these commits, by place, belong to replays that others have ended.
+    Moot(Vec<usize>),
 }
 
 /// A batch that failed, and whether its end is unknown.
@@ -65,6 +67,11 @@ pub(super) async fn run(line: &mut Line, commits: &[&Commit], instance: &str, en
     if !stale.is_empty() {
         line.rollback().await?;
         return Ok(Verdict::Stale(stale));
+    }
+    let moot = refusal_rows::moot(line, commits).await?;
+    if !moot.is_empty() {
+        line.rollback().await?;
+        return Ok(Verdict::Moot(moot));
     }
     if written.len() != octets.len() {
         return Err(Fault::Wrong("octets lie in the archive without their document".to_owned()).into());
@@ -208,6 +215,8 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     ACCESS_LOG.insert(line, &effected.iter().flat_map(log::access_values).collect()).await?;
     let denials: Vec<Vec<String>> = effected.iter().map(|e| e.log.disclosed.iter().map(DisclosedRow::denials_text).collect()).collect();
     DISCLOSURE_LOG.insert(line, &effected.iter().zip(&denials).flat_map(|(e, denials)| log::disclosed_values(e, denials)).collect()).await?;
+    refusal_rows::write(line, effected).await?;
+    refusal_rows::end_replays(line, effected).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;

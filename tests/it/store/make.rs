@@ -149,6 +149,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         effect: Effect::Archive(Box::new(archive)),
         expects: Vec::new(),
         supersedes: None,
+        replay: None,
         road: arkki::domain::messages::Road::default(),
     }
 }
@@ -209,6 +210,7 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         answer: Some(answer),
         outcome: sha256(code.as_bytes()),
         looks: Vec::new(),
+        came: arkki::domain::refused::Came::default(),
     };
     Commit {
         key,
@@ -217,6 +219,7 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         effect: Effect::Refuse(Box::new(refuse)),
         expects: Vec::new(),
         supersedes: None,
+        replay: None,
         road: arkki::domain::messages::Road::default(),
     }
 }
@@ -251,6 +254,7 @@ pub fn hold(message: &[u8], awaits: Awaited, until: i64) -> Commit {
         effect: Effect::Hold(Box::new(held)),
         expects: vec![absent],
         supersedes: None,
+        replay: None,
         road: arkki::domain::messages::Road::default(),
     }
 }
@@ -275,6 +279,7 @@ pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
         effect: Effect::Repeat,
         expects: Vec::new(),
         supersedes: None,
+        replay: None,
         road: arkki::domain::messages::Road::default(),
     }
 }
@@ -289,6 +294,7 @@ pub fn done(committed: Committed) -> Done {
     match committed {
         Committed::Done(done) => done,
         Committed::Stale => panic!("stale"),
+        Committed::Moot => panic!("moot"),
         Committed::Unfit(detail) => panic!("unfit: {detail}"),
     }
 }
