@@ -22,6 +22,7 @@ use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
+use crate::fhir::signature;
 use crate::pipeline::examine::OwnSigner;
 use crate::ports::checkpoints::Stamper;
 use crate::ports::clock::{Clock as _, Entropy};
@@ -62,6 +63,12 @@ fn key(config: &Config, anchors: &TrustAnchors, place: &KeyPlace, certificate: &
         OpenFault::Problem(problem) => StartFault::Config(problem.to_string()),
         OpenFault::Outage(outage) => StartFault::Outage(outage),
     })?;
+    if config.notice_root.is_some() && signature::algorithm(&key.certificate).is_none() {
+        return Err(StartFault::Config(format!(
+            "{}: notices are signed with RSA or on P-256 (RS256, ES256 of RFC 7518), and this key is neither",
+            certificate.display()
+        )));
+    }
     if !SigningProfile::social().algorithms.contains(&key.signer.algorithm()) {
         let what = format!("{}: a key for {}, which the national profile does not sign with", certificate.display(), key.signer.algorithm().as_str());
         return Err(StartFault::Config(what));

@@ -133,7 +133,7 @@ fn rules(config: &Config) -> Vec<Check> {
                 well("schema", format!("{profile} is checked with {}, which compiles{remarks}", entry.display()))
             }));
             checks.push(well("structured content", definitions));
-            let notices = lilm::faults(config.notice_root.as_ref(), config.environment, &examiner.rule_set().lilm);
+            let notices = lilm::faults((config.notice_root.as_ref(), config.notice_format), config.environment, &examiner.rule_set().lilm);
             checks.extend(notices.into_iter().map(|fault| unwell("notices", fault, "see docs/lilm.md")));
             checks
         }

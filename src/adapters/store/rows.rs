@@ -207,6 +207,7 @@ pub(super) static NOTICE: Table = Table {
         ("event", Octets),
         ("bundle", Octets),
         ("cda", Octets),
+        ("messages", Int),
     ],
     tail: "",
 };
