@@ -115,8 +115,13 @@ impl Lilm {
         if raw.node.get_ref().is_empty() || !raw.node.get_ref().bytes().all(|b| b.is_ascii_digit()) {
             return Err(file.fault_at(&raw.node, "a node class is one arc of an OID"));
         }
-        let keys: Vec<(&Spanned<String>, &[&str])> =
-            raw.url.iter().map(|u| (&u.key, URLS.as_slice())).chain(raw.list.iter().map(|l| (&l.key, LISTS.as_slice()))).chain(raw.cda.iter().map(|l| (&l.key, CDA.as_slice()))).collect();
+        let keys: Vec<(&Spanned<String>, &[&str])> = raw
+            .url
+            .iter()
+            .map(|u| (&u.key, URLS.as_slice()))
+            .chain(raw.list.iter().map(|l| (&l.key, LISTS.as_slice())))
+            .chain(raw.cda.iter().map(|l| (&l.key, CDA.as_slice())))
+            .collect();
         for (at, (key, known)) in keys.iter().enumerate() {
             let twice = keys.iter().take(at).any(|(other, of)| of == known && other.get_ref() == key.get_ref());
             if twice || !known.contains(&key.get_ref().as_str()) {

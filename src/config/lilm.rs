@@ -15,8 +15,7 @@ const ROOT: usize = 34;
 /// # Errors
 /// The root is no OID, or too long; there is no such format.
 pub(super) fn check(raw: &RawLilm) -> Result<(Option<Oid>, NoticeFormat), ConfigFault> {
-    let format = NoticeFormat::parse(&raw.format)
-        .ok_or_else(|| ConfigFault(format!("[lilm] format = {:?}: say \"fhir\", \"cda\" or \"both\"", raw.format)))?;
+    let format = NoticeFormat::parse(&raw.format).ok_or_else(|| ConfigFault(format!("[lilm] format = {:?}: say \"fhir\", \"cda\" or \"both\"", raw.format)))?;
     if !raw.enabled {
         return Ok((None, format));
     }
@@ -37,7 +36,11 @@ pub fn faults((id_root, format): (Option<&Oid>, NoticeFormat), environment: Envi
     }
     let urls = lilm.without_oid();
     if format.has_cda() && !urls.is_empty() {
-        out.push(format!("[lilm] format = \"{}\", and codes/lilm.toml names code systems by url ({}): a CDA document needs OIDs", format.as_str(), urls.join(", ")));
+        out.push(format!(
+            "[lilm] format = \"{}\", and codes/lilm.toml names code systems by url ({}): a CDA document needs OIDs",
+            format.as_str(),
+            urls.join(", ")
+        ));
     }
     let placeholders = lilm.placeholders(format.has_cda());
     if environment == Environment::Production && !placeholders.is_empty() {

@@ -227,7 +227,7 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
                 AND a.action = 'report' AND a.document_id = n.id AND a.controller = p.controller)), \
                (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM disclosure_log d WHERE d.position = n.position \
                 AND d.notice = n.id AND d.client = n.client AND d.kind = 3 AND d.disclosed_at = n.disclosed_at AND d.controller = p.controller AND d.register_type = p.register)), \
-               n.messages, CASE WHEN n.cda IS NULL THEN 1 ELSE 2 END FROM notice n WHERE n.position = $1";
+               n.messages, CASE WHEN n.cda IS NULL THEN CAST(1 AS bigint) ELSE CAST(2 AS bigint) END FROM notice n WHERE n.position = $1";
     let rows = line.one(sql, &[place(chained.position)]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the notice is missing"]) };
     let mut wrong = Vec::new();

@@ -86,7 +86,9 @@ impl Examiner {
             Err(Distrust::Unreadable | Distrust::Chain) => Some("its certificate leads to no trust anchor"),
             Err(Distrust::Validity) => Some("its certificate was not valid when it was archived"),
             Ok(_) if !usage.digital_signature && !usage.non_repudiation => Some("its certificate is not for signatures"),
-            Ok(_) if !certificate.serial().is_some_and(|serial| senders.iter().any(|oid| oid.as_str() == serial)) => Some("its certificate is not this system's"),
+            Ok(_) if !certificate.serial().is_some_and(|serial| senders.iter().any(|oid| oid.as_str() == serial)) => {
+                Some("its certificate is not this system's")
+            }
             Ok(_) => None,
         }
     }
