@@ -47,7 +47,7 @@ use crate::telemetry;
 use crate::v3::frame::FrameSite;
 use crate::web::{probe, validate};
 pub use house::{House, Notifying, World};
-pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
+pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper, unfit};
 use keys::{open_keys, take_keys, watch_keys};
 pub use sink::{sink, sink_from};
 

@@ -172,6 +172,7 @@ fn key_checks(
         Err(OpenFault::Problem(problem)) => return vec![unwell(key_name, problem.to_string(), "mend the file it names")],
     };
     let mut checks = vec![ending(certificate_name, &key.certificate, at)];
+    checks.extend(app::unfit(config, &key).map(|what| unwell(key_name, what, "use the RSA key that DVV issued for this system")));
     if config.environment == Environment::Production && key.certificate.is_arkki_test() {
         checks.push(unwell(key_name, "environment = \"production\" with Arkki's test key, which is public".into(), "use the key that DVV issued"));
     }

@@ -37,6 +37,7 @@ pub struct Raw {
     pub limits: RawLimits,
     pub work: RawWork,
     pub validate: RawValidate,
+    pub api: RawApi,
     pub telemetry: RawTelemetry,
 }
 
@@ -144,6 +145,8 @@ section!(RawWork { threads: usize = 0 });
 
 section!(RawValidate { listen: String = String::new() });
 
+section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });
+
 section!(RawTelemetry { listen: String = "127.0.0.1:9464".into(), log: String = "human".into(), level: String = "info".into() });
 
 impl Raw {
@@ -181,6 +184,7 @@ impl Default for Raw {
             limits: RawLimits::default(),
             work: RawWork::default(),
             validate: RawValidate::default(),
+            api: RawApi::default(),
             telemetry: RawTelemetry::default(),
         }
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
+use crate::cli::actor;
 use crate::cli::report::{Health, Report};
 use crate::config::checked::Config;
 use crate::crypto::sealed::Sort;
@@ -40,8 +41,7 @@ pub(super) async fn octets(archive: &dyn Archive, config: &Config, notice: &Stor
     };
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let user: String = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()).chars().filter(|c| !c.is_control()).take(64).collect();
-    let actor = format!("operator:{user}");
+    let actor = actor::actor();
     let number = sha256(&entropy.sixteen());
     let given = Given {
         number,
