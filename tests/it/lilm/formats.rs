@@ -139,7 +139,7 @@ async fn a_document_is_owed_and_audited_like_the_bundle() {
     let lost = gateway.arkki(&["lilm", "reconcile"]);
     assert!(lost.code == Some(1) && lost.text().contains("never emitted"), "{}", lost.text());
     assert!(gateway.arkki(&["lilm", "reconcile", "--json"]).text().contains("never-emitted"));
-    sql(&format!("INSERT INTO notice_emitted SELECT * FROM kept ON CONFLICT DO NOTHING"));
+    sql("INSERT INTO notice_emitted SELECT * FROM kept ON CONFLICT DO NOTHING");
     assert!(well());
     let changes = [
         ("messages = 3", "another number of messages"),
