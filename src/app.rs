@@ -2,6 +2,7 @@
 
 mod house;
 mod keys;
+mod lookout;
 mod sink;
 mod upkeep;
 mod watching;
@@ -330,6 +331,17 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }
 
+/// As [`open`], on a broker that could lose no message.
+async fn open_checked(
+    settings: &AmqpSettings,
+    config: &Config,
+    consumer: Arc<dyn Consumer>,
+    publisher: Arc<dyn Publisher>,
+) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
+    lookout::before(settings).await?;
+    open(config, consumer, publisher).await
+}
+
 /// Who makes traces, where the configuration names a collector.
 fn tracer(config: &Config, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Option<Arc<Tracer>>, ConfigFault> {
     let Some(url) = &config.otlp else { return Ok(None) };
@@ -385,7 +397,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let settings = Arc::new(broker_settings(&config)?);
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(Arc::clone(&settings)));
     let (house, rules, ring) = tokio::select! {
-        opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
+        opened = open_checked(&settings, &config, Arc::new(consumer), Arc::new(publisher)) => opened?,
         reason = signals.told() => {
             telemetry::stopping(reason);
             telemetry::stopped(0);
@@ -395,7 +407,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let (stop_probe, stop_seen) = watch::channel(false);
     let answers = Arc::new(AtomicBool::new(true));
     let looked_at = (Arc::clone(&house.archive), Arc::clone(&house.parts));
-    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), settings).run());
+    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), Arc::clone(&settings)).run());
     if let Some(listener) = validation {
         tokio::spawn(validate::serve(listener, Arc::clone(&house.parts), stop_seen.clone()));
     }
@@ -403,6 +415,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
     let watching = tokio::spawn(watch_keys(Arc::clone(&ring)));
+    let looking = tokio::spawn(lookout::watch(settings, config.topology_look));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
@@ -414,6 +427,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let left = house.close(config.stop).await;
     counting.abort();
     watching.abort();
+    looking.abort();
     stop_probe.send_replace(true);
     telemetry::stopped(left);
     ended.map(|_| answered).map_err(StartFault::Defect)

@@ -3,6 +3,7 @@
 pub(crate) mod actor;
 pub mod api;
 pub mod audit;
+pub mod backup;
 pub mod checkpoint;
 pub mod codes;
 pub mod console;
@@ -26,6 +27,7 @@ pub mod reconcile;
 mod registrations;
 pub mod replay;
 pub mod report;
+pub mod restore;
 pub mod send;
 pub mod serve;
 pub mod signature;
@@ -123,6 +125,10 @@ enum Command {
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
+    /// Copy the archive out while the gateway works: one moment of it, whole.
+    Backup(backup::Backup),
+    /// Bring a backup into a fresh place, audit it, and name what must be sent again.
+    Restore(restore::Restore),
     /// Make tokens for the HTTP API that `arkki serve` answers, or write its description.
     Api(api::ApiCommand),
     /// Watch the gateway live: rates, lanes, queue depths, oldest age, outbox, alarms.
@@ -179,6 +185,8 @@ fn execute(arguments: Arguments) -> Report {
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
+        Command::Backup(command) => with(config(), |c| backup::run(&command, &c)),
+        Command::Restore(command) => with(config(), |c| restore::run(&command, &c)),
         Command::Api(command) => api::run(&command),
         Command::Top(command) => with(config(), |c| top::run(&command, &c, json)),
     }

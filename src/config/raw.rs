@@ -66,6 +66,7 @@ section!(RawBroker {
     dead_letter_queue: String = "arkki.dead-letter".into(),
     notice_queue: String = "arkki.notice".into(),
     delivery_limit: u32 = 100,
+    topology_seconds: u64 = 60,
 });
 
 section!(RawInbound {

@@ -59,6 +59,7 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
     }
     let code = code.map_or("", Code::as_str);
     counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
+    counter!("arkki_endings_total", "ending" => ending.as_str()).increment(1);
     histogram!("arkki_message_seconds").record(took.as_secs_f64());
     let message = key.short();
     let position = position.map(|p| p.0);
@@ -411,4 +412,26 @@ pub fn api_called(caller: &str, verb: &str, exit: u8, took: Duration) {
 /// The file of the API's tokens cannot be read: nobody is let in.
 pub fn api_closed(why: &str) {
     error!(why, "the HTTP API lets nobody in: mend [api] tokens_file");
+}
+
+/// The broker's topology is not as it must be.
+pub fn topology_fault(name: &str, what: &str, mend: &str, loses: bool) {
+    if loses {
+        error!(name, what, mend, "the broker is set up so that messages could be lost");
+    } else {
+        warn!(name, what, mend, "the broker's topology is not as it must be");
+    }
+}
+
+/// It is again.
+pub fn topology_mended(name: &str, what: &str) {
+    info!(name, what, "the broker's topology: this is over");
+}
+
+/// What stands wrong at the broker, and what of it could lose a message.
+pub fn topology_faults(faults: usize, losing: usize) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; faults are a handful
+    for (name, value) in [("arkki_topology_faults", faults), ("arkki_topology_losing", losing)] {
+        gauge!(name).set(value as f64);
+    }
 }

@@ -38,6 +38,7 @@ mod ledger;
 mod lifecycle;
 mod lilm;
 mod messages;
+mod operating;
 mod order;
 mod queries;
 mod road;

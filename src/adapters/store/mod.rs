@@ -14,7 +14,9 @@
 //! * `handovers`, `reckon`: notices after their commit
 //! * `reconcile`: whether all tables agree
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
+//! * `backup`: all of it, copied out and in
 
+pub mod backup;
 mod batch;
 mod checkpoints;
 mod compose;

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 37] = [
+const COMMANDS: [(&[&str], &[&str]); 39] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -55,6 +55,8 @@ const COMMANDS: [(&[&str], &[&str]); 37] = [
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
+    (&["backup"], &["<FOLDER>"]),
+    (&["restore"], &["<FOLDER>", "--checkpoint", "--log"]),
     (&["api"], &["token", "document"]),
     (&["api", "token"], &["<NAME>", "<ROLE>"]),
     (&["api", "document"], &[]),
