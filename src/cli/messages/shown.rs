@@ -132,7 +132,7 @@ fn timeline(decision: &DecisionFacts) -> String {
         text.push_str(&format!("  {:<10}nobody was owed an answer\n", "delivered"));
     }
     if let Some(id) = &decision.road.amqp_id {
-        text.push_str(&format!("  {:<10}{}\n", "message id", safe(id)));
+        text.push_str(&format!("  {:<10}{}\n", "AMQP id", safe(id)));
     }
     if let Some(instance) = &decision.instance {
         text.push_str(&format!("  {:<10}{}\n", "instance", safe(instance)));
