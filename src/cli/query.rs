@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::actor;
 use super::report::Report;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
@@ -165,7 +166,7 @@ pub(super) async fn log(
     (query, scope, answered): (&Query, &Scope, &Answered),
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let actor = format!("operator:{}", std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()));
+    let actor = actor::actor();
     // Nobody sent a message: the key is a number of its own, and the entry's message its hash.
     let key = MessageKey { sender: Sender::new(actor.clone()), octets: crate::crypto::sha256(&entropy.sixteen()) };
     let at = SystemClock.now();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::desk::{self, ConsolePlace};
+use super::api::{self, ApiPlace};
 use super::keys;
 use super::raw::{Raw, RawInbound, RawSender};
 use super::registrations;
@@ -121,6 +122,7 @@ pub struct Config {
     pub stop: Duration,
     pub threads: usize,
     pub validate: Option<SocketAddr>,
+    pub api: Option<ApiPlace>,
     pub listen: Option<SocketAddr>,
     pub log_json: bool,
     pub log_level: String,
@@ -269,6 +271,7 @@ impl Config {
                 n => n.min(256),
             },
             validate: validate(raw.validate.listen, environment)?,
+            api: api::check(raw.api)?,
             listen: address(raw.telemetry.listen, "[telemetry] listen")?,
             log_json: match raw.telemetry.log.as_str() {
                 "human" => false,

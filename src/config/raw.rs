@@ -38,6 +38,7 @@ pub struct Raw {
     pub limits: RawLimits,
     pub work: RawWork,
     pub validate: RawValidate,
+    pub api: RawApi,
     pub telemetry: RawTelemetry,
     pub console: RawConsole,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -157,6 +158,8 @@ section!(RawTelemetry {
     otlp: String = String::new(),
 });
 
+section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });
+
 impl Raw {
     /// The configuration as a file that reads back to the same.
     ///
@@ -192,6 +195,7 @@ impl Default for Raw {
             limits: RawLimits::default(),
             work: RawWork::default(),
             validate: RawValidate::default(),
+            api: RawApi::default(),
             telemetry: RawTelemetry::default(),
             console: RawConsole::default(),
             people: BTreeMap::new(),

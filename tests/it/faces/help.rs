@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 25] = [
+const COMMANDS: [(&[&str], &[&str]); 28] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -46,6 +46,9 @@ const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
+    (&["api"], &["token", "document"]),
+    (&["api", "token"], &["<NAME>", "<ROLE>"]),
+    (&["api", "document"], &[]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.
