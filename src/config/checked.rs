@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::desk::{self, ConsolePlace};
 use super::keys;
 use super::raw::{Raw, RawInbound, RawSender};
 use super::registrations;
@@ -126,6 +127,7 @@ pub struct Config {
     pub instances: Vec<String>,
     pub disks: Vec<PathBuf>,
     pub otlp: Option<String>,
+    pub console: ConsolePlace,
 }
 
 /// One inbound queue.
@@ -277,6 +279,7 @@ impl Config {
             instances: raw.telemetry.instances,
             disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
             otlp: some(raw.telemetry.otlp),
+            console: desk::check(raw.console, raw.people, environment)?,
         })
     }
 }

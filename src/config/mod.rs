@@ -1,6 +1,7 @@
 //! Floor 2: raw TOML to checked configuration, once. Inside the house nobody asks a string what it means.
 
 pub mod checked;
+pub mod desk;
 pub mod folder;
 mod keys;
 pub mod lilm;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::desk::{RawConsole, RawPerson};
 use super::registrations::{RawAccess, RawRegistration};
 use super::sink::RawSink;
 
@@ -38,6 +39,9 @@ pub struct Raw {
     pub work: RawWork,
     pub validate: RawValidate,
     pub telemetry: RawTelemetry,
+    pub console: RawConsole,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, RawPerson>,
 }
 
 macro_rules! section {
@@ -189,6 +193,8 @@ impl Default for Raw {
             work: RawWork::default(),
             validate: RawValidate::default(),
             telemetry: RawTelemetry::default(),
+            console: RawConsole::default(),
+            people: BTreeMap::new(),
         }
     }
 }

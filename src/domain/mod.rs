@@ -28,5 +28,6 @@ pub mod query;
 pub mod reckoning;
 pub mod refusal;
 pub mod scope;
+pub mod staff;
 pub mod time;
 pub mod will;

@@ -108,6 +108,12 @@ pub fn console_away(why: &str) {
     warn!(why, "the console's form could not be sent");
 }
 
+/// Somebody came into the web console.
+pub fn console_entered(person: &str, door: &'static str) {
+    counter!("arkki_console_entries_total", "door" => door).increment(1);
+    info!(person, door, "came into the console");
+}
+
 /// A delivery of a message that is settled without a new effect (it was on hold already, or another instance decided it).
 pub fn message_known(key: &MessageKey) {
     counter!("arkki_messages_known_total").increment(1);

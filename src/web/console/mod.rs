@@ -1,5 +1,9 @@
-//! The web console (`arkki console`): pages for the people of the house, made on the server and working without scripts. It listens on this machine only;
-//! a link that the terminal shows once lets one browser in. It reads no archive and writes none: what is sent goes to the inbound queue, as everybody's does.
+//! The web console (`arkki console`): pages for the people of the house, made on the server and working without scripts.
+//!
+//! * `session`, `guard`: who is in, and what stands before every page; `sections`: which page is whose
+//! * `board`: the gateway at this moment; `disclosure`: a disclosure outside the archive is reported
+//!
+//! It reads the archive through its ports and writes the access log there; what changes a document goes to the inbound queue, as everybody's does.
 
 mod answers;
 mod disclosure;
@@ -10,6 +14,7 @@ mod guard;
 mod html;
 mod pages;
 mod road;
+mod sections;
 pub mod session;
 
 use std::net::SocketAddr;
@@ -23,17 +28,22 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use super::bounded::Bounded;
+use crate::adapters::store::{self, Store};
 use crate::codes::console::ConsoleWords;
 use crate::codes::rule_set::RuleSet;
+use crate::config::checked::Config;
+use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
+use crate::domain::staff::{Door, Person, Role};
 use crate::pipeline::examine::Examiner;
 use crate::ports::clock::{Clock, Entropy};
+use crate::telemetry;
 pub use road::Road;
 use session::{Desk, NoEntry, Visit};
 
@@ -60,24 +70,55 @@ pub struct Console {
     pub clock: Arc<dyn Clock>,
     /// Who is in.
     pub desk: Desk,
-    address: String,
+    /// The whole configuration.
+    pub config: Config,
+    archive: OnceCell<Arc<Store>>,
+    origin: Origin,
+}
+
+/// What browsers call this console.
+struct Origin {
+    /// `https` or `http`.
+    scheme: &'static str,
+    /// Name or address, with its port.
+    host: String,
 }
 
 impl Console {
     /// A console that answers at this address.
     #[must_use]
     pub fn new(
-        (examiner, words, road, system): (Arc<Examiner>, ConsoleWords, Road, Oid),
+        (examiner, words, road): (Arc<Examiner>, ConsoleWords, Road),
         (entropy, clock): (Arc<dyn Entropy>, Arc<dyn Clock>),
+        config: Config,
         address: SocketAddr,
     ) -> Self {
-        Self { examiner, words, road, system, entropy, clock, desk: Desk::default(), address: address.to_string() }
+        let scheme = if config.console.tls.is_some() { "https" } else { "http" };
+        let host = config.console.address.as_deref().and_then(|own| own.split_once("://")).map_or_else(|| address.to_string(), |(_, host)| host.to_owned());
+        let (system, desk) = (config.device.clone(), Desk::new(config.console.session));
+        Self { examiner, words, road, system, entropy, clock, desk, config, archive: OnceCell::new(), origin: Origin { scheme, host } }
     }
 
-    /// A new link; the one before it is void.
+    /// The archive as it stands: opened when a page first needs it, since some need none.
+    ///
+    /// # Errors
+    /// It is out of reach, or of another release.
+    pub async fn archive(&self) -> Result<Arc<Store>, Outage> {
+        let open = || store::open_unchanged(self.config.archive_url.reveal(), self.config.instance.clone(), Arc::clone(&self.entropy));
+        self.archive.get_or_try_init(open).await.cloned()
+    }
+
+    /// A new link; the one before it is void. `None` where the link lets nobody in.
     #[must_use]
-    pub fn link(&self) -> String {
-        format!("http://{}/enter/{}", self.address, self.desk.link(self.entropy.as_ref(), Instant::now()))
+    pub fn link(&self) -> Option<String> {
+        self.config.console.link.as_ref()?;
+        Some(format!("{}/enter/{}", self.address(), self.desk.link(self.entropy.as_ref(), Instant::now())))
+    }
+
+    /// What people write in their browsers.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}://{}", self.origin.scheme, self.origin.host)
     }
 
     fn rules(&self) -> &RuleSet {
@@ -89,7 +130,7 @@ impl Console {
     }
 
     fn cookie(&self) -> String {
-        format!("{COOKIE}-{}", self.address.rsplit(':').next().unwrap_or_default())
+        format!("{COOKIE}-{}", self.origin.host.rsplit(':').next().unwrap_or_default())
     }
 
     /// The session of a request, where it has one.
@@ -97,14 +138,32 @@ impl Console {
         let name = self.cookie();
         let cookies = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
         let ours = cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(key, _)| *key == name);
-        ours.and_then(|(_, value)| self.desk.visit(value, Instant::now()))
+        let card = request.extensions().get::<Card>().map(|card| card.digest);
+        ours.and_then(|(_, value)| self.desk.visit(value, card, Instant::now()))
     }
+
+    /// A session's cookie, for as long as it lasts; one that is empty ends it.
+    fn set_cookie(&self, value: &str) -> String {
+        let life = if value.is_empty() { 0 } else { self.desk.life().as_secs() };
+        let secure = if self.origin.scheme == "https" { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={life}{secure}", self.cookie())
+    }
+}
+
+/// The certificate card that was shown on a request's connection; the handshake has held it against its issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The subject's serial number.
+    pub serial: String,
+    /// SHA-256 of the certificate.
+    pub digest: Digest,
 }
 
 /// A request that came through the guard: who asks, and in which language.
 struct Asked {
     visit: Option<Visit>,
     language: Language,
+    /// This page's path with its query, for links to itself in another language.
     path: String,
 }
 
@@ -118,20 +177,32 @@ impl Asked {
         }
         let language = chosen.or_else(|| visit.as_ref().and_then(|visit| visit.language));
         let language = language.unwrap_or_else(|| super::validate::language(request.headers(), console.examiner.site().language));
-        // Only a path of ours is written into a page's links.
-        let path = if request.uri().path() == disclosure::PATH { disclosure::PATH } else { "/" };
-        Self { visit, language, path: path.to_owned() }
+        Self { visit, language, path: sections::own_path(request.uri()) }
+    }
+
+    /// As [`Asked::of`], for a page that only people in one of these roles see.
+    ///
+    /// # Errors
+    /// The answer to anybody else: how to come in, or that the page is not theirs.
+    #[allow(clippy::result_large_err)] // an answer is made once a request
+    fn by(console: &Console, request: &Request, roles: &[Role]) -> Result<(Self, Visit), Response> {
+        let asked = Self::of(console, request);
+        let Some(visit) = asked.visit.clone() else { return Err(pages::no_session(console, &asked, "no-session")) };
+        if !roles.iter().any(|role| visit.may(*role)) {
+            return Err(pages::words(console, &asked, StatusCode::FORBIDDEN, ("not-yours-heading", "not-yours")));
+        }
+        Ok((asked, visit))
     }
 }
 
-/// Opens the port, on this machine only.
+/// Opens the port: on this machine only, unless what comes is encrypted.
 ///
 /// # Errors
 /// An outage when the address is another machine's, taken, or not ours.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, Outage> {
+pub async fn listen(address: SocketAddr, has_tls: bool) -> Result<TcpListener, Outage> {
     let refused = |why: String| Outage::new(Part::Machine, format!("--listen {address}: {why}"));
-    if !address.ip().is_loopback() {
-        return Err(refused("the console listens on this machine only: say 127.0.0.1 or [::1]; other machines would see what is typed here".to_owned()));
+    if !address.ip().is_loopback() && !has_tls {
+        return Err(refused("the console listens on this machine only: say 127.0.0.1 or [::1], or give it a certificate ([console] certificate_file); else others could read along".to_owned()));
     }
     TcpListener::bind(address).await.map_err(|e| refused(e.to_string()))
 }
@@ -155,24 +226,27 @@ pub async fn serve(listener: TcpListener, console: Arc<Console>, mut stop: watch
 }
 
 async fn home(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = Asked::of(&console, &request);
-    if asked.visit.is_none() {
-        return pages::no_session(&console, &asked, "no-session");
+    match Asked::by(&console, &request, &Role::ALL) {
+        Ok((asked, visit)) => pages::home(&console, &asked, &visit),
+        Err(response) => response,
     }
-    pages::home(&console, &asked)
 }
 
 /// A link's token becomes a session.
 async fn enter(State(console): State<Arc<Console>>, Path(token): Path<String>, request: Request) -> Response {
     let asked = Asked::of(&console, &request);
-    match console.desk.enter(&token, console.entropy.as_ref(), Instant::now()) {
-        Ok(cookie) => {
-            let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", console.cookie(), session::SESSION_LIFE.as_secs());
-            (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, "/".to_owned())]).into_response()
-        }
-        Err(NoEntry::Wrong) => pages::no_session(&console, &asked, "link-wrong"),
+    let person = console.config.console.link.as_ref();
+    match console.desk.enter(&token, person, console.entropy.as_ref(), Instant::now()) {
+        Ok(cookie) => entered(&console, person, Door::Link, &cookie),
+        Err(NoEntry::Wrong | NoEntry::Nobody) => pages::no_session(&console, &asked, "link-wrong"),
         Err(NoEntry::TooMany) => pages::words(&console, &asked, StatusCode::TOO_MANY_REQUESTS, ("too-many-heading", "too-many")),
     }
+}
+
+/// Somebody is in: the cookie, and the way to the first page.
+fn entered(console: &Console, person: Option<&Person>, door: Door, cookie: &str) -> Response {
+    telemetry::console_entered(person.map_or("", |person| &person.key), door.as_str());
+    (StatusCode::SEE_OTHER, [(header::SET_COOKIE, console.set_cookie(cookie)), (header::LOCATION, "/".to_owned())]).into_response()
 }
 
 async fn leave(State(console): State<Arc<Console>>, request: Request) -> Response {
@@ -182,7 +256,7 @@ async fn leave(State(console): State<Arc<Console>>, request: Request) -> Respons
         Err(response) => return response,
     };
     console.desk.leave(&visit);
-    let gone = format!("{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0", console.cookie());
+    let gone = console.set_cookie("");
     let page = pages::words(&console, &Asked { visit: None, ..asked }, StatusCode::OK, ("left-heading", "left"));
     ([(header::SET_COOKIE, gone)], page).into_response()
 }

@@ -4,8 +4,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::html::Html;
-use super::{Asked, Console, disclosure};
+use super::session::Visit;
+use super::{Asked, Console, sections};
 use crate::domain::language::Language;
+use crate::domain::outage::Outage;
+use crate::telemetry;
 
 /// A page: its heading, and what stands below it.
 pub(super) fn page(console: &Console, asked: &Asked, status: StatusCode, (title, heading): (&str, &str), body: impl FnOnce(&mut Html)) -> Response {
@@ -36,7 +39,7 @@ fn frame(console: &Console, asked: &Asked, html: &mut Html) {
     html.open("nav", &[("aria-label", word("languages"))]);
     html.open("ul", &[]);
     for (language, name) in [(Language::Fi, "Suomi"), (Language::Sv, "Svenska"), (Language::En, "English")] {
-        let (code, href) = (language.as_str(), format!("{}?lang={}", asked.path, language.as_str()));
+        let (code, href) = (language.as_str(), format!("{}{}lang={}", asked.path, if asked.path.contains('?') { '&' } else { '?' }, language.as_str()));
         html.open("li", &[]);
         let mut attributes = vec![("href", href.as_str()), ("lang", code), ("hreflang", code)];
         if language == asked.language {
@@ -50,23 +53,52 @@ fn frame(console: &Console, asked: &Asked, html: &mut Html) {
     if let Some(visit) = &asked.visit {
         html.open("form", &[("method", "post"), ("action", "/leave")]);
         html.open("input", &[("type", "hidden"), ("name", "csrf"), ("value", &visit.csrf)]);
+        html.leaf("span", &[("class", "who")], &visit.person.name);
         html.leaf("button", &[], word("leave"));
         html.close("form");
+        navigation(console, asked, visit, html);
     }
     html.close("header");
 }
 
-pub(super) fn home(console: &Console, asked: &Asked) -> Response {
+/// Where this person may go.
+fn navigation(console: &Console, asked: &Asked, visit: &Visit, html: &mut Html) {
+    let (word, here) = (|key| console.words.get(key, asked.language), sections::section_of(&asked.path));
+    html.open("nav", &[("class", "sections"), ("aria-label", word("sections"))]);
+    html.open("ul", &[]);
+    for section in sections::sections(visit) {
+        html.open("li", &[]);
+        let current: &[(&str, &str)] = if section.path == here { &[("aria-current", "page")] } else { &[] };
+        html.leaf("a", &[&[("href", section.path)], current].concat(), word(section.word));
+        html.close("li");
+    }
+    html.close("ul");
+    html.close("nav");
+}
+
+pub(super) fn home(console: &Console, asked: &Asked, visit: &Visit) -> Response {
     let word = |key| console.words.get(key, asked.language);
     page(console, asked, StatusCode::OK, (word("home"), word("home-heading")), |html| {
-        html.open("section", &[("class", "card")]);
-        html.open("h2", &[]);
-        html.leaf("a", &[("href", disclosure::PATH)], word("home-disclosure"));
-        html.close("h2");
-        html.leaf("p", &[], word("home-disclosure-text"));
-        html.close("section");
+        for section in sections::sections(visit).filter(|section| section.path != "/") {
+            let text = format!("{}-text", section.word);
+            html.open("section", &[("class", "card")]);
+            html.open("h2", &[]);
+            html.leaf("a", &[("href", section.path)], word(section.word));
+            html.close("h2");
+            if console.words.has(&text) {
+                html.leaf("p", &[], console.words.get(&text, asked.language));
+            }
+            html.close("section");
+        }
         html.leaf("p", &[], word("home-session"));
     })
+}
+
+/// The archive does not answer: nothing is shown, and nothing was done.
+#[allow(dead_code)]
+pub(super) fn out_of_reach(console: &Console, asked: &Asked, outage: &Outage) -> Response {
+    telemetry::console_away(&outage.to_string());
+    words(console, asked, StatusCode::SERVICE_UNAVAILABLE, ("archive-away-heading", "archive-away"))
 }
 
 /// A page of one heading and one paragraph.
