@@ -4,6 +4,7 @@ pub mod answers;
 pub mod audit;
 pub mod checkpoint;
 pub mod courier;
+pub mod desk;
 pub mod disclosed;
 pub mod door;
 pub mod effect;
