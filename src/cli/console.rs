@@ -70,8 +70,8 @@ impl From<Outage> for Failed {
 
 async fn serve(command: &ConsoleCommand, config: &Config) -> Result<(), Failed> {
     let blind = |why: String| Failed::Report(Report::blind(why));
-    let listener = console::listen(command.listen.unwrap_or(config.console.listen), config.console.tls.is_some()).await?;
-    let address = listener.local_addr().map_err(|e| blind(e.to_string()))?;
+    let listener = console::listen(command.listen.unwrap_or(config.console.listen), config.console.tls.as_ref()).await?;
+    let address = listener.address().map_err(|e| blind(e.to_string()))?;
     let entropy = Arc::new(SystemEntropy::open()?);
     let way = Way::of(None, config).map_err(Failed::Report)?;
     // It judges nothing that is archived: the message's own examination is the gateway's. The site's key finds a client's documents.
@@ -79,7 +79,8 @@ async fn serve(command: &ConsoleCommand, config: &Config) -> Result<(), Failed> 
     let examiner = app::examiner_to_read(config, site_key).map_err(|fault| blind(fault.to_string()))?;
     let words = ConsoleWords::load(&embedded()).map_err(|fault| blind(fault.to_string()))?;
     let road = Road::new(Secret::new(config.broker_url.reveal()), way, entropy.as_ref());
-    let console = Arc::new(Console::new((Arc::new(examiner), words, road), (entropy, Arc::new(SystemClock)), config.clone(), address));
+    let watched = (config.clone(), app::Watching::new(config, &[]).ok());
+    let console = Arc::new(Console::new((Arc::new(examiner), words, road), (entropy, Arc::new(SystemClock)), watched, address).map_err(blind)?);
     let (stop, stopping) = watch::channel(false);
     let mut signals = Vec::new();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
@@ -134,7 +135,7 @@ mod tests {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         for address in ["0.0.0.0:0", "192.0.2.1:80", "[::]:0"] {
             let Ok(address) = address.parse() else { continue };
-            let refused = runtime.block_on(console::listen(address, false)).map(|_| ()).map_err(|outage| outage.to_string());
+            let refused = runtime.block_on(console::listen(address, None)).map(|_| ()).map_err(|outage| outage.to_string());
             assert!(refused.as_ref().is_err_and(|why| why.contains("this machine only")), "{refused:?}");
         }
     }

@@ -165,6 +165,9 @@ pub(super) fn check(raw: RawConsole, mut rows: BTreeMap<String, RawPerson>, envi
     if !listen.ip().is_loopback() && tls.is_none() {
         return Err(fault(format!("listen = {listen}: the console listens on this machine only, unless certificate_file and key_file are set")));
     }
+    if !listen.ip().is_loopback() && raw.address.is_empty() {
+        return Err(fault("address: what people write in their browsers is needed where listen is not this machine alone".into()));
+    }
     if !(1..=SESSION_MINUTES).contains(&raw.session_minutes) {
         return Err(fault(format!("session_minutes = {}: say 1 to {SESSION_MINUTES}", raw.session_minutes)));
     }

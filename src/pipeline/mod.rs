@@ -11,6 +11,7 @@ pub mod effect;
 pub mod evidence;
 pub mod examine;
 pub mod gate;
+pub mod given;
 pub mod holds;
 pub mod intake;
 pub mod lanes;

@@ -16,9 +16,13 @@ pub(super) struct Section {
 }
 
 /// In the order of the navigation.
-const SECTIONS: [Section; 2] = [
+const SECTIONS: &[Section] = &[
     Section { path: "/", word: "home", roles: &[Operator, Archivist, Officer, Administrator] },
     Section { path: super::disclosure::PATH, word: "home-disclosure-short", roles: super::disclosure::ROLES },
+    Section { path: super::officer::PATH, word: "officer", roles: super::officer::ROLES },
+    Section { path: super::doctor::PATH, word: "doctor", roles: super::doctor::ROLES },
+    Section { path: super::people::PATH, word: "people", roles: super::people::ROLES },
+    Section { path: super::people::GLASS, word: "glass", roles: super::people::GLASS_ROLES },
 ];
 
 /// What this session's navigation shows.

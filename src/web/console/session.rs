@@ -201,6 +201,12 @@ impl Desk {
         .flatten()
     }
 
+    /// Whether the session still lasts.
+    #[must_use]
+    pub fn is_in(&self, visit: &Visit, now: Instant) -> bool {
+        self.with(visit.key, now, |_| ()).is_some()
+    }
+
     /// Whether the session may look at another page now.
     #[must_use]
     pub fn may_look(&self, visit: &Visit, now: Instant) -> bool {
@@ -323,6 +329,13 @@ impl Visit {
     #[must_use]
     pub fn may(&self, role: Role) -> bool {
         self.person.may(role) || (role == Role::Archivist && self.glass.is_some())
+    }
+
+    /// What the access log calls whoever looks: with the mark of broken glass where that is what lets them.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        let is_by_glass = self.glass.is_some() && !self.person.may(Role::Archivist);
+        if is_by_glass { format!("{} (glass broken)", self.person.actor()) } else { self.person.actor() }
     }
 
     /// Whether a form bears this session's secret. Hashes are compared: how long that takes tells nothing of the secret.
