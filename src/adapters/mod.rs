@@ -9,6 +9,7 @@ pub mod fhir_sink;
 pub mod keys;
 pub mod machine;
 pub mod openid;
+pub mod otlp;
 pub mod post;
 pub mod revocation;
 pub mod scrape;

@@ -130,6 +130,7 @@ pub struct Config {
     pub disks: Vec<PathBuf>,
     pub otlp: Option<String>,
     pub console: ConsolePlace,
+    pub otlp_one_in: u64,
 }
 
 /// One inbound queue.
@@ -283,6 +284,7 @@ impl Config {
             disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
             otlp: some(raw.telemetry.otlp),
             console: desk::check(raw.console, raw.people, environment)?,
+            otlp_one_in: raw.telemetry.otlp_one_in,
         })
     }
 }

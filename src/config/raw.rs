@@ -156,6 +156,7 @@ section!(RawTelemetry {
     instances: Vec<String> = Vec::new(),
     disks: Vec<String> = Vec::new(),
     otlp: String = String::new(),
+    otlp_one_in: u64 = 1,
 });
 
 section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });

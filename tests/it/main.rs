@@ -45,6 +45,8 @@ mod rules;
 mod sign;
 mod sink;
 mod store;
+mod testers;
 mod tidy;
+mod watch;
 mod wills;
 mod xml;
