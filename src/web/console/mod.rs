@@ -1,11 +1,13 @@
 //! The web console (`arkki console`): pages for the people of the house, made on the server and working without scripts.
 //!
 //! * `session`, `guard`: who is in, and what stands before every page; `sections`: which page is whose
+//! * `archivist`: documents found, looked at and invalidated
 //! * `board`: the gateway at this moment; `disclosure`: a disclosure outside the archive is reported
 //!
 //! It reads the archive through its ports and writes the access log there; what changes a document goes to the inbound queue, as everybody's does.
 
 mod answers;
+mod archivist;
 mod disclosure;
 mod event;
 mod fields;
@@ -215,6 +217,7 @@ pub async fn serve(listener: TcpListener, console: Arc<Console>, mut stop: watch
         .route("/leave", post(leave))
         .route("/style.css", get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }))
         .route(disclosure::PATH, get(disclosure::show).post(disclosure::take))
+        .merge(archivist::routes())
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&console), guard::stand))
         .with_state(console);

@@ -16,8 +16,9 @@ pub(super) struct Section {
 }
 
 /// In the order of the navigation.
-const SECTIONS: [Section; 2] = [
+const SECTIONS: [Section; 3] = [
     Section { path: "/", word: "home", roles: &[Operator, Archivist, Officer, Administrator] },
+    Section { path: super::archivist::PATH, word: "documents", roles: super::archivist::ROLES },
     Section { path: super::disclosure::PATH, word: "home-disclosure-short", roles: super::disclosure::ROLES },
 ];
 
