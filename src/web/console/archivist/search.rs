@@ -257,7 +257,9 @@ fn found(console: &Console, asked: &Asked, html: &mut Html, answered: &Answered)
     let word = |key| console.words.get(key, asked.language);
     let (narrowing, said): (Vec<&Finding>, Vec<&Finding>) = answered.findings.iter().partition(|finding| finding.arg("field").is_some());
     html.open("section", &[("aria-labelledby", "found"), ("id", "results")]);
-    html.leaf("h2", &[("id", "found"), ("role", "status")], &format!("{}: {}", word("documents-found"), answered.total));
+    html.open("div", &[("role", "status")]);
+    html.leaf("h2", &[("id", "found")], &format!("{}: {}", word("documents-found"), answered.total));
+    html.close("div");
     for finding in said {
         html.leaf("p", &[], &sentence(console, finding, asked.language));
     }
