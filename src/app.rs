@@ -20,6 +20,7 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use crate::adapters::evidence::SiteEvidence;
 use crate::adapters::keys::ring::Keyring;
+use crate::adapters::otlp::Exporter;
 use crate::adapters::post::Address;
 use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store::{self, Store};
@@ -37,6 +38,7 @@ use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, Senders, Site};
 use crate::pipeline::notice::NoticeSite;
 use crate::pipeline::reckoner;
+use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
@@ -315,9 +317,18 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
+    let tracer = tracer(config, &clock, &entropy)?;
     let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, tracer };
     Ok((House::open(config, examiner, world).await?, rules, ring))
+}
+
+/// Who makes traces, where the configuration names a collector.
+fn tracer(config: &Config, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Option<Arc<Tracer>>, ConfigFault> {
+    let Some(url) = &config.otlp else { return Ok(None) };
+    let collector = Address::parse(url).map_err(|e| ConfigFault(format!("[telemetry] otlp: {e}")))?;
+    let exporter = Exporter::start(&collector, &config.instance).map_err(|e| ConfigFault(format!("[telemetry] otlp: {e}")))?;
+    Ok(Some(Arc::new(Tracer::new(Arc::new(exporter), Arc::clone(clock), Arc::clone(entropy), config.otlp_one_in))))
 }
 
 /// Opens a house on RabbitMQ, its topology declared first: for the demo.

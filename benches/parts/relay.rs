@@ -44,6 +44,7 @@ pub async fn run(gateway: &Gateway, count: usize, octets: usize) -> String {
                 content_type: "application/xml".into(),
                 body: vec![b'a'; ANSWER],
                 attempts: 0,
+                trace: None,
             };
             assert_eq!(publisher.publish(Arc::new(entry)).await.expect("confirmed"), Published::Routed);
             delivery.settle.settle(Settlement::Done);

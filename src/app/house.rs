@@ -21,6 +21,7 @@ use crate::pipeline::intake::{self, Parts};
 use crate::pipeline::pool::Pool;
 use crate::pipeline::reckoner;
 use crate::pipeline::relay::Relay;
+use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Publisher};
 use crate::ports::clock::Clock;
@@ -47,6 +48,8 @@ pub struct World {
     pub checkpoints: Maker,
     /// What follows a notice's commit.
     pub notices: Notifying,
+    /// Who makes traces, where they are wanted.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// Who hands notices over, and how it is watched that none is missing.
@@ -86,13 +89,14 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices } = world;
+        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, tracer } = world;
         let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
         let (stop_notices, stop_notices_seen) = watch::channel(false);
         let (drain, drain_seen) = watch::channel(false);
         let (abandon, abandon_seen) = watch::channel(false);
         let (stop_relay, stop_relay_seen) = watch::channel(false);
         let (relay, relay_handle) = Relay::new(Arc::clone(&archive), publisher, Arc::clone(&clock));
+        let relay = relay.traced(tracer.clone());
         let parts = Arc::new(Parts {
             archive: Arc::clone(&archive),
             examiner: Arc::new(examiner),
@@ -107,6 +111,7 @@ impl House {
             fetches: Semaphore::new(limits::FETCHES_AT_ONCE),
             in_hand: AtomicUsize::new(0),
             waits: Arc::default(),
+            tracer,
         });
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);

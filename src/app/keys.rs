@@ -151,7 +151,10 @@ pub(super) async fn take_keys(hups: &mut Signal, ring: &Keyring, reload: &(dyn F
             Ok(fresh) => {
                 ring.become_like(fresh);
                 let now = SystemClock.now();
-                ring.keys(now).iter().for_each(|(role, key)| telemetry::key_taken(role.as_str(), &key.certificate.fingerprint().to_hex()));
+                for (role, key) in ring.keys(now) {
+                    telemetry::key_taken(role.as_str(), &key.certificate.fingerprint().to_hex());
+                    telemetry::key_lasts(role.as_str(), key.certificate.not_after().seconds() - now.seconds());
+                }
             }
             Err(fault) => telemetry::keys_kept(&fault.to_string()),
         }

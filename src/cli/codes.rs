@@ -1,4 +1,6 @@
-//! `arkki codes`: the closed table of refusals and warnings, for people, machines and docs/codes.md.
+//! `arkki codes`: the closed table of refusals and warnings, for people, machines and docs/codes.md; and the tables of metrics and alarms.
+
+mod watched;
 
 use std::path::Path;
 
@@ -21,6 +23,9 @@ const HELP: &str = r#"Examples:
   arkki codes E305 --language fi
   arkki codes --json       for machines
   arkki codes disclosure   who may see whose document: the table, and every combination of its factors
+  arkki codes metrics      what can be watched: docs/metrics.md
+  arkki codes alarms --language fi
+  arkki codes alerts       the alarms as rules for Prometheus: deploy/alerts.yml
 
 Exit codes: 0 well, 2 no such code, or the rules could not be read."#;
 
@@ -28,7 +33,7 @@ Exit codes: 0 well, 2 no such code, or the rules could not be read."#;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Codes {
-    /// Explain this code (E305), or print the table of disclosures (disclosure), instead of listing all.
+    /// Explain this code (E305), or print a table (disclosure, metrics, alarms, alerts), instead of listing all.
     code: Option<String>,
     /// Language of the sentences: fi, sv or en.
     #[arg(long, default_value = "en", value_parser = language)]
@@ -45,6 +50,12 @@ pub(super) fn language(text: &str) -> Result<Language, String> {
 /// Lists or explains.
 #[must_use]
 pub fn run(command: &Codes, config: Option<&Path>) -> Report {
+    match command.code.as_deref() {
+        Some("metrics") => return watched::metrics(),
+        Some("alarms") => return watched::alarms(command.language),
+        Some("alerts") => return watched::alerts(),
+        _ => {}
+    }
     match load(config) {
         Ok(rules) if command.code.as_deref() == Some("disclosure") => {
             Report::new(Health::Well, counted::markdown(&rules.disclosure), disclosure(&rules.disclosure))

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use self::read::{Opener, walk};
 use self::sheet::{Format, Head, Sheet};
+use super::actor;
 use super::codes::language;
 use super::report::{Health, Report};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
@@ -39,8 +40,6 @@ use crate::ports::clock::{Clock as _, Entropy as _};
 const CLIENT_YEARS: u16 = 2;
 /// The longest reason kept.
 const REASON_OCTETS: usize = 400;
-/// The most octets that the name of an operator may have in the log.
-const NAME_OCTETS: usize = 64;
 
 const HELP: &str = r#"The client is named by a file, by standard input (-) or by ARKKI_CLIENT, never on the command line, where others could see it.
 
@@ -347,8 +346,7 @@ async fn logged(
     at: Moment,
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let name: String = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()).chars().filter(|c| !c.is_control()).take(NAME_OCTETS / 4).collect();
-    let actor = format!("operator:{name}");
+    let actor = actor::actor();
     let key = MessageKey { sender: Sender::new(actor.clone()), octets: sha256(&entropy.sixteen()) };
     let logs = match which {
         Which::Access => "access",

@@ -1,5 +1,7 @@
 //! Floor 4: the command line, a command a file. Each returns a report value; exit codes are 0 well, 1 unwell, 2 could not look.
 
+pub(crate) mod actor;
+pub mod api;
 pub mod audit;
 pub mod checkpoint;
 pub mod codes;
@@ -25,8 +27,9 @@ pub mod templates;
 pub mod top;
 pub mod topology;
 pub mod validate;
+mod verbs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -100,6 +103,8 @@ enum Command {
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
+    /// Make tokens for the HTTP API that `arkki serve` answers, or write its description.
+    Api(api::ApiCommand),
     /// Watch the gateway live: rates, lanes, queue depths, oldest age, outbox, alarms.
     Top(top::Top),
 }
@@ -109,8 +114,24 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let json = arguments.json;
+    execute(arguments).print(json)
+}
+
+/// Runs a command line for a caller of the API, with the gateway's own configuration.
+///
+/// # Errors
+/// The words are no command line: clap's own sentence.
+fn called(caller: &str, words: &[String], config: Option<&Path>) -> Result<Report, String> {
+    let before = std::iter::once("arkki".into()).chain(config.into_iter().flat_map(|path| ["--config".into(), path.as_os_str().to_owned()]));
+    let line = before.chain(["--json".into()]).chain(words.iter().map(Into::into));
+    let arguments = Arguments::try_parse_from(line).map_err(|slip| slip.to_string())?;
+    Ok(actor::calling_as(caller, || execute(arguments)))
+}
+
+fn execute(arguments: Arguments) -> Report {
+    let json = arguments.json;
     let config = || Config::read(arguments.config.as_deref());
-    let report = match arguments.command {
+    match arguments.command {
         Command::Serve(command) => with(config(), |c| serve::run(&command, arguments.config.as_deref(), c)),
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
@@ -132,9 +153,9 @@ pub fn run() -> ExitCode {
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
+        Command::Api(command) => api::run(&command),
         Command::Top(command) => with(config(), |c| top::run(&command, &c, json)),
-    };
-    report.print(json)
+    }
 }
 
 fn with(config: Result<Config, crate::config::checked::ConfigFault>, run: impl FnOnce(Config) -> Report) -> Report {

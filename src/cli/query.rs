@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::actor;
 use super::report::Report;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
@@ -161,7 +162,7 @@ pub(super) async fn log(
     (query, scope, answered): (&Query, &Scope, &Answered),
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let actor = format!("operator:{}", std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()));
+    let actor = actor::actor();
     let looker = desk::Looker { actor: &actor, purpose: why.purpose, shows: why.shows };
     let logged = desk::log(archive.as_ref(), examiner, (&entropy, &SystemClock), &looker, (query, scope, answered)).await;
     logged.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))

@@ -1,12 +1,19 @@
 //! `arkki serve`: carries messages until it is told to stop.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
+use tokio::sync::watch;
 
+use super::api;
 use super::report::{Health, Report};
 use crate::app;
 use crate::config::checked::Config;
 use crate::telemetry;
+
+/// How long calls of the API in hand may take once the gateway has stopped.
+const API_END: Duration = Duration::from_secs(2);
 
 const HELP: &str = r#"Before the first start: arkki migrate, arkki topology apply, arkki doctor.
 When database, key or broker is out of reach it waits, keeps what it has and goes on by itself; /readyz says what is missing.
@@ -31,8 +38,22 @@ pub fn run(command: &Serve, path: Option<&std::path::Path>, config: Config) -> R
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    match runtime.block_on(app::serve(config, &|| Config::read(path), command.until_answered)) {
+    let (stop, stopping) = watch::channel(false);
+    let served = runtime.block_on(async {
+        let api = match config.api.clone() {
+            Some(place) => Some(api::start(place, path, stopping).await.map_err(|failed| Report::blind(failed.0))?),
+            None => None,
+        };
+        let served = app::serve(config, &|| Config::read(path), command.until_answered).await;
+        stop.send_replace(true);
+        if let Some(api) = api {
+            // Who keeps a connection open does not keep the gateway.
+            let _ended = tokio::time::timeout(API_END, api).await;
+        }
+        served.map_err(Report::blind)
+    });
+    match served {
         Ok(answered) => Report::new(Health::Well, String::new(), json!({ "answered": answered })),
-        Err(fault) => Report::blind(fault),
+        Err(report) => report,
     }
 }

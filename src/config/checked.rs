@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::api::{self, ApiPlace};
 use super::desk::{self, ConsolePlace};
 use super::keys;
 use super::raw::{Raw, RawInbound, RawSender};
@@ -121,12 +122,14 @@ pub struct Config {
     pub stop: Duration,
     pub threads: usize,
     pub validate: Option<SocketAddr>,
+    pub api: Option<ApiPlace>,
     pub listen: Option<SocketAddr>,
     pub log_json: bool,
     pub log_level: String,
     pub instances: Vec<String>,
     pub disks: Vec<PathBuf>,
     pub otlp: Option<String>,
+    pub otlp_one_in: u64,
     pub console: ConsolePlace,
 }
 
@@ -269,6 +272,7 @@ impl Config {
                 n => n.min(256),
             },
             validate: validate(raw.validate.listen, environment)?,
+            api: api::check(raw.api)?,
             listen: address(raw.telemetry.listen, "[telemetry] listen")?,
             log_json: match raw.telemetry.log.as_str() {
                 "human" => false,
@@ -279,6 +283,7 @@ impl Config {
             instances: raw.telemetry.instances,
             disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
             otlp: some(raw.telemetry.otlp),
+            otlp_one_in: raw.telemetry.otlp_one_in,
             console: desk::check(raw.console, raw.people, environment)?,
         })
     }

@@ -1,5 +1,6 @@
 //! Floor 2: raw TOML to checked configuration, once. Inside the house nobody asks a string what it means.
 
+pub mod api;
 pub mod checked;
 pub mod desk;
 pub mod folder;

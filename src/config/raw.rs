@@ -38,6 +38,7 @@ pub struct Raw {
     pub limits: RawLimits,
     pub work: RawWork,
     pub validate: RawValidate,
+    pub api: RawApi,
     pub telemetry: RawTelemetry,
     pub console: RawConsole,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -148,6 +149,8 @@ section!(RawWork { threads: usize = 0 });
 
 section!(RawValidate { listen: String = String::new() });
 
+section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });
+
 section!(RawTelemetry {
     listen: String = "127.0.0.1:9464".into(),
     log: String = "human".into(),
@@ -155,6 +158,7 @@ section!(RawTelemetry {
     instances: Vec<String> = Vec::new(),
     disks: Vec<String> = Vec::new(),
     otlp: String = String::new(),
+    otlp_one_in: u64 = 1,
 });
 
 impl Raw {
@@ -192,6 +196,7 @@ impl Default for Raw {
             limits: RawLimits::default(),
             work: RawWork::default(),
             validate: RawValidate::default(),
+            api: RawApi::default(),
             telemetry: RawTelemetry::default(),
             console: RawConsole::default(),
             people: BTreeMap::new(),

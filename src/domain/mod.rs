@@ -30,4 +30,5 @@ pub mod refusal;
 pub mod scope;
 pub mod staff;
 pub mod time;
+pub mod trace;
 pub mod will;

@@ -1,5 +1,7 @@
 //! What must leave: made in the commit, sent by the relay, gone when the broker has routed and confirmed it.
 
+use super::trace::Leaving;
+
 /// The row's number in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OutboxId(pub i64);
@@ -21,4 +23,6 @@ pub struct OutboxEntry {
     pub body: Vec<u8>,
     /// How often it was tried and came back unroutable.
     pub attempts: u32,
+    /// The trace it belongs to; known to the instance that made it, not kept.
+    pub trace: Option<Leaving>,
 }

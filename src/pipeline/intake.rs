@@ -20,6 +20,7 @@ use super::pool::{Panicked, Pool};
 use super::query;
 use super::relay::RelayHandle;
 use super::signers;
+use super::trace::{Tracer, Tracing};
 use super::waits::{Ticket, Waits};
 use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::code::Code;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub in_hand: AtomicUsize,
     /// How long they have waited, for whoever watches.
     pub waits: Arc<Waits>,
+    /// Who makes traces, where they are wanted.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// A message on the road: from a delivery, or from the hold.
@@ -85,6 +88,7 @@ struct Job {
     began: Instant,
     /// Its place among those who wait; given back when it leaves the road.
     _ticket: Option<Ticket>,
+    trace: Tracing,
 }
 
 /// A job whose octets have been looked at.
@@ -167,7 +171,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 None => open = false,
                 Some(delivery) => {
                     parts.in_hand.fetch_add(1, Ordering::AcqRel);
-                    examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery, &parts.waits)));
+                    examining.push_back(examine(Arc::clone(&parts), Job::delivered(delivery, &parts)));
                 }
             },
             Some(held) = due.recv(), if examining.len() < EXAMINING && !draining => released.push_back(held),
@@ -178,13 +182,14 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
 }
 
 impl Job {
-    fn delivered(delivery: Delivery, waits: &Arc<Waits>) -> Self {
+    fn delivered(delivery: Delivery, parts: &Parts) -> Self {
         let began = Instant::now();
-        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began, _ticket: Some(waits.enter(began)) }
+        let trace = Tracing::begin(parts.tracer.as_ref(), delivery.trace, &delivery.envelope);
+        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began, _ticket: Some(parts.waits.enter(began)), trace }
     }
 
     fn held(held: HeldMessage) -> Self {
-        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now(), _ticket: None }
+        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
     }
 
     /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold.
@@ -199,7 +204,9 @@ async fn examine(parts: Arc<Parts>, job: Job) -> (Job, Result<Examined, Panicked
     let examiner = Arc::clone(&parts.examiner);
     let envelope = job.envelope.clone();
     let from_hold = job.held.is_some();
+    let began = job.trace.now();
     let outcome = parts.pool.run(move || examiner.examine(&envelope, from_hold)).await;
+    job.trace.step("examine", began);
     (job, outcome)
 }
 
@@ -243,7 +250,10 @@ async fn carry(parts: &Parts, ready: &mut Ready, place: &mut Option<Place>) -> C
             Ok(Step::Done(ending, code, done)) => {
                 let key = &ready.examined.key;
                 telemetry::message_decided(key, ending, code, done.position, ready.job.began.elapsed());
-                parts.relay.send(done.outbox);
+                let mut leaving = done.outbox;
+                ready.job.trace.leave(&mut leaving);
+                parts.relay.send(leaving);
+                ready.job.trace.end(key, ending.as_str(), code.map(Code::as_str), done.position.map(|p| p.0));
                 if let Some(settle) = ready.job.settle.take() {
                     settle.settle(if ending == Ending::Quarantined { Settlement::DeadLetter } else { Settlement::Done });
                 }
@@ -281,6 +291,7 @@ enum Step {
 
 async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Place>) -> Result<Step, Stopping> {
     let examined = &ready.examined;
+    let began = ready.job.trace.now();
     let facts: Facts = parts.gate.through(|| parts.archive.facts(examined.needs())).await?;
     let at = parts.clock.now();
     let held = ready.job.held.as_ref();
@@ -317,9 +328,11 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     decision = may::still_may(&examined.grant, decision, matches!(examined.verdict, Ok(Accepted::Query(_))), at);
     let asking = signers::Asking { gate: &parts.gate, revocation: &parts.revocation, clock: &parts.clock };
     let Some(decision) = signers::still_sign(&asking, examined, decision, at).await? else { return Ok(Step::Stale) };
+    let decided = ready.job.trace.step("decide", began);
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
     let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    let sealed = ready.job.trace.step("seal", decided);
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
     let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
@@ -327,7 +340,10 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
         // A dropped sender means the one before has gone: our turn all the same.
         let _passed = turn.await;
     }
-    Ok(match hand_in(parts, commit, place).await? {
+    let turned = ready.job.trace.step("lane", sealed);
+    let committed = hand_in(parts, commit, place).await?;
+    ready.job.trace.step("commit", turned);
+    Ok(match committed {
         Committed::Done(done) => Step::Done(ending, code, done),
         Committed::Stale => Step::Stale,
         Committed::Unfit(detail) => {

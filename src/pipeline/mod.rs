@@ -20,4 +20,5 @@ pub mod query;
 pub mod reckoner;
 pub mod relay;
 pub mod signers;
+pub mod trace;
 pub mod waits;

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
 use super::gate::told;
+use super::trace::Tracer;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::ports::archive::Archive;
@@ -64,6 +65,7 @@ pub struct Relay {
     clock: Arc<dyn Clock>,
     entries: mpsc::Receiver<OutboxEntry>,
     answered: Arc<AtomicU64>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl Relay {
@@ -72,7 +74,14 @@ impl Relay {
     pub fn new(archive: Arc<dyn Archive>, publisher: Arc<dyn Publisher>, clock: Arc<dyn Clock>) -> (Self, RelayHandle) {
         let (give, take) = mpsc::channel(WAITING);
         let answered = Arc::new(AtomicU64::new(0));
-        (Self { archive, publisher, clock, entries: take, answered: Arc::clone(&answered) }, RelayHandle { entries: give, answered })
+        (Self { archive, publisher, clock, entries: take, answered: Arc::clone(&answered), tracer: None }, RelayHandle { entries: give, answered })
+    }
+
+    /// With spans of what it sends.
+    #[must_use]
+    pub fn traced(mut self, tracer: Option<Arc<Tracer>>) -> Self {
+        self.tracer = tracer;
+        self
     }
 
     /// Runs until `stop` says so and everything handed over has been published or left to its lease.
@@ -98,7 +107,7 @@ impl Relay {
                 entry = self.entries.recv(), if open && flying.len() < IN_FLIGHT => match entry {
                     None => open = false,
                     Some(entry) => if in_flight.insert(entry.id) {
-                        flying.push(publish(Arc::clone(&self.publisher), entry));
+                        flying.push(publish(Arc::clone(&self.publisher), self.tracer.clone(), entry));
                     },
                 },
                 _ = forget.tick(), if !sent.is_empty() => self.forget(&mut sent).await,
@@ -106,7 +115,7 @@ impl Relay {
                     match self.archive.outbox_lease(self.clock.now(), SWEEP_ROWS).await {
                         Ok(entries) => for entry in entries {
                             if in_flight.insert(entry.id) {
-                                flying.push(publish(Arc::clone(&self.publisher), entry));
+                                flying.push(publish(Arc::clone(&self.publisher), self.tracer.clone(), entry));
                             }
                         },
                         // The next sweep tries again; the outage itself is told by whoever holds a message.
@@ -117,7 +126,7 @@ impl Relay {
                     // What was handed over is still published; nothing new is looked for.
                     while let Ok(entry) = self.entries.try_recv() {
                         if in_flight.insert(entry.id) {
-                            flying.push(publish(Arc::clone(&self.publisher), entry));
+                            flying.push(publish(Arc::clone(&self.publisher), self.tracer.clone(), entry));
                         }
                     }
                     open = false;
@@ -159,8 +168,12 @@ impl Relay {
     }
 }
 
-async fn publish(publisher: Arc<dyn Publisher>, entry: OutboxEntry) -> (Arc<OutboxEntry>, Result<Published, Outage>) {
+async fn publish(publisher: Arc<dyn Publisher>, tracer: Option<Arc<Tracer>>, entry: OutboxEntry) -> (Arc<OutboxEntry>, Result<Published, Outage>) {
     let entry = Arc::new(entry);
+    let began = tracer.as_ref().and_then(|tracer| tracer.now_for(&entry));
     let outcome = publisher.publish(Arc::clone(&entry)).await;
+    if let Some(tracer) = tracer {
+        tracer.sent(&entry, began, outcome == Ok(Published::Routed));
+    }
     (entry, outcome)
 }

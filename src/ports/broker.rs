@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::domain::message::Envelope;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::OutboxEntry;
+use crate::domain::trace::TraceContext;
 
 /// A message handed over and not yet settled. Dropping it unsettled leaves it to the broker, which will hand it over again.
 pub struct Delivery {
@@ -15,6 +16,8 @@ pub struct Delivery {
     pub envelope: Envelope,
     /// Whether the broker says it was handed over before.
     pub redelivered: bool,
+    /// The trace that it came with.
+    pub trace: Option<TraceContext>,
     /// Settles it.
     pub settle: Box<dyn Settle>,
 }

@@ -9,3 +9,4 @@ pub mod notices;
 pub mod revocation;
 pub mod signer;
 pub mod sink;
+pub mod spans;

@@ -100,7 +100,7 @@ const AT_ONCE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(60));
 const DAY: f64 = 86_400.0;
 
 /// Every alarm.
-pub const RULES: [Rule; 23] = [
+pub const RULES: [Rule; 24] = [
     Rule {
         name: INSTANCE_DOWN,
         severity: Severity::Critical,
@@ -176,6 +176,18 @@ pub const RULES: [Rule; 23] = [
             "Messages without a reply address lie in the dead-letter queue.",
         ],
         mend: "docs/operating.md, Senders",
+    },
+    Rule {
+        name: "QueueUnread",
+        severity: Severity::Critical,
+        when: When::Above("arkki_queue_unread", 0.0),
+        holds: (minutes(1), Duration::from_secs(30)),
+        says: [
+            "Saapuvien jonossa on sanomia, eikä kukaan lue sitä.",
+            "I den inkommande kön finns meddelanden och ingen läser den.",
+            "Messages lie in an inbound queue that nobody reads.",
+        ],
+        mend: "arkki doctor",
     },
     Rule {
         name: "HoldsFill",

@@ -385,3 +385,13 @@ pub fn notices_reckoned(missing: u64, waiting: u64, stopped: u64, late: u64) {
         info!(missing, waiting, stopped, late, "disclosures and notices add up");
     }
 }
+
+/// A call of the HTTP API ended.
+pub fn api_called(caller: &str, verb: &str, exit: u8, took: Duration) {
+    info!(caller, verb, exit, ms = took.as_secs_f64() * 1000.0, "api call");
+}
+
+/// The file of the API's tokens cannot be read: nobody is let in.
+pub fn api_closed(why: &str) {
+    error!(why, "the HTTP API lets nobody in: mend [api] tokens_file");
+}

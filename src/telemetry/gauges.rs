@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tracing::{info, warn};
 
 use super::alarms::{Change, Rule};
@@ -89,4 +89,19 @@ pub fn alarm(rule: &Rule, change: Change, at: Moment) {
             info!(alarm = rule.name, severity = rule.severity.as_str(), seconds = after.as_secs(), "alarm closed: {}", rule.says(Language::En));
         }
     }
+}
+
+/// Spans that a collector took.
+pub fn spans_sent(count: usize) {
+    counter!("arkki_spans_sent_total").increment(count as u64);
+}
+
+/// Spans that found no room or no collector.
+pub fn spans_dropped(count: usize) {
+    counter!("arkki_spans_dropped_total").increment(count as u64);
+}
+
+/// The collector of traces takes none: told once.
+pub fn collector_away(why: &str) {
+    warn!(why, "the collector takes no traces; messages go on, spans are forgotten");
 }

@@ -81,6 +81,8 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_validations_total", "Requests to the validation service, by verdict."),
     ("arkki_security_refusals_total", "Refusals for security's sake: a sender, a person or a signature is not what it says. ALARM when it grows."),
     ("arkki_query_answers_forgotten_total", "Old answers to queries whose octets were forgotten."),
+    ("arkki_spans_sent_total", "Spans that the collector of traces took."),
+    ("arkki_spans_dropped_total", "Spans that found no room or no collector."),
     ("arkki_checkpoints_total", "Checkpoints of the ledger that were signed and kept."),
     ("arkki_checkpoint_failures_total", "Checkpoints that could not be made or written; the next attempt follows. ALARM when it grows."),
     ("arkki_checkpoint_disagreements_total", "Looks at which ledger, checkpoints and file were not what was signed. ALARM when above 0."),
@@ -115,6 +117,7 @@ pub const GAUGES: &[(&str, &str)] = &[
 
 /// Gauges whose labels are known only when somebody has looked: they are not begun at zero, which would be a certificate that has ended or a full disk.
 pub const LOOKED_UP: &[(&str, &str)] = &[
+    ("arkki_unexplained", "What broker, inbox, archive and outbox do not agree on, as last added up. ALARM when above 0."),
     ("arkki_info", "1, with the instance's name, release and rule set as labels."),
     ("arkki_certificate_seconds_left", "Seconds until a signing certificate ends, by role."),
     ("arkki_checkpoint_age_seconds", "Age of the last checkpoint of the ledger, in seconds."),

@@ -1,5 +1,6 @@
 //! Floor 4: what answers over HTTP.
 
+pub mod api;
 mod bounded;
 pub mod console;
 mod fields;

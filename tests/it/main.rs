@@ -46,5 +46,6 @@ mod sign;
 mod sink;
 mod store;
 mod tidy;
+mod watch;
 mod wills;
 mod xml;

@@ -26,6 +26,7 @@ use super::connect::{asked, outage, words};
 use super::partitions;
 use super::publisher::{Letter, Outgoing, Request};
 use crate::domain::outage::Outage;
+use crate::domain::trace::TRACEPARENT;
 use crate::ports::broker::Published;
 
 /// How many publications wait for their confirm at once; more wait in `publish`. A broker confirms hundreds in one write to disk.
@@ -266,8 +267,8 @@ impl Letter {
         }
     }
 
-    /// Exchange and queue, and what goes beside the octets: ids, addresses and the content type, nothing of the document; the only header is a sender's own,
-    /// which says the partition.
+    /// Exchange and queue, and what goes beside the octets: ids, addresses and the content type, nothing of the document; the only headers are a sender's own,
+    /// which says the partition, and an answer's trace.
     fn address(&self) -> Result<(ShortString, ShortString, BasicProperties), ShortStringError> {
         let (queue, named) = match self {
             Self::Answer(e) => (&e.queue, [Some(&e.amqp_id), e.correlation.as_ref(), Some(&e.content_type), None, None]),
@@ -294,6 +295,13 @@ impl Letter {
             exchange = ShortString::try_new(through.exchange.as_str())?;
             let mut headers = FieldTable::default();
             headers.insert(partitions::HEADER.into(), AMQPValue::LongString(through.partition.as_str().into()));
+            properties = properties.with_headers(headers);
+        }
+        if let Self::Answer(entry) = self
+            && let Some(leaving) = &entry.trace
+        {
+            let mut headers = FieldTable::default();
+            headers.insert(TRACEPARENT.into(), AMQPValue::LongString(leaving.context.header().into()));
             properties = properties.with_headers(headers);
         }
         Ok((exchange, ShortString::try_new(queue.as_str())?, properties))

@@ -2,14 +2,16 @@
 //!
 //! Any sender may write a header table nested as deep as a frame is long, or a short string that is not UTF-8. lapin 4.12 parses tables by
 //! recursion (15,000 levels end the whole process with a stack overflow) and treats such a string as a broken connection, again at every
-//! redelivery. RabbitMQ lets both through. Arkki reads no header of a delivery, so the table's octets are overwritten with one harmless
-//! entry of the same length, and a string that is not UTF-8 with control characters, which the door treats as absent. All lengths stay.
+//! redelivery. RabbitMQ lets both through. Of a delivery's headers Arkki reads one, `traceparent`, so the table's octets are overwritten with that one,
+//! where it is one, and a harmless entry in the place of all others; and a string that is not UTF-8 with control characters, which the door treats as absent. All lengths stay.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::domain::trace::{TRACEPARENT, TRACEPARENT_OCTETS, TraceContext};
 
 /// How much is read from the socket at once: a full frame of RabbitMQ's default size and some.
 const CHUNK: usize = 160 * 1024;
@@ -200,10 +202,53 @@ fn tame(octets: &mut [u8], written: Written) -> Option<&mut [u8]> {
         Written::Table => {
             let (size, rest) = octets.split_first_chunk_mut::<4>()?;
             let (table, rest) = rest.split_at_mut_checked(usize::try_from(u32::from_be_bytes(*size)).ok()?)?;
-            blank_table(table);
+            tame_table(table);
             Some(rest)
         }
     }
+}
+
+/// What an entry `traceparent` is long: the name's length and the name, the type, the value's length and the value.
+const TRACE_ENTRY: usize = 1 + TRACEPARENT.len() + 1 + 4 + TRACEPARENT_OCTETS;
+
+/// Keeps a strict `traceparent`, first, and blanks all else.
+fn tame_table(table: &mut [u8]) {
+    let found = traceparent(table);
+    let Some((trace, (entry, rest))) = found.filter(|_| table.len() != TRACE_ENTRY + 1).zip(table.split_at_mut_checked(TRACE_ENTRY)) else {
+        return blank_table(table);
+    };
+    let name = TRACEPARENT.as_bytes();
+    let octets = [11].iter().chain(name).chain(&[b'S', 0, 0, 0, 55]).chain(&trace);
+    entry.iter_mut().zip(octets).for_each(|(octet, is)| *octet = *is);
+    blank_table(rest);
+}
+
+/// The value of a header `traceparent` that a string of the right length and form: entries are passed over by their lengths, one after the other, never
+/// looked into.
+fn traceparent(table: &[u8]) -> Option<[u8; TRACEPARENT_OCTETS]> {
+    let mut rest = table;
+    // Each round takes an entry off the table.
+    while let Some((size, after)) = rest.split_first() {
+        let (name, after) = after.split_at_checked(usize::from(*size))?;
+        let (kind, after) = after.split_first()?;
+        let length = match kind {
+            b'V' => 0,
+            b't' | b'b' | b'B' => 1,
+            b's' | b'u' | b'U' => 2,
+            b'I' | b'i' | b'f' => 4,
+            b'D' => 5,
+            b'L' | b'l' | b'd' | b'T' => 8,
+            b'S' | b'x' | b'A' | b'F' => 4 + usize::try_from(u32::from_be_bytes(*after.first_chunk::<4>()?)).ok()?,
+            _ => return None,
+        };
+        let (value, after) = after.split_at_checked(length)?;
+        if *kind == b'S' && name == TRACEPARENT.as_bytes() {
+            let text = value.get(4..)?;
+            return TraceContext::parse(text).and_then(|_| text.first_chunk().copied());
+        }
+        rest = after;
+    }
+    None
 }
 
 /// One entry of exactly this length: a void while the name can be long enough, else a string of octets. Nothing is one octet long.
@@ -283,6 +328,34 @@ mod tests {
             let parsed = lapin::types::parsing::parse_field_table(&out[21..25 + size]);
             let entries = parsed.map(|(rest, t)| (rest.len(), t.inner().len()));
             assert_eq!(entries.ok(), Some((0, usize::from(size > 0))), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_strict_traceparent_passes_and_nothing_beside_it() {
+        let text = |name: &str, value: &[u8]| {
+            let (name, size) = (name.as_bytes(), u32::try_from(value.len()).unwrap_or(0).to_be_bytes());
+            [&[u8::try_from(name.len()).unwrap_or(0)], name, b"S", size.as_slice(), value].concat()
+        };
+        let trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let entries = |parts: &[Vec<u8>]| {
+            let table = parts.concat();
+            let all = [u32::try_from(table.len()).unwrap_or(0).to_be_bytes().as_slice(), &table].concat();
+            let out = through(&header(0x2000, &all), 13);
+            assert_eq!(out.len(), 7 + 14 + 4 + table.len() + 1);
+            let parsed = lapin::types::parsing::parse_field_table(&out[21..25 + table.len()]).map(|(_, t)| t);
+            let read = parsed.map(|table| (table.inner().len(), table.inner().get("traceparent").map(|v| format!("{v:?}"))));
+            read.unwrap_or((99, None))
+        };
+        let nested = [b"\x04deepF".as_slice(), &[0, 0, 0, 9], &[b'F'; 9]].concat();
+        let (number, own) = (b"\x01nI\0\0\0\x05".to_vec(), text("traceparent", trace));
+        assert_eq!(entries(std::slice::from_ref(&own)).0, 1);
+        for parts in [vec![own.clone(), number.clone()], vec![nested.clone(), text("x-secret", b"value"), own.clone(), number.clone()]] {
+            let (count, found) = entries(&parts);
+            assert!(count == 2 && found.as_ref().is_some_and(|f| f.contains("4bf92f35") || f.contains("52, 98, 102, 57")), "{count} {found:?}");
+        }
+        for wrong in [text("traceparent", b"00-zz"), text("traceparent", &trace[1..]), text("Traceparent", trace), [own, vec![b'x']].concat(), vec![1, 2, 3]] {
+            assert_eq!(entries(&[wrong, Vec::new()]).1, None);
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery as Raw;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection};
 use tokio::sync::{mpsc, watch};
 
@@ -20,6 +20,7 @@ use super::in_hand::InHand;
 use super::settings::{AmqpSettings, Source};
 use super::share::Share;
 use crate::domain::message::Envelope;
+use crate::domain::trace::{TRACEPARENT, TraceContext};
 use crate::pipeline::door::{Entrance, Properties};
 use crate::ports::broker::{Delivery, Settle, Settlement};
 use crate::telemetry::{self, Partition};
@@ -76,7 +77,7 @@ impl Lane<'_> {
         turn.go(mode, backoff).await
     }
 
-    /// The body moves; the properties are looked at and dropped. The headers were blanked by the guard and are not looked at here either.
+    /// The body moves; the properties are looked at and dropped. Of the headers the guard left the trace, if anything.
     fn admit(&self, raw: Raw) -> Envelope {
         let p = &raw.properties;
         let properties = Properties {
@@ -337,7 +338,7 @@ impl Turn<'_> {
 
     fn delivery(&self, raw: Raw) -> Delivery {
         let settle = Box::new(Handle { tag: raw.delivery_tag, to: Some(self.settle.clone()) });
-        Delivery { redelivered: raw.redelivered, envelope: self.lane.admit(raw), settle }
+        Delivery { redelivered: raw.redelivered, trace: trace(&raw), envelope: self.lane.admit(raw), settle }
     }
 
     fn drop_waiting(&mut self) {
@@ -382,6 +383,14 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.count(false);
         self.disown(Partition::Lost);
+    }
+}
+
+/// The trace that the guard let pass.
+fn trace(raw: &Raw) -> Option<TraceContext> {
+    match raw.properties.headers().as_ref()?.inner().get(TRACEPARENT)? {
+        AMQPValue::LongString(text) => TraceContext::parse(text.as_bytes()),
+        _ => None,
     }
 }
 

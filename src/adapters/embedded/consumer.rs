@@ -106,7 +106,7 @@ async fn consume(road: Arc<Road>, queue: String, entrance: Entrance, deliveries:
         let envelope = road.rules.admit(&entrance, properties, letter.body.as_ref().clone());
         let redelivered = letter.redelivered;
         let hand = Hand { road: Arc::clone(&road), queue: queue.clone(), letter: Some(letter), _permit: permit };
-        if deliveries.send(Delivery { envelope, redelivered, settle: Box::new(hand) }).await.is_err() {
+        if deliveries.send(Delivery { envelope, redelivered, trace: None, settle: Box::new(hand) }).await.is_err() {
             return;
         }
     }
@@ -232,6 +232,7 @@ mod tests {
             content_type: "application/xml".into(),
             body: vec![1],
             attempts: 0,
+            trace: None,
         };
         let entry = Arc::new(entry);
         assert_eq!(broker.publish(Arc::clone(&entry)).await, Ok(Published::Unroutable));

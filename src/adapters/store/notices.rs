@@ -103,6 +103,7 @@ pub(super) fn leaving(commit: &Commit, ids: &HashMap<String, i64>) -> Vec<Outbox
             content_type: leaving.content_type.to_owned(),
             body: leaving.body.as_ref().clone(),
             attempts: 0,
+            trace: None,
         })
     });
     rows.collect()

@@ -43,6 +43,7 @@ pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &s
             content_type: row.need_text(4)?,
             body: row.need_octets(5)?,
             attempts: u32::try_from(row.need_int(6)?).unwrap_or(u32::MAX),
+            trace: None,
         });
     }
     entries.sort_unstable_by_key(|entry| entry.id);

@@ -319,6 +319,7 @@ fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)
             content_type: CONTENT_TYPE.to_owned(),
             body: body.clone(),
             attempts: 0,
+            trace: None,
         })
     });
     let decided = e.position.filter(|_| !matches!(e.commit.effect, Effect::Hold(_)));

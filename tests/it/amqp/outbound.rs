@@ -19,6 +19,7 @@ fn entry(number: i64, queue: &str) -> Arc<OutboxEntry> {
         content_type: "application/xml".into(),
         body: vec![b'x'; 2048],
         attempts: 0,
+        trace: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 25] = [
+const COMMANDS: [(&[&str], &[&str]); 29] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -38,6 +38,7 @@ const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
     (&["console"], &["--listen"]),
+    (&["top"], &["--instance", "--every", "--once", "--language"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
     (&["lilm"], &["list", "show", "retry", "reconcile"]),
     (&["lilm", "list"], &["--standing", "--last"]),
@@ -46,6 +47,9 @@ const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
+    (&["api"], &["token", "document"]),
+    (&["api", "token"], &["<NAME>", "<ROLE>"]),
+    (&["api", "document"], &[]),
 ];
 
 /// The lines of help on one option: its own and those under it until the next one.

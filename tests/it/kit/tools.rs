@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// Program to Debian package; `scripts/setup test` installs them all.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
@@ -22,10 +22,14 @@ const PACKAGES: [(&str, &str); 17] = [
     ("openssl", "openssl"),
     ("psql", "postgresql"),
     ("postgres", "postgresql"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("rabbitmq-server", "rabbitmq-server"),
     ("rabbitmqctl", "rabbitmq-server"),
     ("setsid", "util-linux"),
     ("softhsm2-util", "softhsm2"),
+    ("tmux", "tmux"),
+    ("unshare", "util-linux"),
     ("xmllint", "libxml2-utils"),
     ("xmlsec1", "xmlsec1"),
 ];
