@@ -69,7 +69,7 @@ pub(super) async fn form(State(console): State<Arc<Console>>, Path(id): Path<Str
         html.open("p", &[]);
         html.leaf("a", &[("href", &format!("{PATH}/{}", one.id()))], word("back-to-document"));
         html.close("p");
-        if !describe::form(html, &value, (word("yes"), word("no"))) {
+        if !describe::form(html, &value, (word("document-yes"), word("document-no"))) {
             html.leaf("p", &[("class", "calm")], word("form-more"));
         }
     })

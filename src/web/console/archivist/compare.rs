@@ -34,19 +34,19 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Path(id): Path<Str
     // The older one stands first, whichever was asked from.
     let (old, new) = if one.hit.header.version <= other.hit.header.version { (one, other) } else { (other, one) };
     let word = |key| console.words.get(key, asked.language);
-    let title = format!("{}: {} {} – {}", word("compare-heading"), word("version"), old.hit.header.version, new.hit.header.version);
+    let title = format!("{}: {} {} – {}", word("compare-heading"), word("document-version"), old.hit.header.version, new.hit.header.version);
     pages::page(&console, &asked, StatusCode::OK, (&title, &title), |html| {
         html.open("p", &[]);
         for (at, version) in [&old, &new].into_iter().enumerate() {
             if at > 0 {
                 html.text(" · ");
             }
-            html.leaf("a", &[("href", &format!("{PATH}/{}", version.id()))], &format!("{} {}", word("version"), version.hit.header.version));
+            html.leaf("a", &[("href", &format!("{PATH}/{}", version.id()))], &format!("{} {}", word("document-version"), version.hit.header.version));
         }
         html.close("p");
         let numbers = (old.hit.header.version, new.hit.header.version);
         let facts = |one: &One| facts(&console, one, asked.language);
-        changes(&console, &asked, html, ("describing-heading", numbers), &differing(&facts(&old), &facts(&new)));
+        changes(&console, &asked, html, ("document-describing", numbers), &differing(&facts(&old), &facts(&new)));
         let leaves = |one: &One| one.read(|document| describe::json_of(&console, document)).flatten().map(|value| describe::leaves(&value)).unwrap_or_default();
         changes(&console, &asked, html, ("form-page", numbers), &differing(&leaves(&old), &leaves(&new)));
         text(&console, &asked, html, &lines(&console, &old), &lines(&console, &new));
@@ -87,7 +87,7 @@ fn changes(console: &Console, asked: &Asked, html: &mut Html, (heading, numbers)
         html.open("dd", &[]);
         for (mark, number, value) in [("del", numbers.0, was), ("ins", numbers.1, is)] {
             html.open("p", &[]);
-            html.leaf("span", &[("class", "hint")], &format!("{} {number}", word("version")));
+            html.leaf("span", &[("class", "hint")], &format!("{} {number}", word("document-version")));
             html.leaf(mark, &[], value.as_deref().unwrap_or("–"));
             html.close("p");
         }
@@ -153,7 +153,7 @@ fn steps<'l>(old: &'l [String], new: &'l [String]) -> Vec<Step<'l>> {
 
 fn text(console: &Console, asked: &Asked, html: &mut Html, old: &[String], new: &[String]) {
     let word = |key| console.words.get(key, asked.language);
-    html.leaf("h2", &[], word("body-heading"));
+    html.leaf("h2", &[], word("document-body"));
     let steps = steps(old, new);
     if steps.iter().all(|step| matches!(step, Step::Same(_))) {
         return html.leaf("p", &[], word(if steps.is_empty() { "compare-no-text" } else { "compare-same" }));

@@ -82,7 +82,7 @@ impl<'a> Sheet<'a> {
             history.versions.iter().zip(states).find(|(version, _)| version.id == id).map(|(_, state)| state)
         });
         let stands = stands.unwrap_or(if hit.is_valid { Stands::Valid } else { Stands::Invalidated });
-        let version = format!("{} {} · {}", self.word("version"), hit.header.version, self.word(state_word(stands)));
+        let version = format!("{} {} · {}", self.word("document-version"), hit.header.version, self.word(state_word(stands)));
         self.html.leaf("p", &[("class", if stands == Stands::Valid { "good" } else { "calm" })], &version);
         self.html.leaf("p", &[("class", "hint")], id.as_str());
         if matches!(stands, Stands::Valid | Stands::Superseded) {
@@ -97,8 +97,8 @@ impl<'a> Sheet<'a> {
         let group = self.one.hit.header.group;
         let console = self.console;
         let form = self.one.read(|document| describe::body_of(console, document, group).map(|body| body.form)).flatten();
-        let (id, title) = (self.one.id().clone(), self.word("body-heading"));
-        self.section("body", "body-heading", |sheet| match form {
+        let (id, title) = (self.one.id().clone(), self.word("document-body"));
+        self.section("body", "document-body", |sheet| match form {
             Some(Form::Pdf) => {
                 let path = format!("{PATH}/{id}/body.pdf");
                 sheet.html.open("iframe", &[("class", "document"), ("src", &path), ("title", title)]);
@@ -132,7 +132,7 @@ impl<'a> Sheet<'a> {
     fn describing(&mut self) {
         let (console, language) = (self.console, self.asked.language);
         let lines = self.one.read(|document| describe::lines(console, document, language)).unwrap_or_default();
-        self.section("describing", "describing-heading", |sheet| {
+        self.section("describing", "document-describing", |sheet| {
             sheet.html.open("dl", &[]);
             for line in &lines {
                 sheet.line(&line.name, &line.values.join("; "));
@@ -144,18 +144,18 @@ impl<'a> Sheet<'a> {
     fn versions(&mut self, history: &History) {
         let states = history.states(self.console.clock.now());
         let here = self.one.id().clone();
-        self.section("versions", "versions-heading", |sheet| {
+        self.section("versions", "document-versions", |sheet| {
             sheet.html.open("ol", &[("class", "chain")]);
             for (version, state) in history.versions.iter().zip(states) {
                 sheet.html.open("li", &[]);
-                let name = format!("{} {}", sheet.word("version"), version.number);
+                let name = format!("{} {}", sheet.word("document-version"), version.number);
                 if version.id == here {
                     sheet.html.leaf("strong", &[], &name);
                 } else {
                     sheet.link(&format!("{PATH}/{}", version.id), &name);
                 }
                 let state = sheet.word(state_word(state));
-                sheet.html.text(&format!(" · {} · {state} · {} {}", time(version.at), sheet.word("ledger-position"), version.position.0));
+                sheet.html.text(&format!(" · {} · {state} · {} {}", time(version.at), sheet.word("document-position"), version.position.0));
                 if version.id != here {
                     sheet.html.text(" · ");
                     let word = format!("{} {}", sheet.word("compare-link"), version.number);
@@ -165,7 +165,7 @@ impl<'a> Sheet<'a> {
             }
             sheet.html.close("ol");
             if !history.events.is_empty() {
-                let word = sheet.word("events-heading");
+                let word = sheet.word("document-events");
                 sheet.html.leaf("h3", &[], word);
                 sheet.html.open("ul", &[]);
                 history.events.iter().for_each(|event| sheet.event(event));
@@ -187,7 +187,7 @@ impl<'a> Sheet<'a> {
             .chain(record.author.organisation.as_ref().map(Oid::as_str))
             .chain(record.author.professional.as_deref())
             .collect();
-        let position = self.word("ledger-position");
+        let position = self.word("document-position");
         let text = format!("{} · {what}: {target} · {} · {} · {position} {}", time(record.at), why.join(". "), by.join(", "), event.position.0);
         self.html.leaf("li", &[], &text);
     }
@@ -199,7 +199,7 @@ impl<'a> Sheet<'a> {
         if case.is_none() && relation.is_none() {
             return;
         }
-        self.section("links", "links-heading", |sheet| {
+        self.section("links", "document-links", |sheet| {
             sheet.html.open("ul", &[]);
             if let Some(relation) = relation {
                 let words = format!("{}: {relation}", sheet.word(if group == Group::ClientRelation { "link-relation-own" } else { "link-relation" }));
@@ -224,10 +224,10 @@ impl<'a> Sheet<'a> {
     fn proof(&mut self, stored: Option<&StoredDocument>) {
         let (hit, id) = (&self.one.hit, self.one.id().clone());
         let (at, archived, octets) = (time(hit.archived_at), hit.archived.to_hex(), self.one.octets.len().to_string());
-        self.section("proof", "proof-heading", |sheet| {
+        self.section("proof", "document-proof", |sheet| {
             sheet.html.open("dl", &[]);
             if let Some(stored) = stored {
-                let name = sheet.word("ledger-position");
+                let name = sheet.word("document-position");
                 sheet.line(name, &stored.position.0.to_string());
                 let name = sheet.word("proof-received");
                 sheet.line(name, &stored.received.to_hex());

@@ -213,7 +213,7 @@ impl View {
         for (version, state) in history.versions.iter().zip(states) {
             let is_meant = said.whole_set() || version.id == *self.one.id();
             let becomes = if is_meant && matches!(state, Stands::Valid | Stands::Superseded) { Stands::Invalidated } else { state };
-            let text = format!("{} {} ({}): {} → {}", word("version"), version.number, version.id, word(state_word(state)), word(state_word(becomes)));
+            let text = format!("{} {} ({}): {} → {}", word("document-version"), version.number, version.id, word(state_word(state)), word(state_word(becomes)));
             let class = if becomes == state { "hint" } else { "fault" };
             html.open("li", &[]);
             html.leaf("span", &[("class", class)], &text);
@@ -276,7 +276,7 @@ impl View {
             html.leaf("p", &[("class", "good"), ("role", "status")], word("invalidate-done-text"));
             if let Some(position) = ack.position {
                 html.open("dl", &[]);
-                html.leaf("dt", &[], word("ledger-position"));
+                html.leaf("dt", &[], word("document-position"));
                 html.leaf("dd", &[("id", "position")], &position.to_string());
                 html.close("dl");
             }

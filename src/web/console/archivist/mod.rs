@@ -190,10 +190,10 @@ fn time(moment: Moment) -> String {
 
 const fn state_word(state: State) -> &'static str {
     match state {
-        State::Future => "state-future",
-        State::Valid => "state-valid",
-        State::Superseded => "state-superseded",
-        State::Invalidated => "state-invalidated",
-        State::Invalidating => "state-invalidating",
+        State::Future => "document-state-future",
+        State::Valid => "document-state-valid",
+        State::Superseded => "document-state-superseded",
+        State::Invalidated => "document-state-invalidated",
+        State::Invalidating => "document-state-invalidating",
     }
 }

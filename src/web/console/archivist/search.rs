@@ -126,12 +126,12 @@ fn criteria(console: &Console, typed: &Typed, language: Language) -> Result<(Cri
     let told = RefCell::new(Vec::new());
     let wrong = |field: &str, text: &str| told.borrow_mut().push(Told { field: Some(field.to_owned()), text: text.to_owned() });
     let word = |key| console.words.get(key, language);
-    let oid = |field: &str| typed.some(field).and_then(|text| Oid::parse(text).map_err(|_| wrong(field, word("fault-oid"))).ok());
+    let oid = |field: &str| typed.some(field).and_then(|text| Oid::parse(text).map_err(|_| wrong(field, word("documents-fault-oid"))).ok());
     let date = |field: &str| {
         typed.some(field).and_then(|text| {
             let read = iso_date(text);
             if read.is_none() {
-                wrong(field, word("fault-day"));
+                wrong(field, word("documents-fault-day"));
             }
             read
         })
@@ -224,16 +224,16 @@ fn groups(fields: &mut Fields<'_>, typed: &Typed) {
         values.iter().map(|value| (value.code.clone(), format!("{} {}", value.code, name_of(&value.names, language).unwrap_or_default()))).collect()
     };
     let line = |fields: &mut Fields<'_>, field: Field<'static>| fields.typed(field, Kind::Line, typed.get(field.name));
-    fields.group(heading("part-find"), |fields| {
+    fields.group(heading("documents-part-find"), |fields| {
         line(fields, Field { label: "find-client", ..Field::new("client", false) }.hint("find-client"));
         line(fields, Field { label: "find-document", ..Field::new("document", false) });
         line(fields, Field { label: "find-set", ..Field::new("set", false) });
         line(fields, Field { label: "find-case", ..Field::new("case", false) });
         line(fields, Field { label: "find-relation", ..Field::new("relation", false) });
     });
-    fields.group(heading("part-narrow"), |fields| {
+    fields.group(heading("documents-part-narrow"), |fields| {
         let chosen = |fields: &mut Fields<'_>, name: &'static str, label: &'static str, choices: &[Choice]| {
-            fields.chosen(Field { label, ..Field::new(name, false) }, choices, typed.get(name), "any");
+            fields.chosen(Field { label, ..Field::new(name, false) }, choices, typed.get(name), "documents-any");
         };
         chosen(fields, "service_task", "find-task", &of_system("serviceTask"));
         chosen(fields, "general_type", "find-type", &of_system("documentType"));
@@ -246,7 +246,7 @@ fn groups(fields: &mut Fields<'_>, typed: &Typed) {
         for (name, label) in [("from", "find-from"), ("to", "find-to")] {
             fields.typed(Field { label, ..Field::new(name, false) }, Kind::Day, typed.get(name));
         }
-        let states: Vec<Choice> = [("valid", "state-valid"), ("invalidated", "state-invalidated"), ("any", "find-any-state")]
+        let states: Vec<Choice> = [("valid", "document-state-valid"), ("invalidated", "document-state-invalidated"), ("any", "find-any-state")]
             .map(|(code, key)| (code.to_owned(), heading(key).to_owned()))
             .into();
         fields.chosen(Field { label: "find-state", ..Field::new("state", false) }, &states, typed.get("state"), "");
@@ -314,9 +314,9 @@ fn table(console: &Console, asked: &Asked, html: &mut Html, hits: &[Hit]) {
         html.leaf("a", &[("href", &format!("{PATH}/{}", header.id))], &kind(console, hit, language));
         html.close("h3");
         html.open("p", &[]);
-        let state = if hit.is_valid { word("state-valid") } else { word("state-invalidated") };
+        let state = if hit.is_valid { word("document-state-valid") } else { word("document-state-invalidated") };
         let task = named(console, "serviceTask", header.service_task.as_deref(), language);
-        html.text(&format!("{} · {} {} · {state} · {task}", day(header.authored), word("version"), header.version));
+        html.text(&format!("{} · {} {} · {state} · {task}", day(header.authored), word("document-version"), header.version));
         html.close("p");
         html.leaf("p", &[("class", "hint")], header.id.as_str());
         html.close("li");
