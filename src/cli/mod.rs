@@ -10,19 +10,25 @@ pub mod demo;
 pub mod disclose;
 pub mod doctor;
 pub mod explain;
+pub mod generate;
 pub mod history;
 pub mod import;
 pub mod keys;
 pub mod lilm;
+pub mod load;
 pub mod log;
 pub mod migrate;
 pub mod outcome;
 pub mod query;
+mod rate;
 mod registrations;
+pub mod replay;
 pub mod report;
 pub mod send;
 pub mod serve;
 pub mod signature;
+mod stop;
+pub mod tap;
 pub mod templates;
 pub mod top;
 pub mod topology;
@@ -69,6 +75,14 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Publish files to the inbound queue, wait for the acknowledgements and show them.
     Send(send::Send),
+    /// Publish folders of messages at a chosen rate and hold every answer to the one that must come; results for people and for CI.
+    Replay(replay::Replay),
+    /// Make realistic messages of synthetic persons: of every group, good or with one chosen fault.
+    Generate(generate::Generate),
+    /// Load the gateway with messages at a fixed rate and measure from arrival to answer; a report with plots.
+    Load(load::Load),
+    /// Show what passes through the broker, live and masked, without taking anything from anybody.
+    Tap(tap::TapCommand),
     /// Report a disclosure outside the archive: it becomes a notice (LILM), which is signed, archived and sent.
     Disclose(Box<disclose::Disclose>),
     /// Empty an old system into the archive: a table of metadata and a folder of files become old client documents.
@@ -136,6 +150,10 @@ fn execute(arguments: Arguments) -> Report {
         Command::Demo(command) => demo::run(&command, json),
         Command::Doctor(command) => with(config(), |c| doctor::run(&command, &c)),
         Command::Send(command) => with(config(), |c| send::run(&command, &c, json)),
+        Command::Replay(command) => with(config(), |c| replay::run(&command, &c, json)),
+        Command::Generate(command) => generate::run(&command, arguments.config.as_deref(), json),
+        Command::Load(command) => with(config(), |c| load::run(&command, &c, json)),
+        Command::Tap(command) => with(config(), |c| tap::run(&command, &c, json)),
         Command::Disclose(command) => with(config(), |c| disclose::run(&command, &c, json)),
         Command::Import(command) => with(config(), |c| import::run(&command, &c, json)),
         Command::Validate(command) => validate::run(&command, arguments.config.as_deref(), json),

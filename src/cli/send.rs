@@ -206,7 +206,7 @@ fn read_all(files: &[PathBuf], most: usize) -> Result<Vec<Vec<u8>>, Report> {
 }
 
 /// A name for this run, so that answers of another are not mistaken for ours.
-fn run_id() -> Result<String, Outage> {
+pub(super) fn run_id() -> Result<String, Outage> {
     Ok(SystemEntropy::open()?.sixteen().iter().take(6).map(|b| format!("{b:02x}")).collect())
 }
 

@@ -140,6 +140,12 @@ impl Family {
         }
     }
 
+    /// A number that another family's seldom is: the messages about it are told apart by it.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.relation.seed
+    }
+
     /// All ten documents in an order in which every link resolves.
     #[must_use]
     pub fn in_order(&self) -> [&DocumentSpec; 10] {

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod frame;
 pub mod hostile;
 pub mod keys;
+pub mod order;
 pub mod person;
 pub mod query;
 pub mod random;

@@ -108,7 +108,7 @@ const fn body_octets(octets: usize) -> usize {
 }
 
 /// A series of its own for each seed (below 2⁴⁸).
-const fn series(seed: u64) -> u64 {
+pub(super) const fn series(seed: u64) -> u64 {
     1_000 + (seed & 0xffff_ffff_ffff)
 }
 

@@ -45,6 +45,7 @@ mod rules;
 mod sign;
 mod sink;
 mod store;
+mod testers;
 mod tidy;
 mod watch;
 mod wills;

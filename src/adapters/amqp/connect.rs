@@ -21,6 +21,15 @@ use crate::domain::outage::{Outage, Part};
 
 /// Connects; `suffix` tells this process's connections apart in the management pages.
 pub(super) async fn connect(settings: &AmqpSettings, suffix: &str) -> Result<Connection, Outage> {
+    connect_through(settings, suffix, Guard::new).await
+}
+
+/// As [`connect`], for the tap: headers that can be read without harm are kept.
+pub(super) async fn connect_to_tracer(settings: &AmqpSettings, suffix: &str) -> Result<Connection, Outage> {
+    connect_through(settings, suffix, Guard::shallow).await
+}
+
+async fn connect_through(settings: &AmqpSettings, suffix: &str, guard: fn(AsyncTcpStream<Tcp>) -> Guarded) -> Result<Connection, Outage> {
     let mut uri: AMQPUri = settings.url.reveal().parse().map_err(|_| outage("the broker's URL cannot be read"))?;
     let heartbeat = settings.heartbeat.as_secs().min(u64::from(u16::MAX));
     uri.query.heartbeat = Some(u16::try_from(heartbeat).unwrap_or(u16::MAX));
@@ -28,7 +37,7 @@ pub(super) async fn connect(settings: &AmqpSettings, suffix: &str) -> Result<Con
     let place = format!("{}:{}", uri.authority.host, uri.authority.port);
     let properties = ConnectionProperties::default().with_connection_name(format!("{}-{suffix}", settings.connection_name).into());
     let kit = Runtime::new(RuntimeParts::new(Tokio::current(), GuardedReactor(Handle::current())));
-    let connecting = Connection::connector(uri, kit, guarded, properties);
+    let connecting = Connection::connector(uri, kit, move |uri, _| guarded(uri, guard), properties);
     match tokio::time::timeout(ANSWER, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(outage(format!("{place}: {}", words(&error)))),
@@ -101,8 +110,8 @@ type Tcp = <Tokio as Reactor>::TcpStream;
 type Guarded = Guard<AsyncTcpStream<Tcp>>;
 
 /// Opens the socket (and TLS) as lapin would, with the guard around the decrypted side.
-async fn guarded(uri: AMQPUri, _: Runtime<RuntimeParts<Tokio, GuardedReactor>>) -> lapin::Result<AsyncTcpStream<Guarded>> {
-    Ok(AsyncTcpStream::Plain(Guard::new(uri.connect_async(&TokioRuntime::tokio_current()).await?)))
+async fn guarded(uri: AMQPUri, guard: fn(AsyncTcpStream<Tcp>) -> Guarded) -> lapin::Result<AsyncTcpStream<Guarded>> {
+    Ok(AsyncTcpStream::Plain(guard(uri.connect_async(&TokioRuntime::tokio_current()).await?)))
 }
 
 /// Tokio's reactor whose streams are guarded. It carries the runtime's handle: lapin calls it from a thread of its own.

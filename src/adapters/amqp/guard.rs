@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
+use super::shallow::is_shallow;
 use crate::domain::trace::{TRACEPARENT, TRACEPARENT_OCTETS, TraceContext};
 
 /// How much is read from the socket at once: a full frame of RabbitMQ's default size and some.
@@ -38,6 +39,11 @@ pub(super) struct Guard<S> {
 impl<S> Guard<S> {
     pub(super) fn new(inner: S) -> Self {
         Self { inner, sieve: Sieve::default() }
+    }
+
+    /// One that lets headers through as they are when they can be read without harm: for the tap, which reads what the broker's tracer says in them.
+    pub(super) fn shallow(inner: S) -> Self {
+        Self { inner, sieve: Sieve { shallow: true, ..Sieve::default() } }
     }
 }
 
@@ -85,6 +91,8 @@ struct Sieve {
     end: usize,
     /// Octets of the current frame that pass unseen.
     pass: usize,
+    /// Headers that are in order pass as they are.
+    shallow: bool,
 }
 
 impl Sieve {
@@ -131,7 +139,9 @@ impl Sieve {
             if looked_into {
                 let Some(payload) = waiting.get_mut(PREAMBLE..PREAMBLE + size) else { return };
                 if kind == HEADER {
-                    tame_header(payload);
+                    if !(self.shallow && is_shallow(payload)) {
+                        tame_header(payload);
+                    }
                 } else if payload.starts_with(&DELIVER) {
                     tame_deliver(payload);
                 }

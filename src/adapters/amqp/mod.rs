@@ -15,11 +15,14 @@ mod partition_check;
 pub mod partitions;
 mod publisher;
 mod settings;
+mod shallow;
 mod share;
 pub mod switch;
+mod tap;
 pub mod topology;
 
 pub use client::{AmqpClient, Answer, Answers};
 pub use consumer::AmqpConsumer;
 pub use publisher::{AmqpPublisher, Outgoing, Through};
 pub use settings::{AmqpSettings, InboundQueue, Secret};
+pub use tap::{Passing, Tap};

@@ -18,6 +18,8 @@ mod syntax;
 mod version;
 mod will;
 
+use std::cell::Cell;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -27,6 +29,10 @@ use super::frame::FrameSpec;
 use super::signature::{Hand, Hands};
 use super::writer::{Layout, Style};
 use crate::domain::code::Code;
+use crate::domain::document::Group;
+
+/// What begins a signature's value.
+const SIGNATURE: &[u8] = b"SignatureValue";
 
 /// One way to earn a refusal.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +62,10 @@ pub struct Ground<'a> {
     family: &'a Family,
     hands: Option<&'a dyn Hands>,
     number: u64,
+    /// The group whose documents a fault is put into; `None`: each fault's own choice.
+    group: Option<Group>,
+    /// Whether the fault took such a document.
+    took: Cell<bool>,
 }
 
 impl Fault {
@@ -100,7 +110,18 @@ impl Fault {
     /// `None` when the fault needs a signature and `hands` has none.
     #[must_use]
     pub fn make(&self, family: &Family, hands: Option<&dyn Hands>, number: u64) -> Option<Vec<u8>> {
-        (self.make)(&Ground { family, hands, number })
+        (self.make)(&Ground { family, hands, number, group: None, took: Cell::new(false) })
+    }
+
+    /// The fault in a document of this group. `None` where it is not of a kind that can be put there: whether what was made earns the code in this
+    /// group too, the verdict says.
+    #[must_use]
+    pub fn make_in(&self, family: &Family, hands: Option<&dyn Hands>, number: u64, group: Group) -> Option<Vec<u8>> {
+        let ground = Ground { family, hands, number, group: Some(group), took: Cell::new(false) };
+        let octets = (self.make)(&ground)?;
+        let signed = family.of_group(group).signed && !bears_signature(&octets);
+        let octets = if signed { hands?.sign(&octets, Hand::Professional).unwrap_or(octets) } else { octets };
+        ground.took.get().then_some(octets)
     }
 
     /// `E305-hetu-check-character`.
@@ -128,16 +149,29 @@ impl Ground<'_> {
         self.family.id(self.number)
     }
 
-    /// A case document of its own under the family's relation: good, and in need of no professional's signature.
+    /// A case document of its own under the family's relation: good, and in need of no professional's signature. A document of the group asked for, if one was.
     fn case(&self) -> DocumentSpec {
-        let mut spec = self.family.case.under(&self.fresh());
-        spec.case_id = Some(format!("{}.1", self.fresh()));
+        let group = self.group.unwrap_or(Group::Case);
+        self.take(group);
+        let mut spec = self.family.of_group(group).under(&self.fresh());
+        match group {
+            Group::Case => spec.case_id = Some(format!("{}.1", self.fresh())),
+            Group::ClientRelation => spec.relation_id = Some(format!("{}.1", self.fresh())),
+            Group::PhaseOne | Group::Old | Group::Client | Group::Informing | Group::Permission | Group::Denial | Group::Other => {}
+        }
         spec.style = Style::default();
         spec
     }
 
+    fn take(&self, group: Group) {
+        if self.group == Some(group) {
+            self.took.set(true);
+        }
+    }
+
     /// A client document of phase I (PDF/A) in the family's case.
     fn phase_one(&self) -> DocumentSpec {
+        self.take(Group::PhaseOne);
         let mut spec = self.family.phase_one.under(&self.fresh());
         spec.style = Style::default();
         spec
@@ -145,6 +179,7 @@ impl Ground<'_> {
 
     /// An old document in the family's closed case.
     fn old(&self) -> DocumentSpec {
+        self.take(Group::Old);
         let mut spec = self.family.old_document.under(&self.fresh());
         spec.style = Style::default();
         spec
@@ -152,6 +187,7 @@ impl Ground<'_> {
 
     /// A client document of phase II before it is signed.
     fn unsigned(&self) -> DocumentSpec {
+        self.take(Group::Client);
         let mut spec = self.family.client_document.under(&self.fresh());
         spec.style = Style::default();
         spec
@@ -174,13 +210,20 @@ impl Ground<'_> {
         spec.style.layout = Layout::OneLine;
         let mut frame = FrameSpec { style: Style::default(), ..self.frame(&spec) };
         change(&mut frame);
-        frame.render(&spec.render())
+        let octets = spec.render();
+        let signed = self.hands.filter(|_| spec.signed).and_then(|hands| hands.sign(&octets, Hand::Professional));
+        frame.render(&signed.unwrap_or(octets))
     }
 
     /// A good bare case document with one text for another, the first time it stands there; `None` when it does not.
     fn swapped(&self, from: &str, to: &str) -> Option<Vec<u8>> {
         swap(&self.case().render(), from, to)
     }
+}
+
+/// Whether a signature stands in it already: the fault is in the signature, or was put in after it.
+fn bears_signature(octets: &[u8]) -> bool {
+    octets.windows(SIGNATURE.len()).any(|w| w == SIGNATURE)
 }
 
 /// Octets with one text for another, the first time it stands there.

@@ -3,11 +3,15 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 29] = [
+const COMMANDS: [(&[&str], &[&str]); 33] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
     (&["send"], &["--expect", "--queue", "--reply", "--timeout", "--show"]),
+    (&["replay"], &["--rate", "--expect", "--expect-all", "--record", "--junit", "--queue", "--reply", "--timeout", "--show"]),
+    (&["generate"], &["--kind", "--fault", "--count", "--seed", "--out", "--language", "--carried", "--alone", "--body", "--keys", "--list"]),
+    (&["load"], &["--rate", "--for", "--warm-up", "--arrivals", "--size", "--seed", "--most-p99", "--html", "--queue", "--reply", "--timeout"]),
+    (&["tap"], &["--only", "--user", "--deliveries", "--count", "--for"]),
     (&["disclose"], &["--file", "--controller", "--recipient", "--statute", "--permission", "--task", "--description", "--show"]),
     (&["validate"], &["--profile", "--stage", "--trust", "--language"]),
     (&["topology"], &["plan", "apply"]),
