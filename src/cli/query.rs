@@ -23,13 +23,12 @@ use crate::domain::log::Sealed;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
-use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want, WantedState};
+use crate::domain::query::{Criteria, Query, SealedIds, Want, WantedState};
 use crate::domain::scope::Scope;
 use crate::domain::time::{Hl7Time, Moment, iso_date};
 use crate::pipeline::desk;
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::query;
-use crate::rules::disclose;
 use crate::rules::query::Answered;
 use crate::v3::query::client_hash;
 
@@ -202,14 +201,10 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), S
     if criteria.ids.len() + criteria.sets.len() > limits::QUERY_HITS as usize {
         return Err(format!("at most {} documents and sets at a time", limits::QUERY_HITS));
     }
-    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None, ground: None };
-    let asking = disclose::Asking { asker: &asker, controller: criteria.controller.as_ref(), registered: None };
-    let registers = disclose::allowed(&asking, &examiner.rule_set().query).map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
-    Ok((
-        Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None } },
-        Scope::of(registers),
-    ))
+    let sealed = SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None };
+    desk::own(&oid(&command.register, "--register")?, criteria, (want, sealed), examiner.rule_set())
+        .map_err(|rule| examiner.catalogue().word(rule, Language::En).to_owned())
 }
 
 /// A client's id from a file or standard input: its keyed hash, and sealed for the logs.

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::desk::{self, ConsolePlace};
 use super::api::{self, ApiPlace};
+use super::desk::{self, ConsolePlace};
 use super::keys;
 use super::raw::{Raw, RawInbound, RawSender};
 use super::registrations;
@@ -129,8 +129,8 @@ pub struct Config {
     pub instances: Vec<String>,
     pub disks: Vec<PathBuf>,
     pub otlp: Option<String>,
-    pub console: ConsolePlace,
     pub otlp_one_in: u64,
+    pub console: ConsolePlace,
 }
 
 /// One inbound queue.
@@ -283,8 +283,8 @@ impl Config {
             instances: raw.telemetry.instances,
             disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
             otlp: some(raw.telemetry.otlp),
-            console: desk::check(raw.console, raw.people, environment)?,
             otlp_one_in: raw.telemetry.otlp_one_in,
+            console: desk::check(raw.console, raw.people, environment)?,
         })
     }
 }

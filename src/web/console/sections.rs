@@ -18,6 +18,7 @@ pub(super) struct Section {
 /// In the order of the navigation.
 const SECTIONS: &[Section] = &[
     Section { path: "/", word: "home", roles: &[Operator, Archivist, Officer, Administrator] },
+    Section { path: super::archivist::PATH, word: "documents", roles: super::archivist::ROLES },
     Section { path: super::disclosure::PATH, word: "home-disclosure-short", roles: super::disclosure::ROLES },
     Section { path: super::officer::PATH, word: "officer", roles: super::officer::ROLES },
     Section { path: super::doctor::PATH, word: "doctor", roles: super::doctor::ROLES },

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// Program to Debian package; `scripts/setup test` installs them all.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("curl", "curl"),
