@@ -48,5 +48,6 @@ mod store;
 mod testers;
 mod tidy;
 mod watch;
+mod who;
 mod wills;
 mod xml;

@@ -69,7 +69,13 @@ pub enum NotGiven {
 ///
 /// # Errors
 /// Why not.
-pub async fn export(archive: &Arc<Store>, examiner: &Examiner, (entropy, now): (&dyn Entropy, Moment), actor: &str, wish: &Wish<'_>) -> Result<Exported, NotGiven> {
+pub async fn export(
+    archive: &Arc<Store>,
+    examiner: &Examiner,
+    (entropy, now): (&dyn Entropy, Moment),
+    actor: &str,
+    wish: &Wish<'_>,
+) -> Result<Exported, NotGiven> {
     let format = Format::from_str(wish.format, false).map_err(|_| NotGiven::Wrong)?;
     let log = Which::from_str(wish.log, false).map_err(|_| NotGiven::Wrong)?;
     let how = How { format, log, output: None, language: wish.language };

@@ -40,7 +40,7 @@ enum Above<'w> {
 }
 
 pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let (asked, visit) = match Asked::by(&console, &request, ROLES) {
+    let (asked, visit) = match Asked::acting(&console, &request, ROLES) {
         Ok(asked) => asked,
         Err(response) => return response,
     };
@@ -49,7 +49,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) 
 }
 
 pub(super) async fn take(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::by(&console, &request, ROLES) {
+    let asked = match Asked::acting(&console, &request, ROLES) {
         Ok((asked, _)) => asked,
         Err(response) => return response,
     };

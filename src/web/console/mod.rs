@@ -43,9 +43,9 @@ use tokio::sync::{OnceCell, watch};
 use super::bounded::Bounded;
 use super::secure::{Card, Peer, Secure};
 use crate::adapters::store::{self, Store};
+use crate::app::Watching;
 use crate::codes::console::ConsoleWords;
 use crate::codes::rule_set::RuleSet;
-use crate::app::Watching;
 use crate::config::checked::Config;
 use crate::config::desk::Tls;
 use crate::domain::environment::Environment;
@@ -55,9 +55,9 @@ use crate::domain::outage::{Outage, Part};
 use crate::domain::staff::Role;
 use crate::pipeline::examine::Examiner;
 use crate::ports::clock::{Clock, Entropy};
-pub use road::Road;
 use board::Board;
 use openid::OpenIdDoor;
+pub use road::Road;
 use session::{Desk, Visit};
 
 /// How many connections may stand, and for how long: an organisation's people at their desks.
@@ -201,9 +201,23 @@ impl Asked {
     /// The answer to anybody else: how to come in, or that the page is not theirs.
     #[allow(clippy::result_large_err)] // an answer is made once a request
     fn by(console: &Console, request: &Request, roles: &[Role]) -> Result<(Self, Visit), Response> {
+        Self::held_to(console, request, |visit| roles.iter().any(|role| visit.may(*role)))
+    }
+
+    /// As [`Asked::by`], for a page that changes something: broken glass opens pages for reading only.
+    ///
+    /// # Errors
+    /// As [`Asked::by`].
+    #[allow(clippy::result_large_err)]
+    fn acting(console: &Console, request: &Request, roles: &[Role]) -> Result<(Self, Visit), Response> {
+        Self::held_to(console, request, |visit| roles.iter().any(|role| visit.person.may(*role)))
+    }
+
+    #[allow(clippy::result_large_err)]
+    fn held_to(console: &Console, request: &Request, may: impl FnOnce(&Visit) -> bool) -> Result<(Self, Visit), Response> {
         let asked = Self::of(console, request);
         let Some(visit) = asked.visit.clone() else { return Err(pages::no_session(console, &asked, "no-session")) };
-        if !roles.iter().any(|role| visit.may(*role)) {
+        if !may(&visit) {
             return Err(pages::words(console, &asked, StatusCode::FORBIDDEN, ("not-yours-heading", "not-yours")));
         }
         Ok((asked, visit))
@@ -252,7 +266,8 @@ pub async fn listen(address: SocketAddr, tls: Option<&Tls>) -> Result<Entrance, 
 /// A certificate, key or list that cannot be used.
 pub async fn serve(entrance: Entrance, console: Arc<Console>, stop: watch::Receiver<bool>) -> Result<(), String> {
     let router = router(&console).into_make_service_with_connect_info::<Peer>();
-    let (looking, mut stopping) = (tokio::spawn({ let (console, stop) = (Arc::clone(&console), stop.clone()); async move { console.board.look(stop).await } }), stop);
+    let mut stopping = stop.clone();
+    let looking = tokio::spawn(async move { console.board.look(stop).await });
     let until = async move {
         let _sender_gone = stopping.wait_for(|s| *s).await;
     };

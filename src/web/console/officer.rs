@@ -101,7 +101,12 @@ fn page(console: &Console, asked: &Asked, visit: &Visit, status: StatusCode, wro
             html.open("input", &[("type", "date"), ("id", name), ("name", name), ("value", was(name)), ("required", "")]);
             html.close("div");
         }
-        choice(html, ("log", word("officer-log")), was("log"), &[("both", word("officer-both")), ("access", word("officer-access")), ("disclosure", word("officer-disclosure"))]);
+        choice(
+            html,
+            ("log", word("officer-log")),
+            was("log"),
+            &[("both", word("officer-both")), ("access", word("officer-access")), ("disclosure", word("officer-disclosure"))],
+        );
         choice(html, ("format", word("officer-format")), was("format"), &[("csv", "CSV"), ("html", "HTML"), ("json", "JSON")]);
         html.close("div");
         html.open("label", &[("class", "check")]);
@@ -150,7 +155,11 @@ fn notices_page(console: &Console, asked: &Asked, visit: &Visit, sum: &Reckoning
     let word = |key| console.words.get(key, language);
     pages::page(console, asked, StatusCode::OK, (word("officer-notices"), word("officer-notices")), |html| {
         let well = sum.all.adds_up();
-        html.leaf("p", &[("class", if well { "good" } else { "fault" }), ("role", "status")], words.word(if well { "lilm-well" } else { "lilm-unwell" }, language));
+        html.leaf(
+            "p",
+            &[("class", if well { "good" } else { "fault" }), ("role", "status")],
+            words.word(if well { "lilm-well" } else { "lilm-unwell" }, language),
+        );
         html.leaf("p", &[], &format!("{} {}", word("officer-register"), visit.person.organisation));
         let Tally { disclosures, notices, logged, emitted, taken, missing, waiting, stopped, late } = sum.all;
         html.open("dl", &[]);

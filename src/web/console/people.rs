@@ -179,7 +179,8 @@ fn glass_page(console: &Console, asked: &Asked, visit: &Visit, status: StatusCod
                 html.leaf("span", &[("class", "fault"), ("id", "reason-fault"), ("role", "alert")], word("glass-fault"));
             }
             let (told, invalid) = if wrong.is_some() { ("reason-hint reason-fault", "true") } else { ("reason-hint", "false") };
-            let attributes = [("id", "reason"), ("name", "reason"), ("maxlength", "400"), ("required", ""), ("aria-describedby", told), ("aria-invalid", invalid)];
+            let attributes =
+                [("id", "reason"), ("name", "reason"), ("maxlength", "400"), ("required", ""), ("aria-describedby", told), ("aria-invalid", invalid)];
             html.leaf("textarea", &attributes, wrong.unwrap_or_default());
             html.open("p", &[("class", "actions")]);
             html.leaf("button", &[("class", "main"), ("name", "action"), ("value", "break")], word("glass-break"));

@@ -53,7 +53,7 @@ impl Said {
 }
 
 pub(super) async fn show(State(console): State<Arc<Console>>, Path(id): Path<String>, request: Request) -> Response {
-    let (asked, visit) = match Asked::by(&console, &request, ROLES) {
+    let (asked, visit) = match Asked::acting(&console, &request, ROLES) {
         Ok(known) => known,
         Err(response) => return response,
     };
@@ -66,7 +66,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Path(id): Path<Str
 }
 
 pub(super) async fn take(State(console): State<Arc<Console>>, Path(id): Path<String>, request: Request) -> Response {
-    let asked = match Asked::by(&console, &request, ROLES) {
+    let asked = match Asked::acting(&console, &request, ROLES) {
         Ok((asked, _)) => asked,
         Err(response) => return response,
     };

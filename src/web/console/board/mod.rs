@@ -272,7 +272,10 @@ mod tests {
     #[test]
     fn numbers_are_read_at_a_glance() {
         assert_eq!([count(0), count(999), count(1_000), count(1_234_567)], ["0", "999", "1\u{a0}000", "1\u{a0}234\u{a0}567"]);
-        assert_eq!([seconds(None), seconds(Some(0.0)), seconds(Some(0.012)), seconds(Some(90.0)), seconds(Some(600.0))], ["–", "0 s", "12 ms", "90 s", "10 min"]);
+        assert_eq!(
+            [seconds(None), seconds(Some(0.0)), seconds(Some(0.012)), seconds(Some(90.0)), seconds(Some(600.0))],
+            ["–", "0 s", "12 ms", "90 s", "10 min"]
+        );
         assert_eq!([per_second(None), per_second(Some(0.0)), per_second(Some(0.5)), per_second(Some(1500.4))], ["–", "0/s", "0.5/s", "1500/s"]);
     }
 }
