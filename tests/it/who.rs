@@ -11,6 +11,8 @@ use arkki::domain::oid::Oid;
 use arkki::domain::time::Moment;
 
 use crate::console::browser::{Browser, Terminal};
+use crate::kit::browser::{Chromium, walk};
+use crate::kit::process::Signal;
 use crate::kit::{self, wait_until_blocking};
 use crate::road::Gateway;
 
@@ -240,5 +242,32 @@ async fn glass_is_broken_with_a_reason_and_the_officers_file_is_logged() {
     assert_eq!(browser.post("/people", &[("csrf", &csrf), ("end", &mark)]).status, 303);
     assert_eq!(browser.get("/").status, 403);
     assert!(gateway.arkki(&["audit"]).ok(), "what the console wrote is in order");
+    terminal.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_the_house_are_seen_at_every_width_and_the_board_keeps_itself_up_to_date() {
+    let Some(browser) = Chromium::open() else { return };
+    let gateway = Gateway::new(None, "").await;
+    gateway.arkki(&["migrate"]).must();
+    let mut serve = gateway.serve(&[]);
+    let mut terminal = Terminal::open(&gateway);
+    let link = terminal.link();
+    browser.goto(&link);
+    let origin = link.split("/enter/").next().unwrap().to_owned();
+    let pages = [("board", "/"), ("doctor", "/doctor"), ("officer", "/officer"), ("notices", "/officer/notices"), ("people", "/people"), ("glass", "/glass")];
+    for (name, octets) in walk(&browser, &origin, &pages) {
+        assert!(octets < 100 * 1024, "{name} weighs {octets} octets");
+    }
+    browser.goto(&format!("{origin}/?lang=en"));
+    assert!(wait_until_blocking(SOON, || browser.text("#live") == "Kept up to date by itself."), "{}", browser.text("#live"));
+    assert!(wait_until_blocking(SOON, || browser.look("#board svg").len() >= 5), "plots: {}", browser.text("#board"));
+    assert!(browser.text("#board").contains("arkki.inbound"), "{}", browser.text("#board"));
+    browser.picture("board-live");
+    // The gateway ends: the board says so by itself.
+    serve.signal(Signal::Term);
+    assert!(serve.wait(SOON).is_some_and(|status| status.success()), "{}", gateway.log_text());
+    assert!(wait_until_blocking(SOON, || browser.text("#board").contains("InstanceDown")), "{}", browser.text("#board"));
+    drop(browser);
     terminal.end();
 }
