@@ -2,6 +2,7 @@
 //! every check, a key made on the spot, an archive in a folder, and back on a reply queue.
 
 use std::collections::HashMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +10,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::outcome::{self, Outcome};
 use super::report::{Health, Report};
+use super::send::Way;
 use super::{send, validate};
 use crate::adapters::amqp::{AmqpClient, Answers, Outgoing, Secret};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
@@ -26,6 +29,7 @@ use crate::domain::outage::Outage;
 use crate::ports::broker::Published;
 use crate::ports::clock::{Clock as _, Entropy as _};
 use crate::v3::ack;
+use crate::web::console;
 
 /// The demo's queues.
 const INBOUND: &str = "arkki.demo.inbound";
@@ -74,10 +78,55 @@ pub fn run(command: &Demo, json: bool) -> Report {
         Err(report) => return report,
     };
     let began = Instant::now();
-    match runtime.block_on(show(command, &config, messages, json)) {
-        Ok(outcomes) => report(command, &outcomes, began.elapsed()),
-        Err(fault) => Report::blind(fault),
+    let shown = runtime.block_on(async {
+        let (house, road, outcomes) = show(command, &config, messages, json).await?;
+        let report = report(command, &outcomes, began.elapsed());
+        let report = looked_at(&config, &road, report, json).await;
+        house.close(config.stop).await;
+        Ok::<_, StartFault>(report)
+    });
+    shown.unwrap_or_else(Report::blind)
+}
+
+/// The console over the demo's archive: on a terminal until Ctrl-C, else its first page is fetched and that is that.
+async fn looked_at(config: &Config, road: &Road, report: Report, json: bool) -> Report {
+    let is_live = !json && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let opened = async {
+        let watched = super::console::watched(config).await?;
+        let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
+        let road = match road {
+            Road::Embedded(broker, _) => console::Road::embedded(broker.clone(), INBOUND, &entropy),
+            Road::Broker(..) => {
+                let way = Way::of(None, config).map_err(|report| report.text)?;
+                console::Road::new(Secret::new(config.broker_url.reveal()), way, &entropy)
+            }
+        };
+        super::console::open(config, config.console.listen, road, watched).await
+    };
+    let (entrance, console) = match opened.await {
+        Ok(opened) => opened,
+        Err(why) => return report.with_line(&format!("The console could not be opened: {why}")),
+    };
+    let address = console.address();
+    if !is_live {
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(console::serve(entrance, console, stopping));
+        let page = super::console::first_page(&address).await;
+        let _ended = stop.send(true);
+        let _done = tokio::time::timeout(config.stop, serving).await;
+        return match page {
+            Ok(octets) => {
+                report.with_line(&format!("The web console answered at {address} with its first page ({octets} octets); on a terminal it stays until Ctrl-C."))
+            }
+            Err(why) => report.with_line(&format!("The web console at {address} did not answer: {why}")),
+        };
     }
+    let Report { health, text, json } = report;
+    print!("{text}\nThe web console over this archive:\n");
+    if let Err(why) = super::console::until_stopped(config, entrance, console).await {
+        return Report::blind(why);
+    }
+    Report::new(health, String::new(), json)
 }
 
 /// A sample: its name under the folder, and its octets.
@@ -176,7 +225,7 @@ fn private(path: &Path, octets: &[u8]) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(octets)
 }
 
-async fn show(command: &Demo, config: &Config, messages: Vec<Message>, json: bool) -> Result<Vec<Outcome>, StartFault> {
+async fn show(command: &Demo, config: &Config, messages: Vec<Message>, json: bool) -> Result<(House, Road, Vec<Outcome>), StartFault> {
     crate::telemetry::setup::logs(false, &config.log_level);
     let (house, mut road) = match &command.amqp {
         None => Road::embedded(config).await?,
@@ -190,8 +239,7 @@ async fn show(command: &Demo, config: &Config, messages: Vec<Message>, json: boo
         outcomes.extend(road.carry(&part, &progress).await?);
     }
     progress.finish_and_clear();
-    house.close(config.stop).await;
-    Ok(outcomes)
+    Ok((house, road, outcomes))
 }
 
 /// The sender's side of the demo.

@@ -1,6 +1,7 @@
 //! `arkki log`: the access log and the disclosure log for those who have a right to them: a controller's data-protection officer, and a client who asks who
 //! used its data. What is given is counted and hashed first, the giving is logged, and only then the first octet is written.
 
+pub mod give;
 mod read;
 mod sheet;
 
@@ -20,8 +21,7 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
 use crate::config::checked::Config;
-use crate::crypto::{Sha256, sha256};
-use crate::domain::change::{Access, Look};
+use crate::crypto::Sha256;
 use crate::domain::digest::Digest;
 use crate::domain::document::Date;
 use crate::domain::language::Language;
@@ -32,9 +32,9 @@ use crate::domain::outage::Outage;
 use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Moment, end_of_day, iso_date, real_date};
 use crate::pipeline::examine::Examiner;
-use crate::pipeline::given::{self, Given};
+use crate::pipeline::given::{self, Note};
 use crate::ports::archive::Archive as _;
-use crate::ports::clock::{Clock as _, Entropy as _};
+use crate::ports::clock::Clock as _;
 
 /// How far back a client is shown the logs without a special reason, in years (messaging.md §4.6).
 const CLIENT_YEARS: u16 = 2;
@@ -342,12 +342,16 @@ async fn logged(
     archive: &Arc<Store>,
     asked: &Asked,
     which: Which,
-    (sha, rows): (&Digest, u64),
+    shown: (&Digest, u64),
     at: Moment,
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let actor = actor::actor();
-    let number = sha256(&entropy.sixteen());
+    let noted = given::note(archive.as_ref(), examiner, (&entropy, at), sum(&actor::actor(), asked, which, shown)).await;
+    noted.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))
+}
+
+/// An export, for the ledger and the access log.
+fn sum<'a>(actor: &'a str, asked: &'a Asked, which: Which, (sha, rows): (&Digest, u64)) -> Note<'a> {
     let logs = match which {
         Which::Access => "access",
         Which::Disclosure => "disclosure",
@@ -357,21 +361,15 @@ async fn logged(
     if let Some(reason) = &asked.reason {
         detail.push_str(&format!("; {reason}"));
     }
-    let says = format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\nposition ", asked.span.upto.0);
-    let look = Look {
-        access: Access { actor: actor.clone(), action: asked.action.to_owned(), ..Access::default() },
-        document_id: None,
-        controller: asked.controller.as_ref().map_or_else(String::new, |oid| oid.as_str().to_owned()),
-        organisation: None,
-        person: None,
+    Note {
+        actor,
+        action: asked.action,
+        controller: asked.controller.as_ref(),
         client: if let Whose::Client(client, _) = &asked.span.of { Some(*client) } else { None },
-        detail: Some(detail),
-        query_id: None,
         client_sealed: asked.client_sealed.clone(),
-        person_sealed: None,
-    };
-    let given = Given { actor, number, at, rules: examiner.rules(), says, looks: vec![look] };
-    given::log(archive.as_ref(), given).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?
+        detail,
+        description: format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\n", asked.span.upto.0),
+    }
 }
 
 #[cfg(test)]

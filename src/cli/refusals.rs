@@ -16,14 +16,14 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
 use crate::config::checked::Config;
-use crate::domain::change::Committed;
+use crate::crypto::sha256;
+use crate::domain::change::{Access, Look};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
 use crate::domain::refused::{ActionId, By, Deed, JobId, NAMED, RefusalId, RefusedCriteria, RefusedMark, RefusedMessage, RefusedState};
 use crate::domain::time::{Moment, end_of_day, iso_date, start_of_day};
-use crate::pipeline::seen;
-use crate::ports::archive::Archive as _;
+use crate::pipeline::given::{self, Given};
 use crate::ports::clock::{Clock as _, Entropy as _};
 use crate::ports::refusals::{Change, Refusals as _};
 
@@ -320,6 +320,25 @@ async fn octets(archive: &Arc<Store>, config: &Config, id: u64, file: &Path) -> 
     Ok(Report::new(Health::Well, text, json!({ "id": id, "file": file.display().to_string(), "octets": octets })))
 }
 
+/// What the ledger and the access log say of a look at its octets.
+fn seen(message: &RefusedMessage, entropy: &SystemEntropy, rules: Digest) -> Given {
+    let (row, actor) = (&message.row, actor());
+    let look = Look {
+        access: Access { actor: actor.clone(), action: "show".to_owned(), ..Access::default() },
+        document_id: None,
+        controller: String::new(),
+        organisation: None,
+        person: None,
+        client: None,
+        detail: Some(format!("refused message {} of {}: {}", row.id.0, row.key.sender, row.code)),
+        query_id: None,
+        client_sealed: None,
+        person_sealed: None,
+    };
+    let says = format!("arkki-seen-1\nrefusal {}\nmessage {}\nposition ", row.id.0, row.key.octets);
+    Given { actor, number: sha256(&entropy.sixteen()), at: SystemClock.now(), rules, says, looks: vec![look] }
+}
+
 async fn write(archive: &Store, config: &Config, message: &RefusedMessage, file: &Path) -> Result<(), String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -327,10 +346,7 @@ async fn write(archive: &Store, config: &Config, message: &RefusedMessage, file:
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let mut opened = opened.map_err(|fault| format!("{}: {fault}", file.display()))?;
-    let commit = seen::seen(message, &actor(), &entropy.sixteen(), rules, SystemClock.now());
-    match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
-        Committed::Done(_) => opened.write_all(&message.envelope.octets).map_err(|fault| format!("{}: {fault}", file.display())),
-        Committed::Stale | Committed::Moot => Err("the access log could not be written: another look bears the same key".to_owned()),
-        Committed::Unfit(detail) => Err(format!("the access log could not be written: {detail}")),
-    }
+    let seen = seen(message, &entropy, rules);
+    given::log(archive, seen).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?;
+    opened.write_all(&message.envelope.octets).map_err(|fault| format!("{}: {fault}", file.display()))
 }

@@ -31,6 +31,7 @@ pub mod reconciling;
 pub mod refusal;
 pub mod refused;
 pub mod scope;
+pub mod staff;
 pub mod time;
 pub mod trace;
 pub mod will;

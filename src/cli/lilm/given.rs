@@ -51,7 +51,7 @@ pub(super) async fn octets(archive: &dyn Archive, config: &Config, notice: &Stor
         looks: looks(&examiner, &actor, notice, &number, name),
         actor,
     };
-    given::log(archive, given).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))??;
+    given::log(archive, given).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?;
     let text = String::from_utf8(octets.clone()).map_err(|_| "it is not UTF-8: run arkki audit".to_owned())?;
     let json = json!({ "id": id.as_str(), "format": name, "sha256": sha256(text.as_bytes()).to_hex(), name: text });
     Ok(Report::new(Health::Well, text, json))

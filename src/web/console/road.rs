@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::adapters::amqp::{AmqpClient, Outgoing, Secret};
+use crate::adapters::embedded::{EmbeddedBroker, Letter};
 use crate::cli::send::Way;
 use crate::domain::outage::Outage;
 use crate::ports::broker::Published;
@@ -23,11 +24,18 @@ const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends, and waits for the answer.
 pub struct Road {
-    url: Secret,
-    way: Way,
+    line: Line,
     /// Names this console among others of the same user: answers come to the one that asked.
     run: String,
     turn: Semaphore,
+}
+
+/// Over which broker.
+enum Line {
+    /// RabbitMQ, and the way to the inbound queue.
+    Broker(Secret, Box<Way>),
+    /// The demo's own, and its inbound queue.
+    Embedded(EmbeddedBroker, String),
 }
 
 /// What became of a message.
@@ -46,32 +54,61 @@ impl Road {
     /// A road to this broker.
     #[must_use]
     pub fn new(url: Secret, way: Way, entropy: &dyn Entropy) -> Self {
+        Self::over(Line::Broker(url, Box::new(way)), entropy)
+    }
+
+    /// A road in this process, to the demo's gateway.
+    #[must_use]
+    pub fn embedded(broker: EmbeddedBroker, queue: &str, entropy: &dyn Entropy) -> Self {
+        Self::over(Line::Embedded(broker, queue.to_owned()), entropy)
+    }
+
+    fn over(line: Line, entropy: &dyn Entropy) -> Self {
         let run = entropy.sixteen().iter().take(6).map(|octet| format!("{octet:02x}")).collect();
-        Self { url, way, run, turn: Semaphore::new(1) }
+        Self { line, run, turn: Semaphore::new(1) }
     }
 
     /// Sends a message and waits. Sending the same octets once more is safe: the gateway repeats its answer.
     pub async fn send(&self, message: Vec<u8>, id: String) -> Ending {
         let Ok(Ok(_turn)) = tokio::time::timeout(TURN, self.turn.acquire()).await else { return Ending::Busy };
         let away = |outage: Outage| Ending::Away(outage.to_string());
-        let client = match tokio::time::timeout(REACH, AmqpClient::connect(&self.url, "arkki console")).await {
+        let (url, way) = match &self.line {
+            Line::Broker(url, way) => (url, way),
+            Line::Embedded(broker, queue) => return self.within(broker, queue, message, id).await.unwrap_or_else(away),
+        };
+        let client = match tokio::time::timeout(REACH, AmqpClient::connect(url, "arkki console")).await {
             Ok(Ok(client)) => client,
             Ok(Err(outage)) => return away(outage),
             Err(_) => return Ending::Away("the broker does not answer".to_owned()),
         };
-        let ending = self.exchange(&client, message, id).await.unwrap_or_else(away);
+        let ending = self.exchange(&client, way, message, id).await.unwrap_or_else(away);
         client.close().await;
         ending
     }
 
-    async fn exchange(&self, client: &AmqpClient, message: Vec<u8>, id: String) -> Result<Ending, Outage> {
+    /// As [`Self::exchange`], over the broker of this process.
+    async fn within(&self, broker: &EmbeddedBroker, queue: &str, message: Vec<u8>, id: String) -> Result<Ending, Outage> {
+        let reply = format!("arkki.reply.anonymous.console-{}", self.run);
+        broker.declare(&reply);
+        let (reply_to, content_type) = (Some(reply.clone()), Some("application/xml".to_owned()));
+        broker.put(queue, Letter { message_id: Some(id.clone()), reply_to, content_type, body: Arc::new(message), ..Letter::default() })?;
+        // Ends with our answer, or with the patience.
+        while let Some(answer) = broker.take(&reply, PATIENCE).await {
+            if answer.correlation_id.as_deref() == Some(&id) {
+                return Ok(ack::read(&answer.body).map_or(Ending::Unanswered, |answer| Ending::Answered(Box::new(answer))));
+            }
+        }
+        Ok(Ending::Unanswered)
+    }
+
+    async fn exchange(&self, client: &AmqpClient, way: &Way, message: Vec<u8>, id: String) -> Result<Ending, Outage> {
         let user = client.user();
         let reply = format!("arkki.reply.{user}.console-{}", self.run);
         client.declare_passing_reply_queue(&reply, UNUSED).await?;
         let mut answers = client.answers(&reply).await?;
         let outgoing = Outgoing {
-            queue: self.way.queue().to_owned(),
-            through: self.way.through(&message)?,
+            queue: way.queue().to_owned(),
+            through: way.through(&message)?,
             message_id: Some(id.clone()),
             correlation_id: None,
             reply_to: Some(reply),
@@ -80,7 +117,7 @@ impl Road {
             body: Arc::new(message),
         };
         match client.send(outgoing).await {
-            Ok(Published::Unroutable) => return Ok(Ending::Away(format!("there is no queue {}: run `arkki topology apply`", self.way.queue()))),
+            Ok(Published::Unroutable) => return Ok(Ending::Away(format!("there is no queue {}: run `arkki topology apply`", way.queue()))),
             Ok(_) => {}
             // The confirm is missing, not for certain the message.
             Err(_) => return Ok(Ending::Unanswered),
