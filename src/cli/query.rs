@@ -22,6 +22,7 @@ use crate::domain::language::Language;
 use crate::domain::limits;
 use crate::domain::log::Sealed;
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
@@ -177,7 +178,7 @@ pub(super) async fn log(
         answer.looks.iter_mut().filter(|look| look.document_id.is_some()).for_each(|look| look.access.action = shows.to_owned());
     }
     let effect = Effect::Answer(Box::new(answer));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, replay: None };
+    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, road: Road::default(), replay: None };
     use crate::ports::archive::Archive as _;
     match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
         Committed::Done(_) => Ok(()),

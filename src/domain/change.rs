@@ -10,6 +10,7 @@ use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
 use super::log::{DisclosedRow, Sealed};
 use super::message::{Envelope, MessageKey, Reply};
+use super::messages::Road;
 use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
@@ -34,6 +35,8 @@ pub struct Commit {
     pub supersedes: Option<u32>,
     /// The replay that this decision ends, in the same transaction.
     pub replay: Option<ReplayMark>,
+    /// The way here.
+    pub road: Road,
 }
 
 /// What happens to the archive.
@@ -297,6 +300,8 @@ pub struct HeldMessage {
     pub envelope: Envelope,
     /// What it waits for.
     pub awaits: Awaited,
+    /// When it was put on hold.
+    pub since: Moment,
     /// When its time is up.
     pub until: Moment,
 }

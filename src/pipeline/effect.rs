@@ -17,6 +17,7 @@ use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::lifecycle::{EventKind, EventRecord, Scope};
 use crate::domain::message::{Envelope, MessageKey, Reply};
+use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::refusal::Refusal;
@@ -67,7 +68,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
     let supersedes = setting.prior.map(|p| p.revision);
     let planned = |effect, expects: &[Expectation], ending, code| {
         let reply = setting.reply.clone();
-        let commit = Commit { key: setting.examined.key.clone(), at: setting.at, reply, effect, expects: expects.to_vec(), supersedes, replay: setting.replay };
+        let commit = Commit { key: setting.examined.key.clone(), at: setting.at, reply, effect, expects: expects.to_vec(), supersedes, road: Road::default(), replay: setting.replay };
         Planned { commit, ending, code }
     };
     Ok(match (decision, &setting.examined.verdict) {

@@ -22,12 +22,13 @@ use super::relay::RelayHandle;
 use super::signers;
 use super::trace::{Tracer, Tracing};
 use super::waits::{Ticket, Waits};
-use crate::domain::change::{Commit, Committed, HeldMessage};
+use crate::domain::change::{Commit, Committed, Effect, HeldMessage};
 use crate::domain::code::Code;
 use crate::domain::facts::{Facts, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
+use crate::domain::messages::Road;
 use crate::domain::query::Want;
 use crate::domain::refusal::Refusal;
 use crate::domain::refused::{LeasedReplay, ReplayMark};
@@ -87,6 +88,7 @@ struct Job {
     held: Option<HeldMessage>,
     replay: Option<(MessageKey, ReplayMark)>,
     settle: Option<Box<dyn Settle>>,
+    received: Moment,
     began: Instant,
     /// Its place among those who wait; given back when it leaves the road.
     _ticket: Option<Ticket>,
@@ -97,6 +99,7 @@ struct Job {
 struct Ready {
     job: Job,
     examined: Arc<Examined>,
+    at: Moment,
 }
 
 /// Carries messages until `drain` is set and nothing is in hand, or the deliveries end.
@@ -152,7 +155,7 @@ pub async fn run(
                 let job: Job = job;
                 match outcome {
                     Ok(examined) => {
-                        let ready = Ready { job, examined: Arc::new(examined) };
+                        let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
                         match ready.examined.lane() {
                             None => working.push(work(Arc::clone(&parts), ready, None)),
                             Some((client, touches)) => {
@@ -167,7 +170,8 @@ pub async fn run(
                         let key = parts.examiner.key(&job.envelope);
                         if defects.count(&key) >= limits::PANICS {
                             let examined = parts.examiner.defect(&job.envelope);
-                            working.push(work(Arc::clone(&parts), Ready { job, examined: Arc::new(examined) }, None));
+                            let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
+                            working.push(work(Arc::clone(&parts), ready, None));
                         } else {
                             examining.push_front(examine(Arc::clone(&parts), job));
                         }
@@ -184,7 +188,7 @@ pub async fn run(
             Some(held) = due.recv(), if examining.len() < EXAMINING && !draining => released.push_back(held),
             // One that is on the road already came by an earlier lease: its own end, or the lease's, ends it.
             Some(replay) = replays.recv(), if examining.len() < EXAMINING && !draining => if on_road.insert(replay.key.clone()) {
-                examining.push_back(examine(Arc::clone(&parts), Job::replayed(replay)));
+                examining.push_back(examine(Arc::clone(&parts), Job::replayed(replay, parts.clock.now())));
             },
             // Once, and also when whoever gives the signal has gone: a signal that is for ever ready would leave no time for the rest.
             () = told(&mut told_to_drain), if !draining => draining = true,
@@ -196,16 +200,34 @@ impl Job {
     fn delivered(delivery: Delivery, parts: &Parts) -> Self {
         let began = Instant::now();
         let trace = Tracing::begin(parts.tracer.as_ref(), delivery.trace, &delivery.envelope);
-        Self { envelope: delivery.envelope, held: None, replay: None, settle: Some(delivery.settle), began, _ticket: Some(parts.waits.enter(began)), trace }
+        Self {
+            envelope: delivery.envelope,
+            held: None,
+            replay: None,
+            settle: Some(delivery.settle),
+            received: parts.clock.now(),
+            began,
+            _ticket: Some(parts.waits.enter(began)),
+            trace,
+        }
     }
 
     fn held(held: HeldMessage) -> Self {
-        Self { envelope: held.envelope.clone(), held: Some(held), replay: None, settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
+        Self {
+            envelope: held.envelope.clone(),
+            received: held.since,
+            held: Some(held),
+            replay: None,
+            settle: None,
+            began: Instant::now(),
+            _ticket: None,
+            trace: Tracing::NONE,
+        }
     }
 
-    fn replayed(replay: LeasedReplay) -> Self {
+    fn replayed(replay: LeasedReplay, at: Moment) -> Self {
         let replayed = Some((replay.key, replay.mark));
-        Self { envelope: replay.envelope, held: None, replay: replayed, settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
+        Self { envelope: replay.envelope, held: None, replay: replayed, received: at, settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
     }
 
     /// The key under which it is on the road alone; a delivery may be there as often as it was sent.
@@ -354,8 +376,9 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let decided = ready.job.trace.step("decide", began);
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
-    let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    let Ok(Planned { mut commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
     let sealed = ready.job.trace.step("seal", decided);
+    commit.road = road(ready, &commit, parts.clock.now());
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
     let quarantine = ready.job.envelope.reply.is_none() && ready.job.own_key().is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
@@ -375,6 +398,16 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
             Step::Defect
         }
     })
+}
+
+/// The way here, as far as it is behind us: the commit was made just now, and with it the signature.
+fn road(ready: &Ready, commit: &Commit, made: Moment) -> Road {
+    Road {
+        amqp_id: ready.job.envelope.message_id.clone().filter(|id| id.len() <= limits::SHORT_STRING),
+        received: Some(ready.job.received),
+        examined: Some(ready.at),
+        signed: matches!(commit.effect, Effect::Archive(_) | Effect::Notice(_)).then_some(made),
+    }
 }
 
 /// Makes the commit on the pool. A key out of reach is an outage like any other: wait, and sign again.
@@ -478,6 +511,6 @@ impl Defects {
             return Err(Box::new(ready.job));
         }
         let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
-        Ok(Ready { job: ready.job, examined })
+        Ok(Ready { job: ready.job, examined, at: parts.clock.now() })
     }
 }

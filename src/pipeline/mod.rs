@@ -17,6 +17,7 @@ pub mod notice;
 pub mod pool;
 pub mod query;
 pub mod reckoner;
+pub mod reconcile;
 pub mod rehearse;
 pub mod relay;
 pub mod replay;

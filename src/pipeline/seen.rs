@@ -5,6 +5,7 @@ use crate::domain::change::{Access, AnswerDraft, Commit, Effect, Look, QueryAnsw
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::messages::Road;
 use crate::domain::refused::RefusedMessage;
 use crate::domain::time::Moment;
 
@@ -43,5 +44,5 @@ pub fn seen(message: &RefusedMessage, actor: &str, number: &[u8], rules: Digest,
         person_sealed: None,
     };
     let effect = Effect::Answer(Box::new(QueryAnswer { code: None, outcome: answer.digest, entry, answer, looks: vec![look], disclosed: Vec::new() }));
-    Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, replay: None }
+    Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, road: Road::default(), replay: None }
 }

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod checkpoints;
 pub mod clock;
 pub mod logs;
+pub mod messages;
 pub mod notices;
 pub mod refusals;
 pub mod revocation;

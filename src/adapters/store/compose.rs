@@ -77,6 +77,13 @@ pub(super) struct Effected<'a> {
     pub awaited: Vec<(i64, &'a str)>,
 }
 
+impl Effected<'_> {
+    /// The ledger position whose answers leave now: of a sending that has an entry of its own, that one; else of the decision in force.
+    pub fn answered_at(&self) -> Option<i64> {
+        self.shown.as_ref().map_or(self.position, |shown| i64::try_from(shown.position.0).ok())
+    }
+}
+
 /// An inbox row's changing part.
 #[derive(Debug, Clone)]
 pub(super) struct Inbox<'a> {

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 48] = [
+const COMMANDS: [(&[&str], &[&str]); 54] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -41,6 +41,10 @@ const COMMANDS: [(&[&str], &[&str]); 48] = [
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
+    (&["messages"], &["list", "show", "follow"]),
+    (&["messages", "list"], &["--sender", "--code", "--state", "--message-id", "--document", "--from", "--until", "--last", "--before"]),
+    (&["messages", "follow"], &["--sender", "--code", "--state", "--after", "--count"]),
+    (&["reconcile"], &["--most"]),
     (&["console"], &["--listen"]),
     (&["top"], &["--instance", "--every", "--once", "--language"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
@@ -66,6 +70,8 @@ const COMMANDS: [(&[&str], &[&str]); 48] = [
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
+    (&["backup"], &["<FOLDER>"]),
+    (&["restore"], &["<FOLDER>", "--checkpoint", "--log"]),
     (&["api"], &["token", "document"]),
     (&["api", "token"], &["<NAME>", "<ROLE>"]),
     (&["api", "document"], &[]),

@@ -142,7 +142,16 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         will: None,
         header,
     };
-    Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Archive(Box::new(archive)), expects: Vec::new(), supersedes: None, replay: None }
+    Commit {
+        key,
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Archive(Box::new(archive)),
+        expects: Vec::new(),
+        supersedes: None,
+        road: arkki::domain::messages::Road::default(),
+        replay: None,
+    }
 }
 
 /// The same commit claiming a frame's id.
@@ -203,7 +212,16 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         looks: Vec::new(),
         came: arkki::domain::refused::Came::default(),
     };
-    Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Refuse(Box::new(refuse)), expects: Vec::new(), supersedes: None, replay: None }
+    Commit {
+        key,
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Refuse(Box::new(refuse)),
+        expects: Vec::new(),
+        supersedes: None,
+        road: arkki::domain::messages::Road::default(),
+        replay: None,
+    }
 }
 
 /// Records a message that is owed no answer.
@@ -229,7 +247,16 @@ pub fn hold(message: &[u8], awaits: Awaited, until: i64) -> Commit {
         Awaited::Relation(id) => Expectation::Relation { id: id.clone(), revision: None },
     };
     let held = Held { hold: Hold { awaits, until: at(until) }, envelope: envelope(message), rules: sha256(RULES) };
-    Commit { key: key(message), at: at(0), reply: Some(reply("c")), effect: Effect::Hold(Box::new(held)), expects: vec![absent], supersedes: None, replay: None }
+    Commit {
+        key: key(message),
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Hold(Box::new(held)),
+        expects: vec![absent],
+        supersedes: None,
+        road: arkki::domain::messages::Road::default(),
+        replay: None,
+    }
 }
 
 pub fn envelope(message: &[u8]) -> Envelope {
@@ -245,7 +272,16 @@ pub fn envelope(message: &[u8]) -> Envelope {
 }
 
 pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
-    Commit { key: key.clone(), at: at(1), reply: Some(reply(correlation)), effect: Effect::Repeat, expects: Vec::new(), supersedes: None, replay: None }
+    Commit {
+        key: key.clone(),
+        at: at(1),
+        reply: Some(reply(correlation)),
+        effect: Effect::Repeat,
+        expects: Vec::new(),
+        supersedes: None,
+        road: arkki::domain::messages::Road::default(),
+        replay: None,
+    }
 }
 
 pub fn needs(message: &[u8], header: Option<&Header>) -> Needs {
