@@ -151,6 +151,7 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
+        replay: None,
     }
 }
 
@@ -221,6 +222,7 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
+        replay: None,
     }
 }
 
@@ -256,6 +258,7 @@ pub fn hold(message: &[u8], awaits: Awaited, until: i64) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
+        replay: None,
     }
 }
 
@@ -281,6 +284,7 @@ pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
+        replay: None,
     }
 }
 
