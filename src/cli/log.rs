@@ -21,18 +21,18 @@ use crate::adapters::store::Store;
 use crate::app;
 use crate::config::checked::Config;
 use crate::crypto::{Sha256, sha256};
-use crate::domain::change::{Access, AnswerDraft, Commit, Committed, Effect, Look, QueryAnswer};
+use crate::domain::change::{Access, Look};
 use crate::domain::digest::Digest;
 use crate::domain::document::Date;
 use crate::domain::language::Language;
-use crate::domain::ledger::{Entry, EntryKind, Position};
+use crate::domain::ledger::Position;
 use crate::domain::log::{Sealed, Span, Whose};
-use crate::domain::message::{MessageKey, Sender};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Moment, end_of_day, iso_date, real_date};
 use crate::pipeline::examine::Examiner;
+use crate::pipeline::given::{self, Given};
 use crate::ports::archive::Archive as _;
 use crate::ports::clock::{Clock as _, Entropy as _};
 
@@ -347,7 +347,7 @@ async fn logged(
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
     let actor = actor::actor();
-    let key = MessageKey { sender: Sender::new(actor.clone()), octets: sha256(&entropy.sixteen()) };
+    let number = sha256(&entropy.sixteen());
     let logs = match which {
         Which::Access => "access",
         Which::Disclosure => "disclosure",
@@ -357,25 +357,9 @@ async fn logged(
     if let Some(reason) = &asked.reason {
         detail.push_str(&format!("; {reason}"));
     }
-    let octets = format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\nposition ", asked.span.upto.0).into_bytes();
-    let answer = AnswerDraft { slot: octets.len(), digest: sha256(&octets), octets };
-    let entry = Entry {
-        kind: EntryKind::Exported,
-        at,
-        sender: actor.clone(),
-        message: key.octets,
-        document_id: None,
-        document: None,
-        archived: None,
-        code: None,
-        answer: Some(answer.digest),
-        rules: examiner.rules(),
-        supersedes: None,
-        log: None,
-        about: None,
-    };
+    let says = format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\nposition ", asked.span.upto.0);
     let look = Look {
-        access: Access { actor, action: asked.action.to_owned(), ..Access::default() },
+        access: Access { actor: actor.clone(), action: asked.action.to_owned(), ..Access::default() },
         document_id: None,
         controller: asked.controller.as_ref().map_or_else(String::new, |oid| oid.as_str().to_owned()),
         organisation: None,
@@ -386,13 +370,8 @@ async fn logged(
         client_sealed: asked.client_sealed.clone(),
         person_sealed: None,
     };
-    let effect = Effect::Answer(Box::new(QueryAnswer { code: None, outcome: answer.digest, entry, answer, looks: vec![look], disclosed: Vec::new() }));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None };
-    match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
-        Committed::Done(_) => Ok(()),
-        Committed::Stale => Err("the access log could not be written: another export bears the same key".to_owned()),
-        Committed::Unfit(detail) => Err(format!("the access log could not be written: {detail}")),
-    }
+    let given = Given { actor, number, at, rules: examiner.rules(), says, looks: vec![look] };
+    given::log(archive.as_ref(), given).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::domain::language::Language;
 use crate::domain::limits;
 use crate::domain::log::Sealed;
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
@@ -177,11 +178,11 @@ pub(super) async fn log(
         answer.looks.iter_mut().filter(|look| look.document_id.is_some()).for_each(|look| look.access.action = shows.to_owned());
     }
     let effect = Effect::Answer(Box::new(answer));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None };
+    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, replay: None, road: Road::default() };
     use crate::ports::archive::Archive as _;
     match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
         Committed::Done(_) => Ok(()),
-        Committed::Stale => Err("the access log could not be written: another query bears the same key".to_owned()),
+        Committed::Stale | Committed::Moot => Err("the access log could not be written: another query bears the same key".to_owned()),
         Committed::Unfit(detail) => Err(format!("the access log could not be written: {detail}")),
     }
 }

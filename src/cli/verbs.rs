@@ -18,6 +18,8 @@ type Offer = (Method, &'static str, &'static str, Role);
 /// Every command that the API offers. `{name}` in a path is the command's argument of that name.
 const OFFERED: &[Offer] = &[
     (Get, "/doctor", "doctor", Reader),
+    // It asks the addresses that its caller names: not for everybody.
+    (Get, "/top", "top", Operator),
     (Get, "/topology", "topology plan", Reader),
     (Post, "/topology/apply", "topology apply", Administrator),
     (Get, "/codes", "codes", Reader),
@@ -53,6 +55,24 @@ const OFFERED: &[Offer] = &[
     (Get, "/lilm/notices/{id}", "lilm show", Reader),
     (Post, "/lilm/notices/{id}/retry", "lilm retry", Operator),
     (Get, "/lilm/reconcile", "lilm reconcile", Reader),
+    (Get, "/messages", "messages list", Reader),
+    (Get, "/messages/{name}", "messages show", Reader),
+    (Get, "/reconcile", "reconcile", Reader),
+    (Get, "/refusals/groups", "refusals groups", Reader),
+    (Get, "/refusals", "refusals list", Reader),
+    (Get, "/refusals/{id}", "refusals show", Reader),
+    (Post, "/refusals/hold", "refusals hold", Operator),
+    (Post, "/refusals/release", "refusals release", Operator),
+    (Post, "/refusals/discard", "refusals discard", Operator),
+    (Post, "/refusals/comment", "refusals comment", Operator),
+    (Get, "/refusals/actions", "refusals actions", Reader),
+    (Post, "/refusals/actions/{action}/undo", "refusals undo", Operator),
+    (Post, "/refusals/replay", "refusals replay", Operator),
+    (Get, "/refusals/jobs", "refusals jobs", Reader),
+    (Post, "/refusals/jobs/{job}/stop", "refusals stop", Operator),
+    (Post, "/refusals/jobs/{job}/resume", "refusals resume", Operator),
+    (Post, "/refusals/jobs/{job}/end", "refusals end", Operator),
+    (Post, "/rehearse", "rehearse", Operator),
 ];
 
 /// Options that give the octets of a message or a notice, which name people: not offered, though their commands are.
@@ -130,6 +150,7 @@ mod tests {
         ("serve", "is what answers"),
         ("demo", LIVES),
         ("console", LIVES),
+        ("messages follow", LIVES),
         ("top", LIVES),
         ("api token", "makes what callers are known by"),
         ("api document", "stands at /api/v1/openapi.json"),
@@ -151,6 +172,7 @@ mod tests {
         ("disclose", PERSONAL),
         ("query", PERSONAL),
         ("history", PERSONAL),
+        ("refusals octets", PERSONAL),
         ("log export", PERSONAL),
         ("log client", PERSONAL),
     ];

@@ -59,6 +59,7 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
     }
     let code = code.map_or("", Code::as_str);
     counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
+    counter!("arkki_endings_total", "ending" => ending.as_str()).increment(1);
     histogram!("arkki_message_seconds").record(took.as_secs_f64());
     let message = key.short();
     let position = position.map(|p| p.0);
@@ -377,6 +378,29 @@ pub fn notices_reckoned(missing: u64, waiting: u64, stopped: u64, late: u64) {
         error!(missing, waiting, stopped, late, "disclosures and notices do not add up: run arkki lilm reconcile");
     } else {
         info!(missing, waiting, stopped, late, "disclosures and notices add up");
+    }
+}
+
+/// What the reconciler's round came to. Told once when it changes: an archive that lost a row has lost it in every round.
+pub fn reconciled(unexplained: u64, entries: u64) {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; counts stay far below 2^52
+    gauge!("arkki_unexplained").set(unexplained as f64);
+    counter!("arkki_reconciled_total").increment(1);
+    let last = LAST.swap(unexplained, std::sync::atomic::Ordering::AcqRel);
+    if unexplained > 0 && unexplained != last {
+        error!(unexplained, entries, "not everything is explained: run arkki reconcile");
+    } else if unexplained == 0 && last > 0 {
+        info!(entries, "everything is explained again");
+    } else {
+        debug!(unexplained, entries, "reconciled");
+    }
+}
+
+/// Received octets and answers whose time was up.
+pub fn refused_forgotten(count: u64) {
+    if count > 0 {
+        info!(count, "octets of old refusals were forgotten");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{arkki, exits};
 
 /// Every command with the options of its own.
-const COMMANDS: [(&[&str], &[&str]); 35] = [
+const COMMANDS: [(&[&str], &[&str]); 54] = [
     (&["serve"], &["--until-answered"]),
     (&["demo"], &["--samples", "--archive", "--amqp"]),
     (&["doctor"], &[]),
@@ -41,6 +41,10 @@ const COMMANDS: [(&[&str], &[&str]); 35] = [
     (&["templates"], &["--language", "list", "show", "explain", "test", "page", "rules"]),
     (&["templates", "show"], &["<GROUP>"]),
     (&["audit"], &["--most"]),
+    (&["messages"], &["list", "show", "follow"]),
+    (&["messages", "list"], &["--sender", "--code", "--state", "--message-id", "--document", "--from", "--until", "--last", "--before"]),
+    (&["messages", "follow"], &["--sender", "--code", "--state", "--after", "--count"]),
+    (&["reconcile"], &["--most"]),
     (&["console"], &["--listen"]),
     (&["top"], &["--instance", "--every", "--once", "--language"]),
     (&["history"], &["<ID>", "--register", "--at", "--language"]),
@@ -48,6 +52,21 @@ const COMMANDS: [(&[&str], &[&str]); 35] = [
     (&["lilm", "list"], &["--standing", "--last"]),
     (&["lilm", "show"], &["<ID>"]),
     (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
+    (&["refusals"], &["groups", "list", "show", "hold", "release", "discard", "comment", "undo", "actions", "octets", "replay", "jobs", "stop", "resume", "end"]),
+    (&["refusals", "groups"], &["--code", "--finding", "--sender", "--from", "--until", "--state", "--limit"]),
+    (&["refusals", "list"], &["--code", "--finding", "--sender", "--from", "--until", "--state", "--limit", "--after"]),
+    (&["refusals", "show"], &["<ID>"]),
+    (&["refusals", "octets"], &["<ID>", "--output"]),
+    (&["refusals", "hold"], &["--why", "--all", "[ID]"]),
+    (&["refusals", "release"], &["--why", "--all", "[ID]"]),
+    (&["refusals", "discard"], &["--why", "--all", "[ID]"]),
+    (&["refusals", "comment"], &["--why", "--all", "[ID]"]),
+    (&["refusals", "undo"], &["<ACTION>", "--why"]),
+    (&["refusals", "actions"], &["--last"]),
+    (&["refusals", "replay"], &["--why", "--yes", "--rate", "--answer-again", "--token", "--wait", "--all"]),
+    (&["refusals", "jobs"], &["[JOB]", "--last", "--after"]),
+    (&["refusals", "stop"], &["<JOB>"]),
+    (&["rehearse"], &["--rules", "--last", "--profile", "--most"]),
     (&["log"], &["export", "client"]),
     (&["log", "export"], &["--controller", "--from", "--to", "--format", "--log", "--output", "--language"]),
     (&["log", "client"], &["--client", "--root", "--controller", "--older", "--reason", "--format", "--log", "--output", "--language"]),
