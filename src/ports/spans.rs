@@ -1,4 +1,4 @@
-//! Where spans go.
+//! Where spans go when a message has passed: to a collector, or nowhere.
 
 use crate::domain::trace::Span;
 
