@@ -21,7 +21,8 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
 use crate::config::checked::Config;
-use crate::crypto::Sha256;
+use crate::crypto::{Sha256, sha256};
+use crate::domain::change::{Access, Look};
 use crate::domain::digest::Digest;
 use crate::domain::document::Date;
 use crate::domain::language::Language;
@@ -34,7 +35,7 @@ use crate::domain::time::{Moment, end_of_day, iso_date, real_date};
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::given::{self, Given};
 use crate::ports::archive::Archive as _;
-use crate::ports::clock::Clock as _;
+use crate::ports::clock::{Clock as _, Entropy as _};
 
 /// How far back a client is shown the logs without a special reason, in years (messaging.md §4.6).
 const CLIENT_YEARS: u16 = 2;
@@ -346,12 +347,12 @@ async fn logged(
     at: Moment,
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let noted = given::note(archive.as_ref(), examiner, (&entropy, at), sum(&actor::actor(), asked, which, shown)).await;
-    noted.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))
+    let given = sum(actor::actor(), (sha256(&entropy.sixteen()), at, examiner.rules()), asked, which, shown);
+    given::log(archive.as_ref(), given).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))?
 }
 
 /// An export, for the ledger and the access log.
-fn sum<'a>(actor: &'a str, asked: &'a Asked, which: Which, (sha, rows): (&Digest, u64)) -> Given<'a> {
+fn sum(actor: String, (number, at, rules): (Digest, Moment, Digest), asked: &Asked, which: Which, (sha, rows): (&Digest, u64)) -> Given {
     let logs = match which {
         Which::Access => "access",
         Which::Disclosure => "disclosure",
@@ -361,15 +362,20 @@ fn sum<'a>(actor: &'a str, asked: &'a Asked, which: Which, (sha, rows): (&Digest
     if let Some(reason) = &asked.reason {
         detail.push_str(&format!("; {reason}"));
     }
-    Given {
-        actor,
-        action: asked.action,
-        controller: asked.controller.as_ref(),
+    let says = format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\nposition ", asked.span.upto.0);
+    let look = Look {
+        access: Access { actor: actor.clone(), action: asked.action.to_owned(), ..Access::default() },
+        document_id: None,
+        controller: asked.controller.as_ref().map_or_else(String::new, |oid| oid.as_str().to_owned()),
+        organisation: None,
+        person: None,
         client: if let Whose::Client(client, _) = &asked.span.of { Some(*client) } else { None },
+        detail: Some(detail),
+        query_id: None,
         client_sealed: asked.client_sealed.clone(),
-        detail,
-        description: format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\n", asked.span.upto.0),
-    }
+        person_sealed: None,
+    };
+    Given { actor, number, at, rules, says, looks: vec![look] }
 }
 
 #[cfg(test)]

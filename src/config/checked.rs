@@ -16,6 +16,7 @@ use crate::domain::access::Register;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::limits;
+use crate::domain::notice::NoticeFormat;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 
@@ -78,12 +79,15 @@ pub struct Config {
     pub dead_letter_queue: String,
     pub notice_queue: String,
     pub delivery_limit: u32,
+    pub topology_look: Duration,
     pub inbound: Vec<Inbound>,
     pub default_route: Option<String>,
     pub allow_anonymous: bool,
     pub senders: BTreeMap<String, SenderRoute>,
     pub register: Register,
     pub archive_url: SecretUrl,
+    pub keep_refused: Option<Duration>,
+    pub reconcile: Duration,
     pub site_key_file: PathBuf,
     pub key_file: PathBuf,
     pub certificate_file: PathBuf,
@@ -106,6 +110,8 @@ pub struct Config {
     pub receiver: Oid,
     pub id_root: Oid,
     pub notice_root: Option<Oid>,
+    /// In which format notices leave (`[lilm] format`).
+    pub notice_format: NoticeFormat,
     pub code_system: Oid,
     pub receivers: Vec<String>,
     pub only_ae: bool,
@@ -211,6 +217,7 @@ impl Config {
         let archive_url = secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?;
         schemed(&broker_url, &["amqp", "amqps"], "[broker] url or ARKKI_BROKER_URL")?;
         schemed(&archive_url, &["postgres", "postgresql", "sqlite"], "[archive] url or ARKKI_ARCHIVE_URL")?;
+        let (notice_root, notice_format) = super::lilm::check(&raw.lilm)?;
         Ok(Self {
             environment,
             instance: some(raw.instance).unwrap_or_else(instance_name),
@@ -225,12 +232,15 @@ impl Config {
             dead_letter_queue: named(raw.broker.dead_letter_queue, "[broker] dead_letter_queue")?,
             notice_queue: named(raw.broker.notice_queue, "[broker] notice_queue")?,
             delivery_limit: raw.broker.delivery_limit,
+            topology_look: Duration::from_secs(raw.broker.topology_seconds.max(1)),
             inbound,
             default_route: some(raw.reply.default_route),
             allow_anonymous: raw.reply.allow_anonymous,
             senders: raw.senders.into_iter().map(|(name, s)| sender(&name, s).map(|route| (name, route))).collect::<Result<_, _>>()?,
             register: registrations::check(raw.access, raw.registrations, environment)?,
             archive_url,
+            keep_refused: keep_refused(raw.archive.keep_refused_days)?,
+            reconcile: Duration::from_secs(raw.archive.reconcile_minutes.clamp(1, 24 * 60) * 60),
             site_key_file: raw.archive.site_key_file.into(),
             token: keys::token(&raw.sign)?,
             next_key: keys::next(&raw.sign, raw.next_key)?,
@@ -252,7 +262,8 @@ impl Config {
             device: oid(&raw.answer.device, "[answer] device")?,
             receiver: oid(&raw.answer.receiver, "[answer] receiver")?,
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
-            notice_root: super::lilm::check(&raw.lilm)?,
+            notice_root,
+            notice_format,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
             only_ae: raw.answer.only_ae,
@@ -330,6 +341,15 @@ fn keep_query_answers(hours: u64) -> Result<Duration, ConfigFault> {
     match hours {
         0..=8760 => Ok(Duration::from_secs(hours * 3600)),
         _ => Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
+    }
+}
+
+/// `None` for ever.
+fn keep_refused(days: u64) -> Result<Option<Duration>, ConfigFault> {
+    match days {
+        0 => Ok(None),
+        1..=36_500 => Ok(Some(Duration::from_secs(days * 24 * 3600))),
+        _ => Err(ConfigFault(format!("[archive] keep_refused_days = {days}: at most 36500, a century; 0 keeps them for good"))),
     }
 }
 

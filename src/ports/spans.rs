@@ -1,4 +1,4 @@
-//! Where spans go.
+//! Where the spans of traces go: a collector, or nowhere.
 
 use crate::domain::trace::Span;
 

@@ -40,6 +40,7 @@ const LIBRARIES: [(&str, &[&str]); 33] = [
     ("miniz_oxide", &["src/cda/body"]),
     ("openssl", &["src/crypto"]),
     ("quick_xml", &["src/xml"]),
+    ("regex", &["src/adapters/amqp"]),
     ("ratatui", &["src/cli/top.rs", "src/cli/top"]),
     ("roxmltree", &["src/xml"]),
     ("rustix", &["src/adapters/machine.rs"]),

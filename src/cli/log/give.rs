@@ -15,7 +15,7 @@ use crate::domain::document::Date;
 use crate::domain::language::Language;
 use crate::domain::ledger::Position;
 use crate::domain::oid::Oid;
-use crate::domain::outage::Outage;
+use crate::domain::outage::{Outage, Part};
 use crate::domain::time::Moment;
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::given;
@@ -99,7 +99,9 @@ pub async fn export(
         Fault::Output(_) => NotGiven::TooLarge,
     })?;
     let sha = sha256(&kept.0);
-    given::note(archive.as_ref(), examiner, (entropy, now), sum(actor, &asked, log, (&sha, rows))).await.map_err(NotGiven::Outage)?;
+    let given = sum(actor.to_owned(), (sha256(&entropy.sixteen()), now, examiner.rules()), &asked, log, (&sha, rows));
+    let unlogged = |why| NotGiven::Outage(Outage::new(Part::Archive, why));
+    given::log(archive.as_ref(), given).await.map_err(NotGiven::Outage)?.map_err(unlogged)?;
     let (content_type, extension) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Json => ("application/json", "json"),

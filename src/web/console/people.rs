@@ -10,6 +10,9 @@ use axum::response::{IntoResponse, Response};
 use super::board::table;
 use super::session::{Glass, Visit};
 use super::{Asked, Console, guard, pages};
+use crate::crypto::sha256;
+use crate::domain::change::{Access, Look};
+use crate::domain::outage::{Outage, Part};
 use crate::domain::staff::{Person, Role};
 use crate::pipeline::given::{self, Given};
 use crate::telemetry;
@@ -136,17 +139,23 @@ pub(super) async fn break_glass(State(console): State<Arc<Console>>, request: Re
         Ok(archive) => archive,
         Err(outage) => return pages::out_of_reach(&console, &asked, &outage),
     };
-    let (around, actor) = ((console.entropy.as_ref(), console.clock.now()), visit.person.actor());
-    let given = Given {
-        actor: &actor,
-        action: "break-glass",
-        controller: Some(&visit.person.organisation),
+    let (actor, minutes) = (visit.person.actor(), GLASS_TIME.as_secs() / 60);
+    let look = Look {
+        access: Access { actor: actor.clone(), action: "break-glass".to_owned(), ..Access::default() },
+        document_id: None,
+        controller: visit.person.organisation.as_str().to_owned(),
+        organisation: None,
+        person: None,
         client: None,
+        detail: Some(format!("{minutes} min; {reason}")),
+        query_id: None,
         client_sealed: None,
-        detail: format!("{} min; {reason}", GLASS_TIME.as_secs() / 60),
-        description: format!("arkki-glass-1\nminutes {}\n", GLASS_TIME.as_secs() / 60),
+        person_sealed: None,
     };
-    if let Err(outage) = given::note(archive.as_ref(), &console.examiner, around, given).await {
+    let (number, at, rules) = (sha256(&console.entropy.sixteen()), console.clock.now(), console.examiner.rules());
+    let given = Given { actor, number, at, rules, says: format!("arkki-glass-1\nminutes {minutes}\nposition "), looks: vec![look] };
+    let unlogged = |why| Outage::new(Part::Archive, why);
+    if let Err(outage) = given::log(archive.as_ref(), given).await.and_then(|logged| logged.map_err(unlogged)) {
         return pages::out_of_reach(&console, &asked, &outage);
     }
     telemetry::console_glass_broken(&visit.person.key, GLASS_TIME.as_secs() / 60);
