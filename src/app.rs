@@ -2,6 +2,7 @@
 
 mod house;
 mod keys;
+mod lookout;
 mod sink;
 mod upkeep;
 mod watching;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
+use crate::adapters::amqp::{AmqpConsumer, AmqpDepths, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
 use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
@@ -40,10 +41,12 @@ use crate::pipeline::notice::NoticeSite;
 use crate::pipeline::reckoner;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
-use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::broker::{Consumer, Depths, Publisher};
 use crate::ports::checkpoints::CheckpointFile;
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::messages::Reconciling;
 use crate::ports::notices::Notices;
+use crate::ports::refusals::Refusals;
 use crate::ports::signer::Keys;
 use crate::telemetry;
 use crate::v3::frame::FrameSite;
@@ -305,6 +308,8 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
     let store = open_archive(config, &entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let notices = Arc::clone(&store) as Arc<dyn Notices>;
+    let reconciling = Arc::clone(&store) as Arc<dyn Reconciling>;
+    let refusals = Arc::clone(&store) as Arc<dyn Refusals>;
     let archive: Arc<dyn Archive> = Arc::clone(&store) as Arc<dyn Archive>;
     let checkpoints = Maker {
         archive: Arc::clone(&archive),
@@ -317,10 +322,26 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         pace: Pace { entries: config.checkpoint_entries, time: config.checkpoint_time },
     };
     let rules = examiner.rules();
+    // Without the management API nobody can be asked; the demo's broker in this process has none.
+    let depths = match &config.management_url {
+        Some(_) => Some(Arc::new(AmqpDepths::new(Arc::new(broker_settings(config)?))) as Arc<dyn Depths>),
+        None => None,
+    };
     let tracer = tracer(config, &clock, &entropy)?;
     let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
-    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, tracer };
+    let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, reconciling, depths, tracer };
     Ok((House::open(config, examiner, world).await?, rules, ring))
+}
+
+/// As [`open`], on a broker that could lose no message.
+async fn open_checked(
+    settings: &AmqpSettings,
+    config: &Config,
+    consumer: Arc<dyn Consumer>,
+    publisher: Arc<dyn Publisher>,
+) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
+    lookout::before(settings).await?;
+    open(config, consumer, publisher).await
 }
 
 /// Who makes traces, where the configuration names a collector.
@@ -378,7 +399,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let settings = Arc::new(broker_settings(&config)?);
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(Arc::clone(&settings)));
     let (house, rules, ring) = tokio::select! {
-        opened = open(&config, Arc::new(consumer), Arc::new(publisher)) => opened?,
+        opened = open_checked(&settings, &config, Arc::new(consumer), Arc::new(publisher)) => opened?,
         reason = signals.told() => {
             telemetry::stopping(reason);
             telemetry::stopped(0);
@@ -388,7 +409,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let (stop_probe, stop_seen) = watch::channel(false);
     let answers = Arc::new(AtomicBool::new(true));
     let looked_at = (Arc::clone(&house.archive), Arc::clone(&house.parts));
-    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), settings).run());
+    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), Arc::clone(&settings)).run());
     if let Some(listener) = validation {
         tokio::spawn(validate::serve(listener, Arc::clone(&house.parts), stop_seen.clone()));
     }
@@ -396,6 +417,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
     }
     let watching = tokio::spawn(watch_keys(Arc::clone(&ring)));
+    let looking = tokio::spawn(lookout::watch(settings, config.topology_look));
     telemetry::ready(&config.instance, &rules.to_hex());
     let ended = tokio::select! {
         reason = signals.told() => Ok(reason),
@@ -407,6 +429,7 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
     let left = house.close(config.stop).await;
     counting.abort();
     watching.abort();
+    looking.abort();
     stop_probe.send_replace(true);
     telemetry::stopped(left);
     ended.map(|_| answered).map_err(StartFault::Defect)

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use crate::domain::outage::{Outage, Part};
 
-/// Free and all octets of the disk that a folder lies on: free for a user who is not root.
+/// Free and all octets of the disk that a folder lies on, as `df` counts them: what only root may use is neither.
 ///
 /// # Errors
 /// What the machine says: there is no such folder.
 pub fn disk(folder: &Path) -> Result<(u64, u64), Outage> {
     let seen = rustix::fs::statvfs(folder).map_err(|e| Outage::new(Part::Machine, format!("{}: {e}", folder.display())))?;
-    Ok((seen.f_bavail.saturating_mul(seen.f_frsize), seen.f_blocks.saturating_mul(seen.f_frsize)))
+    let used = seen.f_blocks.saturating_sub(seen.f_bfree);
+    Ok((seen.f_bavail.saturating_mul(seen.f_frsize), used.saturating_add(seen.f_bavail).saturating_mul(seen.f_frsize)))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::config::checked::Config;
 use crate::domain::limits;
 use crate::domain::outage::Outage;
 use crate::domain::time::Moment;
-use crate::pipeline::answers;
+use crate::pipeline::answers::{self, Refused};
 use crate::pipeline::checkpoint::make::Maker;
 use crate::pipeline::courier::{Courier, Patience};
 use crate::pipeline::examine::Examiner;
@@ -20,12 +20,16 @@ use crate::pipeline::holds;
 use crate::pipeline::intake::{self, Parts};
 use crate::pipeline::pool::Pool;
 use crate::pipeline::reckoner;
+use crate::pipeline::reconcile;
 use crate::pipeline::relay::Relay;
+use crate::pipeline::replay;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
-use crate::ports::broker::{Consumer, Publisher};
+use crate::ports::broker::{Consumer, Depths, Publisher};
 use crate::ports::clock::Clock;
+use crate::ports::messages::Reconciling;
 use crate::ports::notices::Notices;
+use crate::ports::refusals::Refusals;
 use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
 use crate::ports::sink::Sink;
@@ -48,6 +52,12 @@ pub struct World {
     pub checkpoints: Maker,
     /// What follows a notice's commit.
     pub notices: Notifying,
+    /// The archive's tables, to be held against each other.
+    pub reconciling: Arc<dyn Reconciling>,
+    /// The broker's queues, where they can be asked for.
+    pub depths: Option<Arc<dyn Depths>>,
+    /// Refused messages and their replays.
+    pub refusals: Arc<dyn Refusals>,
     /// Who makes traces, where they are wanted.
     pub tracer: Option<Arc<Tracer>>,
 }
@@ -71,12 +81,14 @@ pub struct House {
     pub(super) archive: Arc<dyn Archive>,
     intake: tokio::task::JoinHandle<()>,
     holds: tokio::task::JoinHandle<()>,
+    replays: tokio::task::JoinHandle<()>,
     forgetting: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
     checkpoints: tokio::task::JoinHandle<()>,
     stop_checkpoints: watch::Sender<bool>,
     courier: Option<tokio::task::JoinHandle<()>>,
     reckoner: tokio::task::JoinHandle<()>,
+    reconciler: tokio::task::JoinHandle<()>,
     stop_notices: watch::Sender<bool>,
     drain: watch::Sender<bool>,
     abandon: watch::Sender<bool>,
@@ -89,7 +101,7 @@ impl House {
     /// # Errors
     /// An outage when the broker does not answer.
     pub async fn open(config: &Config, examiner: Examiner, world: World) -> Result<Self, Outage> {
-        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, tracer } = world;
+        let World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, reconciling, depths, tracer } = world;
         let (stop_checkpoints, stop_checkpoints_seen) = watch::channel(false);
         let (stop_notices, stop_notices_seen) = watch::channel(false);
         let (drain, drain_seen) = watch::channel(false);
@@ -115,6 +127,7 @@ impl House {
         });
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);
+        let (replay, replays) = mpsc::channel(replay::HAND);
         consumer.start(deliver).await?;
         let Notifying { notices, sink, sink_from, reckon } = notices;
         let courier = sink.map(|(sink, attempt)| {
@@ -123,10 +136,18 @@ impl House {
         });
         Ok(Self {
             courier,
+            reconciler: tokio::spawn(reconcile::run(Arc::clone(&reconciling), depths, config.reconcile, stop_notices_seen.clone())),
             reckoner: tokio::spawn(reckoner::run(notices, Arc::clone(&clock), sink_from, reckon, stop_notices_seen)),
             stop_notices,
-            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, due, drain_seen.clone())),
-            forgetting: tokio::spawn(answers::run(Arc::clone(&archive), Arc::clone(&clock), config.keep_query_answers, drain_seen.clone())),
+            intake: tokio::spawn(intake::run(Arc::clone(&parts), deliveries, (due, replays), drain_seen.clone())),
+            forgetting: tokio::spawn(answers::run(
+                Arc::clone(&archive),
+                Refused { archive: reconciling, keep: config.keep_refused },
+                Arc::clone(&clock),
+                config.keep_query_answers,
+                drain_seen.clone(),
+            )),
+            replays: tokio::spawn(replay::run(refusals, Arc::clone(&clock), replay, drain_seen.clone())),
             holds: tokio::spawn(holds::run(Arc::clone(&archive), clock, release, drain_seen)),
             relay: tokio::spawn(relay.run(stop_relay_seen)),
             checkpoints: tokio::spawn(checkpoints.run(stop_checkpoints_seen)),
@@ -152,10 +173,12 @@ impl House {
         [
             ("intake", &self.intake),
             ("the sweep of holds", &self.holds),
+            ("the replays", &self.replays),
             ("the sweep of answers", &self.forgetting),
             ("the relay", &self.relay),
             ("the maker of checkpoints", &self.checkpoints),
             ("the reckoner of notices", &self.reckoner),
+            ("the reconciler", &self.reconciler),
         ]
         .into_iter()
         .chain(self.courier.as_ref().map(|courier| ("the courier of notices", courier)))
@@ -185,6 +208,7 @@ impl House {
         // What is on its way to the FHIR server may still be answered and kept.
         self.stop_notices.send_replace(true);
         self.holds.abort();
+        self.replays.abort();
         self.forgetting.abort();
         // Nothing is committed any more: the last checkpoint names the ledger's end.
         self.stop_checkpoints.send_replace(true);
@@ -198,6 +222,7 @@ impl House {
             self.checkpoints.abort();
         }
         self.reckoner.abort();
+        self.reconciler.abort();
         if let Some(mut courier) = self.courier.take()
             && tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + Duration::from_secs(1)), &mut courier).await.is_err()
         {

@@ -1,9 +1,9 @@
 //! What the running gateway looks at every few seconds: what stands in the archive, how long it has waited, how deep the queues are, what is free on
 //! the disks; and the alarms over all of it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::adapters::amqp::AmqpSettings;
@@ -12,7 +12,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::machine;
 use crate::config::checked::Config;
 use crate::pipeline::intake::Parts;
-use crate::ports::archive::Archive;
+use crate::ports::archive::{Archive, Counts};
 use crate::ports::clock::Clock as _;
 use crate::telemetry;
 use crate::telemetry::alarms::Alarms;
@@ -45,47 +45,60 @@ impl Upkeep {
         Self { archive, parts, metrics, answers, depths: Depths::new(settings), disks: disks(config), held_in_all: config.held_in_all }
     }
 
-    /// Looks again and again; the metrics' own upkeep too: without it what nobody scrapes would fill the memory.
-    pub(super) async fn run(mut self) {
-        let mut tick = tokio::time::interval(LOOKING);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut alarms = Alarms::default();
-        // Ends with the gateway, which aborts it.
-        loop {
-            tick.tick().await;
-            self.look().await;
-            self.metrics.run_upkeep();
-            let now = SystemClock.now();
-            for (rule, change) in alarms.step(&Samples::read(&self.metrics.render()), now) {
-                telemetry::alarm(rule, change, now);
+    /// Looks again and again. The archive is asked beside all else: one that does not answer must not keep the rest from being told.
+    pub(super) async fn run(self) {
+        let Self { archive, parts, metrics, answers, mut depths, disks, held_in_all } = self;
+        let last = Mutex::new(Counts::default());
+        let archive = async {
+            let mut tick = every();
+            // Ends with the gateway, which aborts it; as does the other.
+            loop {
+                tick.tick().await;
+                let counts = archive.counts().await;
+                answers.store(counts.is_ok(), Ordering::Release);
+                if let Ok(counts) = counts {
+                    telemetry::counts(&counts);
+                    telemetry::hold_fills(counts.held, held_in_all);
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+                }
             }
-        }
+        };
+        let rest = async {
+            let mut tick = every();
+            let mut alarms = Alarms::default();
+            loop {
+                tick.tick().await;
+                // The metrics' own upkeep: without it what nobody scrapes would fill the memory.
+                metrics.run_upkeep();
+                telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
+                telemetry::lanes(parts.waits.lanes(), parts.waits.lane_waits());
+                disks.iter().for_each(|folder| look_at_disk(folder));
+                if let Ok(Ok(seen)) = tokio::time::timeout(QUEUES_WITHIN, depths.look()).await {
+                    seen.iter().for_each(|d| telemetry::queue_depth(&d.queue, d.role, d.messages, d.consumers));
+                }
+                let now = SystemClock.now();
+                // While the archive does not answer, what it last said waits on.
+                let counts = *last.lock().unwrap_or_else(PoisonError::into_inner);
+                telemetry::waits(&telemetry::Waits::of(parts.waits.oldest(), &counts, now));
+                for (rule, change) in alarms.step(&Samples::read(&metrics.render()), now) {
+                    telemetry::alarm(rule, change, now);
+                }
+            }
+        };
+        tokio::join!(archive, rest);
     }
+}
 
-    async fn look(&mut self) {
-        telemetry::in_hand(self.parts.in_hand.load(Ordering::Acquire));
-        telemetry::lanes(self.parts.waits.lanes(), self.parts.waits.lane_waits());
-        for folder in &self.disks {
-            // A folder that is not there yet has no disk to fill.
-            if let Ok((free, all)) = machine::disk(folder) {
-                telemetry::disk_free(&folder.display().to_string(), free, all);
-            }
-        }
-        if let Ok(Ok(depths)) = tokio::time::timeout(QUEUES_WITHIN, self.depths.look()).await {
-            depths.iter().for_each(|d| telemetry::queue_depth(&d.queue, d.role, d.messages, d.consumers));
-        }
-        let counts = self.archive.counts().await;
-        self.answers.store(counts.is_ok(), Ordering::Release);
-        let in_hand = self.parts.waits.oldest();
-        match counts {
-            Ok(counts) => {
-                telemetry::counts(&counts);
-                telemetry::hold_fills(counts.held, self.held_in_all);
-                telemetry::waits(&telemetry::Waits::of(in_hand, &counts, SystemClock.now()));
-            }
-            // What is in hand grows old all the same.
-            Err(_) => telemetry::waits(&telemetry::Waits { in_hand, ..telemetry::Waits::default() }),
-        }
+fn every() -> tokio::time::Interval {
+    let mut tick = tokio::time::interval(LOOKING);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tick
+}
+
+/// A folder that is not there yet has no disk to fill.
+fn look_at_disk(folder: &Path) {
+    if let Ok((free, all)) = machine::disk(folder) {
+        telemetry::disk_free(&folder.display().to_string(), free, all);
     }
 }
 

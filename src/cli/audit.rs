@@ -69,8 +69,17 @@ pub fn run(command: &Audit, mut config: Config, json: bool) -> Report {
     }
 }
 
+/// Audits all of it, without a word in between: for a restore.
+///
+/// # Errors
+/// What cannot be read.
+pub(super) async fn whole(config: &Config, checkpoint: Option<PathBuf>) -> Result<(AuditReport, Seen), String> {
+    let command = Audit { most: usize::MAX, checkpoint, trust: Vec::new(), resume: None, from: None };
+    look(&command, config, true).await
+}
+
 /// What checkpoints were seen: how many, how many of them with a verified time stamp, and lines that could not be read.
-type Seen = (u64, u64, u64);
+pub(super) type Seen = (u64, u64, u64);
 
 async fn look(command: &Audit, config: &Config, json: bool) -> Result<(AuditReport, Seen), String> {
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;

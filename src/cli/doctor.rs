@@ -264,15 +264,15 @@ fn ending(name: &str, certificate: &Certificate, now: Moment) -> Check {
 }
 
 fn well(name: &str, what: String) -> Check {
-    Check { name: name.to_owned(), state: State::Well, what, mend: None }
+    Check { name: name.to_owned(), state: State::Well, what, mend: None, loses: false }
 }
 
 fn unwell(name: &str, what: String, mend: &str) -> Check {
-    Check { name: name.to_owned(), state: State::Unwell, what, mend: Some(mend.to_owned()) }
+    Check { name: name.to_owned(), state: State::Unwell, what, mend: Some(mend.to_owned()), loses: false }
 }
 
 fn unseen(name: &str, what: String, mend: &str) -> Check {
-    Check { name: name.to_owned(), state: State::Unseen, what, mend: Some(mend.to_owned()) }
+    Check { name: name.to_owned(), state: State::Unseen, what, mend: Some(mend.to_owned()), loses: false }
 }
 
 const fn word(state: State) -> &'static str {

@@ -239,7 +239,7 @@ fn to_folder(command: &Generate, order: &Order, hands: Option<&dyn Hands>, out: 
 fn cannot(why: CannotMake, keys: &Path) -> Report {
     match why {
         CannotMake::Keys => no_keys(keys),
-        CannotMake::Kind => Report::blind("this fault cannot be put into that kind"),
+        CannotMake::Kind => Report::blind("this fault cannot be put into that kind, or into a document of that language"),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::domain::language::Language;
 use crate::domain::ledger::{Entry, EntryKind, Position};
 use crate::domain::log::{Sealed, Span, Whose};
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::{HETU_ROOT, Hetu};
@@ -387,10 +388,10 @@ async fn logged(
         person_sealed: None,
     };
     let effect = Effect::Answer(Box::new(QueryAnswer { code: None, outcome: answer.digest, entry, answer, looks: vec![look], disclosed: Vec::new() }));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None };
+    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, replay: None, road: Road::default() };
     match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
         Committed::Done(_) => Ok(()),
-        Committed::Stale => Err("the access log could not be written: another export bears the same key".to_owned()),
+        Committed::Stale | Committed::Moot => Err("the access log could not be written: another export bears the same key".to_owned()),
         Committed::Unfit(detail) => Err(format!("the access log could not be written: {detail}")),
     }
 }

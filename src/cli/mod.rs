@@ -3,6 +3,7 @@
 pub(crate) mod actor;
 pub mod api;
 pub mod audit;
+pub mod backup;
 pub mod checkpoint;
 pub mod codes;
 pub mod console;
@@ -17,13 +18,18 @@ pub mod keys;
 pub mod lilm;
 pub mod load;
 pub mod log;
+pub mod messages;
 pub mod migrate;
 pub mod outcome;
 pub mod query;
 mod rate;
+pub mod reconcile;
+pub mod refusals;
 mod registrations;
+pub mod rehearse;
 pub mod replay;
 pub mod report;
+pub mod restore;
 pub mod send;
 pub mod serve;
 pub mod signature;
@@ -105,6 +111,10 @@ enum Command {
     Templates(templates::Templates),
     /// Search the archive's describing data, or fetch a document; each look is logged.
     Query(Box<query::QueryCommand>),
+    /// The ledger of messages: lists, everything about one, and decisions as they are taken.
+    Messages(messages::MessagesCommand),
+    /// Hold ledger, inbox, documents, logs, outbox and the broker's queues against each other, and name what is not explained.
+    Reconcile(reconcile::Reconcile),
     /// Verify every document's hashes and signatures and the whole ledger.
     Audit(audit::Audit),
     /// Show everything that happened to a document: versions, invalidations, who, when and why; and what was valid on a date; each look is logged.
@@ -113,10 +123,18 @@ enum Command {
     Console(console::ConsoleCommand),
     /// Notices of disclosures outside the archive (LILM): where each stands, trying one again, and the proof that none is missing.
     Lilm(lilm::Lilm),
+    /// Refused messages: groups, lists, comments; hold, release, discard, undo; replay one, a group or all, watch, stop and resume it.
+    Refusals(Box<refusals::Refusals>),
+    /// Run the last messages against other rules, read-only, and show whose verdict would change.
+    Rehearse(rehearse::Rehearse),
     /// Write out the access log and the disclosure log: of a controller's register, or of a client; each export is logged.
     Log(Box<log::Log>),
     /// Show, write out or verify the ledger's signed checkpoints.
     Checkpoint(checkpoint::Checkpoint),
+    /// Copy the archive out while the gateway works: one moment of it, whole.
+    Backup(backup::Backup),
+    /// Bring a backup into a fresh place, audit it, and name what must be sent again.
+    Restore(restore::Restore),
     /// Make tokens for the HTTP API that `arkki serve` answers, or write its description.
     Api(api::ApiCommand),
     /// Watch the gateway live: rates, lanes, queue depths, oldest age, outbox, alarms.
@@ -165,12 +183,18 @@ fn execute(arguments: Arguments) -> Report {
         Command::Explain(command) => explain::run(&command, arguments.config.as_deref()),
         Command::Templates(command) => templates::run(&command, arguments.config.as_deref()),
         Command::Query(command) => with(config(), |c| query::run(&command, &c)),
+        Command::Messages(command) => with(config(), |c| messages::run(&command, &c, json)),
+        Command::Reconcile(command) => with(config(), |c| reconcile::run(&command, &c)),
         Command::Audit(command) => with(config(), |c| audit::run(&command, c, json)),
         Command::History(command) => with(config(), |c| history::run(&command, &c)),
         Command::Console(command) => with(config(), |c| console::run(&command, &c)),
         Command::Lilm(command) => with(config(), |c| lilm::run(&command, &c)),
+        Command::Refusals(command) => with(config(), |c| refusals::run(&command, &c, json)),
+        Command::Rehearse(command) => with(config(), |c| rehearse::run(&command, &c, json)),
         Command::Log(command) => with(config(), |c| log::run(&command, &c, json)),
         Command::Checkpoint(command) => with(config(), |c| checkpoint::run(&command, &c)),
+        Command::Backup(command) => with(config(), |c| backup::run(&command, &c)),
+        Command::Restore(command) => with(config(), |c| restore::run(&command, &c)),
         Command::Api(command) => api::run(&command),
         Command::Top(command) => with(config(), |c| top::run(&command, &c, json)),
     }

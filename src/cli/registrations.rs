@@ -123,5 +123,5 @@ fn day(date: crate::domain::document::Date) -> String {
 }
 
 fn check(name: &str, state: State, what: String, mend: Option<String>) -> Check {
-    Check { name: name.to_owned(), state, what, mend }
+    Check { name: name.to_owned(), state, what, mend, loses: false }
 }

@@ -78,12 +78,15 @@ pub struct Config {
     pub dead_letter_queue: String,
     pub notice_queue: String,
     pub delivery_limit: u32,
+    pub topology_look: Duration,
     pub inbound: Vec<Inbound>,
     pub default_route: Option<String>,
     pub allow_anonymous: bool,
     pub senders: BTreeMap<String, SenderRoute>,
     pub register: Register,
     pub archive_url: SecretUrl,
+    pub keep_refused: Option<Duration>,
+    pub reconcile: Duration,
     pub site_key_file: PathBuf,
     pub key_file: PathBuf,
     pub certificate_file: PathBuf,
@@ -225,12 +228,15 @@ impl Config {
             dead_letter_queue: named(raw.broker.dead_letter_queue, "[broker] dead_letter_queue")?,
             notice_queue: named(raw.broker.notice_queue, "[broker] notice_queue")?,
             delivery_limit: raw.broker.delivery_limit,
+            topology_look: Duration::from_secs(raw.broker.topology_seconds.max(1)),
             inbound,
             default_route: some(raw.reply.default_route),
             allow_anonymous: raw.reply.allow_anonymous,
             senders: raw.senders.into_iter().map(|(name, s)| sender(&name, s).map(|route| (name, route))).collect::<Result<_, _>>()?,
             register: registrations::check(raw.access, raw.registrations, environment)?,
             archive_url,
+            keep_refused: keep_refused(raw.archive.keep_refused_days)?,
+            reconcile: Duration::from_secs(raw.archive.reconcile_minutes.clamp(1, 24 * 60) * 60),
             site_key_file: raw.archive.site_key_file.into(),
             token: keys::token(&raw.sign)?,
             next_key: keys::next(&raw.sign, raw.next_key)?,
@@ -330,6 +336,15 @@ fn keep_query_answers(hours: u64) -> Result<Duration, ConfigFault> {
     match hours {
         0..=8760 => Ok(Duration::from_secs(hours * 3600)),
         _ => Err(ConfigFault(format!("[answer] keep_query_answers_hours = {hours}: at most 8760, a year"))),
+    }
+}
+
+/// `None` for ever.
+fn keep_refused(days: u64) -> Result<Option<Duration>, ConfigFault> {
+    match days {
+        0 => Ok(None),
+        1..=36_500 => Ok(Some(Duration::from_secs(days * 24 * 3600))),
+        _ => Err(ConfigFault(format!("[archive] keep_refused_days = {days}: at most 36500, a century; 0 keeps them for good"))),
     }
 }
 

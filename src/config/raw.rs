@@ -70,6 +70,7 @@ section!(RawBroker {
     dead_letter_queue: String = "arkki.dead-letter".into(),
     notice_queue: String = "arkki.notice".into(),
     delivery_limit: u32 = 100,
+    topology_seconds: u64 = 60,
 });
 
 section!(RawInbound {
@@ -88,6 +89,8 @@ section!(RawArchive {
     url: String = "postgres://arkki@127.0.0.1/arkki".into(),
     password_file: String = String::new(),
     site_key_file: String = "/etc/arkki/site.key".into(),
+    keep_refused_days: u64 = 400,
+    reconcile_minutes: u64 = 10,
 });
 
 section!(RawSign {

@@ -10,9 +10,11 @@ use super::ledger::{Entry, Position};
 use super::lifecycle::EventRecord;
 use super::log::{DisclosedRow, Sealed};
 use super::message::{Envelope, MessageKey, Reply};
+use super::messages::Road;
 use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
+use super::refused::{Came, ReplayMark};
 use super::time::Moment;
 use super::will::Said;
 
@@ -31,6 +33,10 @@ pub struct Commit {
     pub expects: Vec<Expectation>,
     /// The inbox revision that this decision supersedes; `None` when the key is expected to be new.
     pub supersedes: Option<u32>,
+    /// The way here.
+    pub road: Road,
+    /// The replay that this decision ends, in the same transaction.
+    pub replay: Option<ReplayMark>,
 }
 
 /// What happens to the archive.
@@ -159,6 +165,8 @@ pub struct Refuse {
     pub outcome: Digest,
     /// The access log's rows, where what was refused was a query.
     pub looks: Vec<Look>,
+    /// Where it came from, for operators and for a replay.
+    pub came: Came,
 }
 
 /// An answer to a query. Where the outcome is the stored answer's, that answer goes out again instead, with access log rows of its own.
@@ -264,6 +272,8 @@ pub enum Committed {
     /// The archive refuses these values themselves, and will whenever they come again; nothing was written. The detail is for operators and
     /// holds no value of the message. A defect of ours, since what cannot be archived should not have been decided.
     Unfit(String),
+    /// The replay that it belongs to was ended by another, or let go: nothing was written, and nothing is left to do.
+    Moot,
     /// What the decision relied on no longer holds, or another decided the same key or id meanwhile: look and decide again.
     Stale,
 }
@@ -290,6 +300,8 @@ pub struct HeldMessage {
     pub envelope: Envelope,
     /// What it waits for.
     pub awaits: Awaited,
+    /// When it was put on hold.
+    pub since: Moment,
     /// When its time is up.
     pub until: Moment,
 }

@@ -222,7 +222,7 @@ pub struct Made {
 pub enum CannotMake {
     /// It takes a professional's signature, and there are no keys.
     Keys,
-    /// The fault cannot be put into a document of this kind.
+    /// The fault cannot be put into a document of this kind, or of this language.
     Kind,
 }
 
@@ -239,14 +239,21 @@ impl Order {
         let mut random = Random::new(seed).fork(6);
         let swedish = random.one_in(3);
         let language = self.language.unwrap_or(if swedish { Language::Sv } else { Language::Fi });
-        let family = Family::new(seed, scenario::series(seed), language);
         let fault = usize::try_from(number).ok().and_then(|n| self.faults.get(n % self.faults.len().max(1))).copied();
-        let mut press = Press { order: self, family: &family, hands, random, number, out: Vec::new() };
-        match fault {
-            None => press.road(self.kind.unwrap_or(Kind::Family))?,
-            Some(fault) => press.faulty(fault)?,
+        let make = |language: Language| {
+            let family = Family::new(seed, scenario::series(seed), language);
+            let mut press = Press { order: self, family: &family, hands, random: random.clone(), number, out: Vec::new() };
+            match fault {
+                None => press.road(self.kind.unwrap_or(Kind::Family))?,
+                Some(fault) => press.faulty(fault)?,
+            }
+            Ok(press.out)
+        };
+        match make(language) {
+            // Some faults are in words of the Finnish documents.
+            Err(CannotMake::Kind) if self.language.is_none() && language == Language::Sv => make(Language::Fi),
+            made => made,
         }
-        Ok(press.out)
     }
 }
 
@@ -270,10 +277,12 @@ impl Press<'_> {
     /// A fault with what it needs: the family's documents where the archive must hold them, for a chosen kind what that kind hangs on.
     fn faulty(&mut self, fault: &Fault) -> Result<(), CannotMake> {
         if !self.order.alone {
-            match (self.order.kind, fault.needs) {
-                (None | Some(Kind::Family), Needs::Nothing) => {}
-                (None | Some(Kind::Family), Needs::Archive | Needs::Hold) => self.ground()?,
-                (Some(kind), _) => {
+            // What is taken with a warning is taken: what it hangs on must be there.
+            let is_refused_alone = fault.needs == Needs::Nothing && fault.code.ack_type() != AckType::Accept;
+            match self.order.kind {
+                None | Some(Kind::Family) if is_refused_alone => {}
+                None | Some(Kind::Family) => self.ground()?,
+                Some(kind) => {
                     let road = kind.road();
                     road.split_last().map_or(&[][..], |(_, before)| before).iter().try_for_each(|step| self.good(*step))?;
                 }
@@ -281,7 +290,10 @@ impl Press<'_> {
         }
         // A number of its own: two faults of one family would share ids otherwise.
         let octets = match self.order.kind.filter(|kind| *kind != Kind::Family) {
-            None => fault.make(self.family, self.hands, 300).ok_or(CannotMake::Keys)?,
+            None => {
+                let why = if self.hands.is_some() { CannotMake::Kind } else { CannotMake::Keys };
+                fault.make(self.family, self.hands, 300).ok_or(why)?
+            }
             Some(kind) => {
                 let group = kind.group().ok_or(CannotMake::Kind)?;
                 if group == Group::Client && self.hands.is_none() {

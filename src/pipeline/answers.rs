@@ -11,8 +11,10 @@ use crate::domain::change::{Access, Look};
 use crate::domain::code::Code;
 use crate::domain::query::{Query, Want};
 use crate::domain::scope::Scope;
+use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
 use crate::ports::clock::Clock;
+use crate::ports::messages::Reconciling;
 use crate::rules::disclose::Standing;
 use crate::rules::query::Answered;
 use crate::telemetry;
@@ -132,7 +134,7 @@ pub fn query_id(query: &Query) -> Option<String> {
 }
 
 /// Forgets old answers to queries until `stop`: the ledger keeps their hash, the access log what they showed.
-pub async fn run(archive: Arc<dyn Archive>, clock: Arc<dyn Clock>, keep: Duration, mut stop: watch::Receiver<bool>) {
+pub async fn run(archive: Arc<dyn Archive>, refused: Refused, clock: Arc<dyn Clock>, keep: Duration, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(SWEEP);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Ends with the gateway.
@@ -142,13 +144,41 @@ pub async fn run(archive: Arc<dyn Archive>, clock: Arc<dyn Clock>, keep: Duratio
             () = told(&mut stop) => return,
         }
         sweep(archive.as_ref(), clock.as_ref(), keep).await;
+        if let Some(keep) = refused.keep {
+            sweep_refused(refused.archive.as_ref(), clock.as_ref(), keep).await;
+        }
+    }
+}
+
+/// The refusals, and how long their octets are kept; `None` for good.
+pub struct Refused {
+    /// Where they lie.
+    pub archive: Arc<dyn Reconciling>,
+    /// How long.
+    pub keep: Option<Duration>,
+}
+
+/// One sweep of old refusals. An outage leaves the rest to the next one.
+pub async fn sweep_refused(archive: &dyn Reconciling, clock: &dyn Clock, keep: Duration) {
+    let now = clock.now();
+    let before = Moment::from_micros(now.micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
+    for _ in 0..ROUNDS {
+        match archive.forget_refused(before, now, ROWS).await {
+            Ok(forgotten) => {
+                telemetry::refused_forgotten(forgotten);
+                if forgotten < u64::from(ROWS) {
+                    return;
+                }
+            }
+            Err(outage) => return telemetry::outage_attempt(&outage),
+        }
     }
 }
 
 /// One sweep. An outage leaves the rest to the next one.
 pub async fn sweep(archive: &dyn Archive, clock: &dyn Clock, keep: Duration) {
     let micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
-    let before = crate::domain::time::Moment::from_micros(clock.now().micros().saturating_sub(micros));
+    let before = Moment::from_micros(clock.now().micros().saturating_sub(micros));
     for _ in 0..ROUNDS {
         match archive.forget_answers(before, ROWS).await {
             Ok(forgotten) => {

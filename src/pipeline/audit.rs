@@ -272,11 +272,13 @@ fn check_decision(found: &mut Vec<String>, chained: &Chained, decision: &StoredD
         (Some(_), Some(_)) => found.push("the stored answer is not the one given".to_owned()),
         // What was given is known by its hash alone once it has left and is old.
         (None, Some(_)) if matches!(entry.kind, EntryKind::Answered | EntryKind::Exported) => {}
+        (None, Some(_)) if decision.is_forgotten && entry.kind == EntryKind::Refused => {}
         (None, Some(_)) => found.push("the stored answer is missing".to_owned()),
         (Some(_), None) => found.push("an answer is stored where none was given".to_owned()),
     }
     if !matches!(entry.kind, EntryKind::Archived | EntryKind::Answered | EntryKind::Notice | EntryKind::Exported) {
         match &decision.octets {
+            None if decision.is_forgotten && matches!(entry.kind, EntryKind::Refused | EntryKind::Noted) => {}
             None => found.push("the received octets are missing".to_owned()),
             Some(octets) if sha256(octets) != entry.message => found.push("the received octets have changed".to_owned()),
             Some(_) => {}

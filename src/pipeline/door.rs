@@ -85,6 +85,17 @@ impl Rules {
         self.senders.values().filter_map(|s| s.route.as_deref()).chain(self.default_route.as_deref()).collect()
     }
 
+    /// Every configured sender with its route, for `doctor`.
+    pub fn senders(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.senders.iter().map(|(name, rules)| (name.as_str(), rules.route.as_deref()))
+    }
+
+    /// Whether a sender may ask for answers on this queue.
+    #[must_use]
+    pub fn may_reply(&self, sender: &str, queue: &str) -> bool {
+        self.allows(&Sender::new(sender.to_owned()), self.senders.get(sender), queue)
+    }
+
     /// Whether this queue never takes an answer.
     #[must_use]
     pub fn is_closed(&self, queue: &str) -> bool {

@@ -17,9 +17,11 @@ use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::lifecycle::{EventKind, EventRecord, Scope};
 use crate::domain::message::{Envelope, MessageKey, Reply};
+use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::refusal::Refusal;
+use crate::domain::refused::{Came, ReplayMark};
 use crate::domain::time::Moment;
 use crate::ports::signer::Signer;
 use crate::rules::decide::Decision;
@@ -54,6 +56,8 @@ pub struct Setting<'a> {
     pub at: Moment,
     /// When a hold that begins now ends.
     pub until: Moment,
+    /// The replay that the decision ends.
+    pub replay: Option<ReplayMark>,
 }
 
 /// Makes the commit that a decision asks for.
@@ -64,7 +68,7 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
     let supersedes = setting.prior.map(|p| p.revision);
     let planned = |effect, expects: &[Expectation], ending, code| {
         let reply = setting.reply.clone();
-        let commit = Commit { key: setting.examined.key.clone(), at: setting.at, reply, effect, expects: expects.to_vec(), supersedes };
+        let commit = Commit { key: setting.examined.key.clone(), at: setting.at, reply, effect, expects: expects.to_vec(), supersedes, replay: setting.replay, road: Road::default() };
         Planned { commit, ending, code }
     };
     Ok(match (decision, &setting.examined.verdict) {
@@ -224,6 +228,7 @@ fn already(setting: &Setting<'_>, accepted: &AcceptedDocument, warnings: &[Findi
         answer: Some(answer),
         outcome,
         looks: Vec::new(),
+        came: Came::default(),
     }
 }
 
@@ -248,6 +253,7 @@ fn refuse(setting: &Setting<'_>, refusal: &Refusal, noted: bool) -> Refuse {
         entry,
         answer,
         outcome,
+        came: if noted { Came::default() } else { Came::of(setting.envelope, refusal.findings().next().map_or("/", |first| &first.place.path)) },
         looks: if noted { Vec::new() } else { answers::refused_look(setting.examined, refusal.code()).into_iter().collect() },
     }
 }

@@ -22,14 +22,16 @@ use super::relay::RelayHandle;
 use super::signers;
 use super::trace::{Tracer, Tracing};
 use super::waits::{Ticket, Waits};
-use crate::domain::change::{Commit, Committed, HeldMessage};
+use crate::domain::change::{Commit, Committed, Effect, HeldMessage};
 use crate::domain::code::Code;
 use crate::domain::facts::{Facts, Prior, Standing};
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::message::{Envelope, MessageKey};
+use crate::domain::messages::Road;
 use crate::domain::query::Want;
 use crate::domain::refusal::Refusal;
+use crate::domain::refused::{LeasedReplay, ReplayMark};
 use crate::domain::time::Moment;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Delivery, Settle, Settlement};
@@ -80,11 +82,13 @@ pub struct Parts {
     pub tracer: Option<Arc<Tracer>>,
 }
 
-/// A message on the road: from a delivery, or from the hold.
+/// A message on the road: from a delivery, from the hold, or from a replay.
 struct Job {
     envelope: Envelope,
     held: Option<HeldMessage>,
+    replay: Option<(MessageKey, ReplayMark)>,
     settle: Option<Box<dyn Settle>>,
+    received: Moment,
     began: Instant,
     /// Its place among those who wait; given back when it leaves the road.
     _ticket: Option<Ticket>,
@@ -95,10 +99,16 @@ struct Job {
 struct Ready {
     job: Job,
     examined: Arc<Examined>,
+    at: Moment,
 }
 
 /// Carries messages until `drain` is set and nothing is in hand, or the deliveries end.
-pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mut due: mpsc::Receiver<HeldMessage>, drain: watch::Receiver<bool>) {
+pub async fn run(
+    parts: Arc<Parts>,
+    mut deliveries: mpsc::Receiver<Delivery>,
+    (mut due, mut replays): (mpsc::Receiver<HeldMessage>, mpsc::Receiver<LeasedReplay>),
+    drain: watch::Receiver<bool>,
+) {
     let mut examining = FuturesOrdered::new();
     let mut working = FuturesUnordered::new();
     let mut lanes: Lanes<Ready> = Lanes::default();
@@ -145,7 +155,7 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 let job: Job = job;
                 match outcome {
                     Ok(examined) => {
-                        let ready = Ready { job, examined: Arc::new(examined) };
+                        let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
                         match ready.examined.lane() {
                             None => working.push(work(Arc::clone(&parts), ready, None)),
                             Some((client, touches)) => {
@@ -160,7 +170,8 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                         let key = parts.examiner.key(&job.envelope);
                         if defects.count(&key) >= limits::PANICS {
                             let examined = parts.examiner.defect(&job.envelope);
-                            working.push(work(Arc::clone(&parts), Ready { job, examined: Arc::new(examined) }, None));
+                            let ready = Ready { job, examined: Arc::new(examined), at: parts.clock.now() };
+                            working.push(work(Arc::clone(&parts), ready, None));
                         } else {
                             examining.push_front(examine(Arc::clone(&parts), job));
                         }
@@ -175,6 +186,10 @@ pub async fn run(parts: Arc<Parts>, mut deliveries: mpsc::Receiver<Delivery>, mu
                 }
             },
             Some(held) = due.recv(), if examining.len() < EXAMINING && !draining => released.push_back(held),
+            // One that is on the road already came by an earlier lease: its own end, or the lease's, ends it.
+            Some(replay) = replays.recv(), if examining.len() < EXAMINING && !draining => if on_road.insert(replay.key.clone()) {
+                examining.push_back(examine(Arc::clone(&parts), Job::replayed(replay, parts.clock.now())));
+            },
             // Once, and also when whoever gives the signal has gone: a signal that is for ever ready would leave no time for the rest.
             () = told(&mut told_to_drain), if !draining => draining = true,
         }
@@ -185,25 +200,40 @@ impl Job {
     fn delivered(delivery: Delivery, parts: &Parts) -> Self {
         let began = Instant::now();
         let trace = Tracing::begin(parts.tracer.as_ref(), delivery.trace, &delivery.envelope);
-        Self { envelope: delivery.envelope, held: None, settle: Some(delivery.settle), began, _ticket: Some(parts.waits.enter(began)), trace }
+        let received = parts.clock.now();
+        let ticket = Some(parts.waits.enter(began));
+        Self { envelope: delivery.envelope, held: None, replay: None, settle: Some(delivery.settle), received, began, _ticket: ticket, trace }
     }
 
     fn held(held: HeldMessage) -> Self {
-        Self { envelope: held.envelope.clone(), held: Some(held), settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
+        let (envelope, received) = (held.envelope.clone(), held.since);
+        Self { envelope, received, held: Some(held), replay: None, settle: None, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
     }
 
-    /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold.
-    /// Gives the held message's key.
+    fn replayed(replay: LeasedReplay, received: Moment) -> Self {
+        let replayed = Some((replay.key, replay.mark));
+        Self { envelope: replay.envelope, held: None, replay: replayed, settle: None, received, began: Instant::now(), _ticket: None, trace: Tracing::NONE }
+    }
+
+    /// The key under which it is on the road alone; a delivery may be there as often as it was sent.
+    fn own_key(&self) -> Option<MessageKey> {
+        self.held.as_ref().map(|held| held.key.clone()).or_else(|| self.replay.as_ref().map(|(key, _)| key.clone()))
+    }
+
+    /// Leaves the road undecided: a delivery goes back to the broker, whose delivery limit stops what always fails; a held message stays on hold; a replay is
+    /// leased anew when its lease has run out. Gives the key that leaves the road.
     fn give_up(self, parts: &Parts) -> Option<MessageKey> {
-        parts.in_hand.fetch_sub(usize::from(self.held.is_none()), Ordering::AcqRel);
-        self.held.map(|held| held.key)
+        let own = self.own_key();
+        parts.in_hand.fetch_sub(usize::from(own.is_none()), Ordering::AcqRel);
+        own
     }
 }
 
 async fn examine(parts: Arc<Parts>, job: Job) -> (Job, Result<Examined, Panicked>) {
     let examiner = Arc::clone(&parts.examiner);
     let envelope = job.envelope.clone();
-    let from_hold = job.held.is_some();
+    // What was refused before replays were known has lost its reply address and its queue; the door had let it in.
+    let from_hold = job.held.is_some() || (job.replay.is_some() && envelope.reply.is_none() && envelope.inbound.is_empty());
     let began = job.trace.now();
     let outcome = parts.pool.run(move || examiner.examine(&envelope, from_hold)).await;
     job.trace.step("examine", began);
@@ -219,7 +249,7 @@ struct Finished {
 }
 
 async fn work(parts: Arc<Parts>, mut ready: Ready, mut place: Option<Place>) -> Finished {
-    let held = ready.job.held.as_ref().map(|h| h.key.clone());
+    let held = ready.job.own_key();
     let carried = AssertUnwindSafe(carry(&parts, &mut ready, &mut place)).catch_unwind().await;
     if let Some(place) = &mut place {
         // Whatever happened, the next of this client must not wait for us.
@@ -281,7 +311,7 @@ async fn carry(parts: &Parts, ready: &mut Ready, place: &mut Option<Place>) -> C
 
 enum Step {
     Done(Ending, Option<Code>, crate::domain::change::Done),
-    /// A held message that another instance has decided meanwhile.
+    /// A held message or a replay that another instance has decided meanwhile.
     Known,
     /// What it was decided on, or when, is past: it is decided again.
     Stale,
@@ -331,10 +361,11 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let decided = ready.job.trace.step("decide", began);
     // Held again for something else, it still waits no longer than was promised at first.
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
-    let Ok(Planned { commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
+    let Ok(Planned { mut commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
     let sealed = ready.job.trace.step("seal", decided);
+    commit.road = road(ready, &commit, parts.clock.now());
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
-    let quarantine = ready.job.envelope.reply.is_none() && held.is_none() && !examined.is_acknowledgement;
+    let quarantine = ready.job.envelope.reply.is_none() && ready.job.own_key().is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
     if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
         // A dropped sender means the one before has gone: our turn all the same.
@@ -346,11 +377,22 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     Ok(match committed {
         Committed::Done(done) => Step::Done(ending, code, done),
         Committed::Stale => Step::Stale,
+        Committed::Moot => Step::Known,
         Committed::Unfit(detail) => {
             telemetry::commit_unfit(&examined.key, &detail);
             Step::Defect
         }
     })
+}
+
+/// The way here, as far as it is behind us: the commit was made just now, and with it the signature.
+fn road(ready: &Ready, commit: &Commit, made: Moment) -> Road {
+    Road {
+        amqp_id: ready.job.envelope.message_id.clone().filter(|id| id.len() <= limits::SHORT_STRING),
+        received: Some(ready.job.received),
+        examined: Some(ready.at),
+        signed: matches!(commit.effect, Effect::Archive(_) | Effect::Notice(_)).then_some(made),
+    }
 }
 
 /// Makes the commit on the pool. A key out of reach is an outage like any other: wait, and sign again.
@@ -363,6 +405,7 @@ async fn plan(
 ) -> Result<Result<Planned, Panicked>, Stopping> {
     let (examiner, signer) = (Arc::clone(&parts.examiner), parts.keys.at(at));
     let (envelope, examined) = (ready.job.envelope.clone(), Arc::clone(&ready.examined));
+    let replay = ready.job.replay.as_ref().map(|(_, mark)| *mark);
     // The addresses of a held message wait with the hold.
     let reply = envelope.reply.clone().filter(|_| ready.job.held.is_none());
     let make = Arc::new(move || {
@@ -375,6 +418,7 @@ async fn plan(
             reply: reply.clone(),
             at,
             until,
+            replay,
         };
         effect::plan(setting, &decision)
     });
@@ -452,6 +496,6 @@ impl Defects {
             return Err(Box::new(ready.job));
         }
         let examined = Arc::new(parts.examiner.defect(&ready.job.envelope));
-        Ok(Ready { job: ready.job, examined })
+        Ok(Ready { job: ready.job, examined, at: parts.clock.now() })
     }
 }

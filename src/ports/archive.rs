@@ -220,6 +220,8 @@ pub struct StoredDecision {
     pub answer: Option<Vec<u8>>,
     /// The received octets, where they are kept (refusals and notes).
     pub octets: Option<Vec<u8>>,
+    /// Whether octets and answer were forgotten because their time was up.
+    pub is_forgotten: bool,
 }
 
 /// A table that no ledger entry leads to row by row: the audit walks through it by itself.

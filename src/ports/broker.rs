@@ -77,3 +77,22 @@ pub trait Publisher: Send + Sync {
     /// An outage when the broker refuses (nack), is gone, or does not confirm in time: it may or may not have been delivered.
     async fn publish(&self, entry: Arc<OutboxEntry>) -> Result<Published, Outage>;
 }
+
+/// What the broker says lies in its queues, as fresh as its statistics.
+#[async_trait]
+pub trait Depths: Send + Sync {
+    /// Messages in the inbound queues and in the dead-letter queue; `None` where the broker cannot be asked.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn depths(&self) -> Result<Option<QueueDepths>, Outage>;
+}
+
+/// How many messages lie where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDepths {
+    /// In the inbound queues, those handed over and not settled among them.
+    pub inbound: u64,
+    /// In the dead-letter queue.
+    pub dead_letters: u64,
+}

@@ -1,4 +1,4 @@
-//! Where spans go when a message has passed: to a collector, or nowhere.
+//! Where the spans of traces go: a collector, or nowhere.
 
 use crate::domain::trace::Span;
 

@@ -204,7 +204,7 @@ pub const RULES: [Rule; 24] = [
     Rule {
         name: "RefusalsFlood",
         severity: Severity::Warning,
-        when: When::Share { counter: "arkki_messages_total", part: ("ending", "refused"), above: 0.5, at_least: 20.0, within: minutes(5) },
+        when: When::Share { counter: "arkki_endings_total", part: ("ending", "refused"), above: 0.5, at_least: 20.0, within: minutes(5) },
         holds: SHORT,
         says: [
             "Yli puolet sanomista hylätään: onko jonkin lähettäjän uusi versio viallinen?",
@@ -512,7 +512,7 @@ mod tests {
         let ring = |accepted: u32, refused: u32| {
             let mut alarms = Alarms::default();
             let page =
-                |a: u32, r: u32| Samples::read(&format!("arkki_messages_total{{ending=\"accepted\"}} {a}\narkki_messages_total{{ending=\"refused\"}} {r}\n"));
+                |a: u32, r: u32| Samples::read(&format!("arkki_endings_total{{ending=\"accepted\"}} {a}\narkki_endings_total{{ending=\"refused\"}} {r}\n"));
             alarms.step(&page(1000, 1000), at(0));
             let mut told = Vec::new();
             for second in (5..100).step_by(5) {

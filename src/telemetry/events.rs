@@ -59,6 +59,7 @@ pub fn message_decided(key: &MessageKey, ending: Ending, code: Option<Code>, pos
     }
     let code = code.map_or("", Code::as_str);
     counter!("arkki_messages_total", "ending" => ending.as_str(), "code" => code).increment(1);
+    counter!("arkki_endings_total", "ending" => ending.as_str()).increment(1);
     histogram!("arkki_message_seconds").record(took.as_secs_f64());
     let message = key.short();
     let position = position.map(|p| p.0);
@@ -386,6 +387,29 @@ pub fn notices_reckoned(missing: u64, waiting: u64, stopped: u64, late: u64) {
     }
 }
 
+/// What the reconciler's round came to. Told once when it changes: an archive that lost a row has lost it in every round.
+pub fn reconciled(unexplained: u64, entries: u64) {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; counts stay far below 2^52
+    gauge!("arkki_unexplained").set(unexplained as f64);
+    counter!("arkki_reconciled_total").increment(1);
+    let last = LAST.swap(unexplained, std::sync::atomic::Ordering::AcqRel);
+    if unexplained > 0 && unexplained != last {
+        error!(unexplained, entries, "not everything is explained: run arkki reconcile");
+    } else if unexplained == 0 && last > 0 {
+        info!(entries, "everything is explained again");
+    } else {
+        debug!(unexplained, entries, "reconciled");
+    }
+}
+
+/// Received octets and answers whose time was up.
+pub fn refused_forgotten(count: u64) {
+    if count > 0 {
+        info!(count, "octets of old refusals were forgotten");
+    }
+}
+
 /// A call of the HTTP API ended.
 pub fn api_called(caller: &str, verb: &str, exit: u8, took: Duration) {
     info!(caller, verb, exit, ms = took.as_secs_f64() * 1000.0, "api call");
@@ -394,4 +418,26 @@ pub fn api_called(caller: &str, verb: &str, exit: u8, took: Duration) {
 /// The file of the API's tokens cannot be read: nobody is let in.
 pub fn api_closed(why: &str) {
     error!(why, "the HTTP API lets nobody in: mend [api] tokens_file");
+}
+
+/// The broker's topology is not as it must be.
+pub fn topology_fault(name: &str, what: &str, mend: &str, loses: bool) {
+    if loses {
+        error!(name, what, mend, "the broker is set up so that messages could be lost");
+    } else {
+        warn!(name, what, mend, "the broker's topology is not as it must be");
+    }
+}
+
+/// It is again.
+pub fn topology_mended(name: &str, what: &str) {
+    info!(name, what, "the broker's topology: this is over");
+}
+
+/// What stands wrong at the broker, and what of it could lose a message.
+pub fn topology_faults(faults: usize, losing: usize) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; faults are a handful
+    for (name, value) in [("arkki_topology_faults", faults), ("arkki_topology_losing", losing)] {
+        gauge!(name).set(value as f64);
+    }
 }

@@ -46,6 +46,7 @@ fn begin_at_zero() {
     for (name, _) in COUNTERS.iter().copied() {
         match name {
             "arkki_messages_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str(), "code" => "").absolute(0)),
+            "arkki_endings_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str()).absolute(0)),
             "arkki_validations_total" => super::VERDICTS.into_iter().for_each(|v| metrics::counter!(name, "verdict" => v).absolute(0)),
             "arkki_outage_attempts_total" => Part::ALL.into_iter().for_each(|p| metrics::counter!(name, "part" => p.as_str()).absolute(0)),
             _ => metrics::counter!(name).absolute(0),
@@ -63,6 +64,7 @@ fn begin_at_zero() {
 /// Every counter, for `/metrics` and the documentation.
 pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_messages_total", "Messages whose commit is durable, by ending and code."),
+    ("arkki_endings_total", "The same by ending alone: every series is there from the start, so that its growth can be told."),
     ("arkki_messages_known_total", "Deliveries settled without a new effect."),
     ("arkki_decisions_stale_total", "Decisions taken again because facts changed before the commit."),
     ("arkki_holds_released_total", "Held messages decided anew."),
@@ -74,6 +76,7 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_answers_total", "Answers routed and confirmed."),
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
     ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
+    ("arkki_reconciled_total", "Rounds of the reconciler: ledger, inbox, documents, logs, outbox and queues held against each other."),
     ("arkki_sweeps_total", "Looks for held messages that are due."),
     ("arkki_notices_taken_total", "Notices that the FHIR server has stored."),
     ("arkki_notices_stopped_total", "Notices that the FHIR server refuses: a person must look. ALARM when it grows."),
@@ -104,6 +107,8 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("arkki_notices_waiting", "Notices that have not left yet, as last reckoned."),
     ("arkki_notices_stopped", "Notices that the FHIR server refuses. ALARM when above 0."),
     ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
+    ("arkki_topology_faults", "What stands wrong at the broker, as last looked at: arkki doctor names it."),
+    ("arkki_topology_losing", "What of it could lose a message. ALARM when above 0."),
     ("arkki_in_hand", "Deliveries in hand."),
     ("arkki_in_hand_oldest_seconds", "Age of the oldest delivery in hand, in seconds; 0 with none."),
     ("arkki_unanswered_seconds", "Critical time: age of the oldest unanswered message, in hand, on hold or in the outbox, in seconds."),

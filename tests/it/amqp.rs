@@ -1,5 +1,6 @@
 //! The RabbitMQ adapter against a real broker: the road in, the road out, the topology and its doctor, hostile properties.
 
+mod dangers;
 mod doctor;
 pub(crate) mod hostile;
 mod inbound;

@@ -7,6 +7,7 @@ mod hold;
 mod killed;
 mod logs;
 pub mod make;
+mod messages;
 mod outage;
 pub mod place;
 mod queries;
@@ -68,6 +69,12 @@ on_both! {
         entries_from_before_the_logs_were_chained_are_still_good,
         without_its_log_nothing_is_done,
         the_logs_are_read_by_register_and_by_client;
+    messages:
+        lists_know_every_criterion_and_page_without_a_gap,
+        a_messages_page_has_all_its_moments_and_decisions,
+        what_left_is_a_row_a_run,
+        a_row_deleted_by_hand_is_named_in_one_round,
+        old_refusals_are_forgotten_and_come_again;
     crowd:
         many_at_once_make_one_chain,
         calls_take_effect_in_their_order,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
@@ -15,6 +16,7 @@ use super::connect::{asked, connect, outage, words};
 use super::management::{Management, Said};
 use super::settings::{AmqpSettings, InboundQueue};
 use crate::domain::outage::Outage;
+use crate::ports::broker::{self, QueueDepths};
 
 /// A queue that is not there is looked for again after so many looks: each one ends a channel and writes a line into the broker's log.
 const MISSING_LOOKS: u32 = 12;
@@ -122,6 +124,28 @@ pub async fn everywhere(settings: &Arc<AmqpSettings>) -> Result<Option<Vec<Depth
         Ok(Some(list.iter().filter_map(depth).collect()))
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Err(outage("the look at the management API broke off")))
+}
+
+/// What the reconciler asks of the broker, by the management API.
+pub struct AmqpDepths {
+    settings: Arc<AmqpSettings>,
+}
+
+impl AmqpDepths {
+    /// Who asks; nothing is opened yet.
+    #[must_use]
+    pub const fn new(settings: Arc<AmqpSettings>) -> Self {
+        Self { settings }
+    }
+}
+
+#[async_trait]
+impl broker::Depths for AmqpDepths {
+    async fn depths(&self) -> Result<Option<QueueDepths>, Outage> {
+        let sum = |depths: &[Depth], role| depths.iter().filter(|depth| depth.role == role).map(|depth| depth.messages).sum();
+        let depths = everywhere(&self.settings).await?;
+        Ok(depths.map(|depths| QueueDepths { inbound: sum(&depths, "inbound"), dead_letters: sum(&depths, "dead-letter") }))
+    }
 }
 
 /// The queues of the configuration, each with what it is to us.

@@ -8,10 +8,10 @@ use lapin::{Channel, Connection, ExchangeKind};
 
 use super::client::short;
 use super::connect::{asked, connect, outage, words};
-use super::inspect::Inspection;
+use super::inspect::{Inspection, loses};
 use super::management::{Management, Said};
 use super::settings::AmqpSettings;
-use super::topology::{Declaration, declare, fault, open, plan, remake};
+use super::topology::{Declaration, Leads, declare, fault, open, plan, remake};
 use crate::domain::outage::Outage;
 
 /// How one thing stands.
@@ -38,23 +38,30 @@ pub struct Check {
     pub what: String,
     /// The command, or the setting, that mends it.
     pub mend: Option<String>,
+    /// Whether a message could be lost by it: then nothing is consumed.
+    pub loses: bool,
 }
 
 impl Check {
     pub(super) fn well(name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { name: name.into(), state: State::Well, what: what.into(), mend: None }
+        Self { name: name.into(), state: State::Well, what: what.into(), mend: None, loses: false }
     }
 
     pub(super) fn unwell(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name: name.into(), state: State::Unwell, what: what.into(), mend: Some(mend.into()) }
+        Self { name: name.into(), state: State::Unwell, what: what.into(), mend: Some(mend.into()), loses: false }
+    }
+
+    /// As [`Self::unwell`], and a message could be lost by it.
+    pub(super) fn lossy(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { loses: true, ..Self::unwell(name, what, mend) }
     }
 
     pub(super) fn odd(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name: name.into(), state: State::Odd, what: what.into(), mend: Some(mend.into()) }
+        Self { name: name.into(), state: State::Odd, what: what.into(), mend: Some(mend.into()), loses: false }
     }
 
     pub(super) fn unseen(name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name: name.into(), state: State::Unseen, what: what.into(), mend: Some(mend.into()) }
+        Self { name: name.into(), state: State::Unseen, what: what.into(), mend: Some(mend.into()), loses: false }
     }
 }
 
@@ -84,6 +91,11 @@ pub async fn examine(settings: &AmqpSettings) -> Vec<Check> {
     }
     let _ = asked(connection.close(200, "OK".into())).await;
     checks
+}
+
+/// What of it could lose a message.
+pub fn dangers(checks: &[Check]) -> impl Iterator<Item = &Check> {
+    checks.iter().filter(|check| check.loses)
 }
 
 /// What the broker says of its users.
@@ -165,11 +177,17 @@ fn judged(declaration: &Declaration, vhost: &str, found: lapin::Result<()>, agai
     };
     match (found, again) {
         (Ok(()), Ok(())) => Check::well(name, "stands as declared"),
+        (Err(error), _) if words(&error).contains("NOT_FOUND") && matches!(declaration, Declaration::Exchange { leads: Leads::All, .. }) => {
+            Check::lossy(name, "does not exist: what is quarantined would be lost", "arkki topology apply")
+        }
         (Err(error), _) if words(&error).contains("NOT_FOUND") => Check::unwell(name, "does not exist", "arkki topology apply"),
         (Err(error), _) => Check::unseen(name, words(&error), fault(declaration, vhost, &error).mend),
         (Ok(()), Err(error)) => {
             let fault = fault(declaration, vhost, &error);
             match (&fault.argument, declaration) {
+                (Some(argument), Declaration::Queue { name: queue, role, .. }) if loses(*role, argument) => {
+                    Check::lossy(name, fault.said, remake(vhost, queue))
+                }
                 (Some(_), Declaration::Queue { name: queue, .. }) => Check::unwell(name, fault.said, remake(vhost, queue)),
                 (Some(_), _) => Check::unwell(name, fault.said, fault.mend),
                 (None, _) => Check::unseen(name, fault.said, fault.mend),

@@ -12,6 +12,26 @@ use crate::domain::outage::Outage;
 /// RabbitMQ closes the channel of a delivery older than this; ours are handed back before (milliseconds).
 const CONSUMER_TIMEOUT_LEAST: u128 = 60_000;
 
+/// What RabbitMQ calls the exchange without a name in permissions.
+const DEFAULT_EXCHANGE: &str = "amq.default";
+
+/// Whether a right's pattern lets a name through. RabbitMQ looks for it anywhere in the name; the empty one lets nothing through. A pattern of a kind that only
+/// Erlang knows is not judged.
+fn allows(pattern: &str, name: &str) -> bool {
+    !pattern.is_empty() && regex::Regex::new(pattern).map_or(true, |regex| regex.is_match(name))
+}
+
+/// Whether it must stand as declared, lest something is lost.
+const fn is_ours(role: Role) -> bool {
+    role.is_inbound() || matches!(role, Role::DeadLetter)
+}
+
+/// Whether a message can be lost when this argument is another. A smaller delivery limit quarantines good messages, and without a single consumer a client's
+/// messages lose their order: wrong, but nothing is lost.
+pub(super) fn loses(role: Role, argument: &str) -> bool {
+    is_ours(role) && !(role.is_inbound() && matches!(argument, "x-delivery-limit" | "x-single-active-consumer"))
+}
+
 /// One look.
 pub(super) struct Inspection<'a> {
     pub(super) settings: &'a AmqpSettings,
@@ -35,6 +55,7 @@ impl Inspection<'_> {
         for inbound in &self.settings.inbound {
             checks.extend(self.partitions(inbound)?);
         }
+        checks.extend(self.replies()?);
         checks.extend(self.rights()?);
         Ok(checks)
     }
@@ -43,14 +64,14 @@ impl Inspection<'_> {
         let label = format!("exchange {name}");
         Ok(match self.management.thing("exchanges", name, "")? {
             Said::NotForUs => self.hidden(label),
-            Said::Nothing => Check::unwell(label, "does not exist: what is quarantined would be lost", "arkki topology apply"),
+            Said::Nothing => Check::lossy(label, "does not exist: what is quarantined would be lost", "arkki topology apply"),
             Said::This(exchange) => {
                 let (kind, durable) = (exchange.get("type").and_then(Value::as_str).unwrap_or_default(), exchange.get("durable") == Some(&Value::Bool(true)));
                 if kind == "fanout" && durable {
                     Check::well(label, "fanout, durable")
                 } else {
                     let delete = format!("rabbitmqadmin --vhost={} delete exchange name={} && arkki topology apply", quoted(self.vhost), quoted(name));
-                    Check::unwell(label, format!("is {kind}, durable={durable}; fanout, durable=true is needed"), delete)
+                    Check::lossy(label, format!("is {kind}, durable={durable}; fanout, durable=true is needed"), delete)
                 }
             }
         })
@@ -63,7 +84,7 @@ impl Inspection<'_> {
             Said::This(Value::Array(bindings)) if bindings.iter().any(|b| b.get("source").and_then(Value::as_str) == Some(exchange)) => {
                 Check::well(label, "bound")
             }
-            Said::This(_) | Said::Nothing => Check::unwell(label, "is missing: what is quarantined would be lost", "arkki topology apply"),
+            Said::This(_) | Said::Nothing => Check::lossy(label, "is missing: what is quarantined would be lost", "arkki topology apply"),
         })
     }
 
@@ -75,36 +96,60 @@ impl Inspection<'_> {
             Said::Nothing => return Ok(vec![Check::unwell(label, "does not exist", "arkki topology apply")]),
         };
         let mut faults = Vec::new();
-        let mut fault = |what: String, mend: String| faults.push(Check::unwell(label.clone(), what, mend));
+        // A route or notice queue of somebody's own is made as they like: told, and no reason to stand still.
+        let mut fault = |what: String, mend: String, loses: bool| {
+            faults.push(Check { loses: loses && is_ours(role), ..Check::unwell(label.clone(), what, mend) });
+        };
         if queue.get("durable") != Some(&Value::Bool(true)) || queue.get("auto_delete") == Some(&Value::Bool(true)) {
-            fault("is not durable: a restart of the broker empties it".into(), remake(self.vhost, name));
+            fault("is not durable: a restart of the broker empties it".into(), remake(self.vhost, name), true);
         }
         for (argument, value) in wanted {
             if let Some(what) = differs(&queue, argument, value, role) {
-                fault(what, remake(self.vhost, name));
+                fault(what, self.mend(&queue, argument, value, name), loses(role, argument));
             }
         }
         for (key, why) in LOSSY {
             if effective(&queue, key).is_some() {
-                fault(format!("{key} is set: {why}"), self.unset(&queue, key, name));
+                fault(format!("{key} is set: {why}"), self.unset(&queue, key, name), true);
             }
         }
         let reject = effective(&queue, "overflow").and_then(Value::as_str) == Some("reject-publish");
         for key in ["max-length", "max-length-bytes"].into_iter().filter(|_| !reject) {
             if effective(&queue, key).is_some() {
-                fault(format!("{key} is set without overflow=reject-publish: the oldest messages are dropped"), self.unset(&queue, key, name));
+                fault(format!("{key} is set without overflow=reject-publish: the oldest messages are dropped"), self.unset(&queue, key, name), true);
             }
         }
         if let Some(timeout) = effective(&queue, "consumer-timeout").and_then(Value::as_u64)
             && u128::from(timeout) < self.settings.in_hand.as_millis() + CONSUMER_TIMEOUT_LEAST
         {
             let least = self.settings.in_hand.as_millis() + CONSUMER_TIMEOUT_LEAST;
-            fault(format!("consumer-timeout is {timeout} ms: deliveries are taken back while we still keep them"), format!("raise it to {least} or more"));
+            fault(
+                format!("consumer-timeout is {timeout} ms: deliveries are taken back while we still keep them"),
+                format!("raise it to {least} or more"),
+                false,
+            );
         }
         if faults.is_empty() {
             faults.push(Check::well(label, "stands as declared"));
         }
         Ok(faults)
+    }
+
+    /// What gives a queue the argument that it needs: a policy that spoils a right one is cleared, else the queue is made anew.
+    fn mend(&self, queue: &Value, argument: &str, wanted: &Argument, name: &str) -> String {
+        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        let own = by_argument(queue, key);
+        let is_right = match wanted {
+            Argument::Text(text) => own.and_then(Value::as_str) == Some(text),
+            Argument::Number(number) => own.and_then(Value::as_i64) == Some(*number),
+            Argument::Flag(flag) => own.and_then(Value::as_bool) == Some(*flag),
+        };
+        let policy = |of: &str| queue.get(of).and_then(Value::as_str).filter(|p| !p.is_empty());
+        match (is_right && by_policy(queue, key).is_some(), policy("policy"), policy("operator_policy")) {
+            (true, Some(policy), None) => format!("rabbitmqctl clear_policy -p {} {}", quoted(self.vhost), quoted(policy)),
+            (true, None, Some(policy)) => format!("rabbitmqctl clear_operator_policy -p {} {}", quoted(self.vhost), quoted(policy)),
+            _ => remake(self.vhost, name),
+        }
     }
 
     /// A policy is cleared, an argument needs the queue made anew.
@@ -118,18 +163,61 @@ impl Inspection<'_> {
         }
     }
 
-    /// Reading the inbound queues and writing answers; patterns other than "all" and "nothing" are not judged.
+    /// Whether each configured sender has a queue that its answers can go to: without one they wait in the outbox.
+    fn replies(&self) -> Result<Vec<Check>, Outage> {
+        let senders: Vec<_> = self.settings.rules.senders().collect();
+        if senders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let queues = match self.management.queues()? {
+            Said::This(queues) => queues,
+            Said::Nothing | Said::NotForUs => return Ok(vec![self.hidden("reply queues".to_owned())]),
+        };
+        let names: Vec<&str> = super::partition_check::names(&queues).collect();
+        let check = |(name, route): (&str, Option<&str>)| {
+            let label = format!("replies of sender {name}");
+            let count = names.iter().filter(|queue| self.settings.rules.may_reply(name, queue)).count();
+            match (count, route) {
+                (0, None) => Check::odd(
+                    label,
+                    "no queue of its own is there, and it has no route: its answers would wait in the outbox",
+                    format!("let the sender declare its reply queue, or set [senders.{name}] route and: arkki topology apply"),
+                ),
+                (0, Some(route)) => Check::well(label, format!("by its route {route}")),
+                (count, _) => Check::well(label, format!("{count} queues of its own")),
+            }
+        };
+        Ok(senders.into_iter().map(check).collect())
+    }
+
+    /// Reading every inbound queue, and writing answers through the default exchange, which RabbitMQ calls `amq.default` in its permissions.
     fn rights(&self) -> Result<Option<Check>, Outage> {
         let label = format!("rights of user {}", self.user);
         // Only an administrator may look; that we were let in and could declare says enough otherwise.
-        let Said::This(rights) = self.management.permissions(self.user)? else { return Ok(None) };
+        let rights = match self.management.permissions(self.user)? {
+            Said::This(rights) => rights,
+            Said::Nothing => {
+                let mend = format!("rabbitmqctl set_permissions -p {} {} '' '.*' '.*'", quoted(self.vhost), quoted(self.user));
+                return Ok(Some(Check::unwell(label, "has no rights in this virtual host", mend)));
+            }
+            Said::NotForUs => return Ok(None),
+        };
         let pattern = |of: &str| rights.get(of).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (read, write) = (pattern("read"), pattern("write"));
-        let mend = format!("rabbitmqctl set_permissions -p {} {} '.*' '.*' '.*'", quoted(self.vhost), quoted(self.user));
-        Ok(Some(match (read.as_str(), write.as_str()) {
-            ("" | "^$", _) => Check::unwell(label, "may read nothing: no message can come in", mend),
-            (_, "" | "^$") => Check::unwell(label, "may write nothing: no answer can go out", mend),
-            _ => Check::well(label, format!("read {read}, write {write}")),
+        let (configure, read, write) = (pattern("configure"), pattern("read"), pattern("write"));
+        let mend = |read: &str, write: &str| {
+            let words = [self.vhost, self.user, configure.as_str(), write, read].map(quoted);
+            format!("rabbitmqctl set_permissions -p {}", words.join(" "))
+        };
+        let inbound = self.settings.inbound.iter().flat_map(|q| std::iter::once(q.queue.clone()).chain(partitions::queues(&q.queue, q.partitions)));
+        for queue in inbound {
+            if !allows(&read, &queue) {
+                return Ok(Some(Check::unwell(label, format!("may not read {queue} (read {read:?}): none of its messages come in"), mend(".*", &write))));
+            }
+        }
+        Ok(Some(if allows(&write, DEFAULT_EXCHANGE) {
+            Check::well(label, format!("read {read}, write {write}"))
+        } else {
+            Check::unwell(label, format!("may not write to the default exchange (write {write:?}): no answer can go out"), mend(&read, ".*"))
         }))
     }
 

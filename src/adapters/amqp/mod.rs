@@ -23,6 +23,7 @@ pub mod topology;
 
 pub use client::{AmqpClient, Answer, Answers};
 pub use consumer::AmqpConsumer;
+pub use depths::AmqpDepths;
 pub use publisher::{AmqpPublisher, Outgoing, Through};
 pub use settings::{AmqpSettings, InboundQueue, Secret};
 pub use tap::{Passing, Tap};

@@ -43,6 +43,8 @@ pub(super) struct Prior {
 pub(super) struct Effected<'a> {
     /// The commit.
     pub commit: &'a Commit,
+    /// How the message stood before.
+    pub was: Option<Standing>,
     /// The ledger position of the decision in force.
     pub position: Option<i64>,
     /// Its new ledger entry.
@@ -73,6 +75,13 @@ pub(super) struct Effected<'a> {
     pub relation: Option<(i64, bool)>,
     /// Ids brought that somebody waits for: kind and id.
     pub awaited: Vec<(i64, &'a str)>,
+}
+
+impl Effected<'_> {
+    /// The ledger position whose answers leave now: of a sending that has an entry of its own, that one; else of the decision in force.
+    pub fn answered_at(&self) -> Option<i64> {
+        self.shown.as_ref().map_or(self.position, |shown| i64::try_from(shown.position.0).ok())
+    }
 }
 
 /// An inbox row's changing part.
@@ -124,7 +133,9 @@ pub(super) fn compose<'a>(
                 effected.case = renewed(places.case, What::Case, archive.header.case_state.map(|s| s.closed));
                 effected.relation = renewed(places.relation, What::Relation, archive.header.relation_state.map(|s| s.old));
             }
-            if effected.answer.is_some() {
+            // Of a replay that came to what its sender was told before, nobody is told again.
+            let is_old_news = effected.chained.is_none() && commit.replay.is_some_and(|mark| !mark.answer_again);
+            if effected.answer.is_some() && !is_old_news {
                 let now = commit.reply.iter().filter(|_| effected.waits.is_none()).cloned();
                 let later = prior.replies.iter().filter(|_| effected.ends_hold).cloned();
                 effected.out = now.chain(later).map(|reply| (amqp_id(entropy), reply)).collect();
@@ -143,6 +154,7 @@ struct Was {
 fn effect<'a>(commit: &'a Commit, was: &Was, prior: &Prior, head: &mut Head) -> Effected<'a> {
     let mut done = Effected {
         commit,
+        was: was.standing,
         position: prior.position,
         chained: None,
         along: None,

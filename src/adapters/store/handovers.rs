@@ -81,7 +81,10 @@ fn moment(at: Moment) -> Value<'static> {
 }
 
 /// One transaction: all of the work, or nothing of it.
-async fn whole<T>(line: &mut Line, work: impl AsyncFnOnce(&mut Line) -> Result<T, Fault>) -> Result<T, Fault> {
+///
+/// # Errors
+/// As the work says, or the database.
+pub(super) async fn whole<T>(line: &mut Line, work: impl AsyncFnOnce(&mut Line) -> Result<T, Fault>) -> Result<T, Fault> {
     line.begin().await?;
     let outcome = work(line).await;
     match outcome {

@@ -81,7 +81,7 @@ async fn load(line: &mut Line, sized: Vec<Row>) -> Result<Vec<HeldMessage>, Faul
         keys.push((row.need_text(0)?, row.need_octets(1)?));
     }
     let columns =
-        "SELECT h.sender, h.octets_sha, i.revision, h.awaits_kind, h.awaits_id, h.until_at, h.message_id, h.content_type, h.inbound, h.profile, h.octets
+        "SELECT h.sender, h.octets_sha, i.revision, h.awaits_kind, h.awaits_id, h.until_at, h.message_id, h.content_type, h.inbound, h.profile, h.octets, h.since
         FROM held h JOIN inbox i ON i.sender = h.sender AND i.octets_sha = h.octets_sha";
     let sql = Both {
         postgres: format!("{columns} WHERE (h.sender, h.octets_sha) IN (SELECT * FROM UNNEST($1::text[], $2::bytea[])) ORDER BY h.since"),
@@ -94,13 +94,7 @@ async fn load(line: &mut Line, sized: Vec<Row>) -> Result<Vec<HeldMessage>, Faul
 fn message(row: &Row) -> Result<HeldMessage, Fault> {
     let words = |column: usize| row.octets(column)?.map(String::from_utf8).transpose().map_err(|_| Fault::unreadable(column));
     let sender = Sender::new(row.need_text(0)?);
-    let id = Oid::parse(&row.need_text(4)?).map_err(|_| Fault::unreadable(4))?;
-    let awaits = match row.need_int(3)? {
-        1 => Awaited::Document(id),
-        2 => Awaited::Case(id),
-        3 => Awaited::Relation(id),
-        _ => return Err(Fault::unreadable(3)),
-    };
+    let awaits = awaited(row, 3, 4)?;
     Ok(HeldMessage {
         key: MessageKey { sender: sender.clone(), octets: Digest::from_slice(&row.need_octets(1)?).ok_or_else(|| Fault::unreadable(1))? },
         revision: u32::try_from(row.need_int(2)?).map_err(|_| Fault::unreadable(2))?,
@@ -114,6 +108,21 @@ fn message(row: &Row) -> Result<HeldMessage, Fault> {
             profile: row.need_text(9)?,
         },
         awaits,
+        since: Moment::from_micros(row.need_int(11)?),
         until: Moment::from_micros(row.need_int(5)?),
     })
+}
+
+/// What a held message waits for, from two columns.
+///
+/// # Errors
+/// When they are none of ours.
+pub(super) fn awaited(row: &Row, kind: usize, id: usize) -> Result<Awaited, Fault> {
+    let oid = Oid::parse(&row.need_text(id)?).map_err(|_| Fault::unreadable(id))?;
+    match row.need_int(kind)? {
+        1 => Ok(Awaited::Document(oid)),
+        2 => Ok(Awaited::Case(oid)),
+        3 => Ok(Awaited::Relation(oid)),
+        _ => Err(Fault::unreadable(kind)),
+    }
 }

@@ -40,6 +40,35 @@ pub(super) async fn left(address: &Address) -> Result<Vec<String>, Outage> {
     left
 }
 
+/// Lays the tables as just these migrations made them, in the caller's transaction and an empty database: for a copy that is brought back.
+///
+/// # Errors
+/// When one of them is none of ours: the copy was made by a later release.
+pub(super) async fn lay(line: &mut Line, address: &Address, wanted: &[(i64, String, String)]) -> Result<(), Outage> {
+    line.script(RECORD).await.map_err(|fault| fault.outage())?;
+    let ours = files(address)?;
+    for (version, name, checksum) in wanted {
+        let Some(file) = ours.get(version).filter(|file| file.checksum == *checksum) else {
+            return Err(Outage::new(
+                Part::Archive,
+                format!("the copy was made with migration {name}, which this arkki does not have: take the release that made it"),
+            ));
+        };
+        record(line, file).await?;
+    }
+    Ok(())
+}
+
+/// Runs one file and says so.
+async fn record(line: &mut Line, file: &File) -> Result<(), Outage> {
+    let outcome = async {
+        line.script(&file.text).await?;
+        let values = [Value::Int(Some(file.version)), Value::Text(Some(&file.name)), Value::Text(Some(&file.checksum))];
+        line.one("INSERT INTO migration (version, name, checksum) VALUES ($1, $2, $3)", &values).await
+    };
+    outcome.await.map(drop).map_err(|fault: Fault| Outage::new(Part::Archive, format!("migration {}: {}", file.name, fault.outage().detail)))
+}
+
 /// Looks again under the lock, since another instance may have been quicker, and runs what is left. One transaction: all of it or nothing.
 async fn apply_all(line: &mut Line, ours: &BTreeMap<i64, File>) -> Result<Vec<String>, Outage> {
     let locked = async {
@@ -52,12 +81,7 @@ async fn apply_all(line: &mut Line, ours: &BTreeMap<i64, File>) -> Result<Vec<St
     locked.await.map_err(|fault: Fault| fault.outage())?;
     let left = pending(line, ours).await?;
     for file in ours.values().filter(|file| left.contains(&file.name)) {
-        let outcome = async {
-            line.script(&file.text).await?;
-            let values = [Value::Int(Some(file.version)), Value::Text(Some(&file.name)), Value::Text(Some(&file.checksum))];
-            line.one("INSERT INTO migration (version, name, checksum) VALUES ($1, $2, $3)", &values).await
-        };
-        outcome.await.map_err(|fault: Fault| Outage::new(Part::Archive, format!("migration {}: {}", file.name, fault.outage().detail)))?;
+        record(line, file).await?;
     }
     line.commit().await.map_err(|fault| fault.outage())?;
     Ok(left)

@@ -9,25 +9,34 @@
 //! * `wills`: what will documents say
 //! * `notices`: disclosures outside the archive
 //! * `held`, `outbox`: the waiting room and what leaves
+//! * `messages`, `message`: what operators ask: lists, and everything about one message
 //! * `checkpoints`, `misfits`, `misfit_events`: what the ledger is held to, and what of the other tables does not fit it
 //! * `handovers`, `reckon`: notices after their commit
+//! * `reconcile`: whether all tables agree
+//! * `refusals`, `refusal_rows`, `deeds`, `replays`, `kept`: refused messages for operators, and their replays
 //! * `lines`, `line`, `fault`, `migrate`: the database itself
+//! * `backup`: all of it, copied out and in
 
+pub mod backup;
 mod batch;
 mod checkpoints;
 mod compose;
 mod decode;
+mod deeds;
 mod events;
 mod fault;
 mod handovers;
 mod held;
 mod history;
+mod kept;
 mod line;
 mod lines;
 mod log;
 mod log_audit;
 mod log_read;
 mod look;
+mod message;
+mod messages;
 mod migrate;
 mod misfit_events;
 mod misfits;
@@ -36,6 +45,10 @@ mod outbox;
 pub mod postgres;
 mod reader;
 mod reckon;
+mod reconcile;
+mod refusal_rows;
+mod refusals;
+mod replays;
 mod rows;
 mod search;
 pub mod sqlite;
@@ -159,7 +172,7 @@ impl Store {
             tokio::spawn(reader::run(Arc::clone(&lines), Arc::clone(&asked)));
         }
         let (sent, told) = mpsc::channel(WAITING);
-        tokio::spawn(outbox::forget(Arc::clone(&lines), told));
+        tokio::spawn(outbox::forget(Arc::clone(&lines), instance.clone(), told));
         Self { lines, instance, writes, reads, sent, searching, searches: Semaphore::new(SEARCHES) }
     }
 }
@@ -167,6 +180,12 @@ impl Store {
 /// The task that answers is gone, which happens only while the process ends.
 fn gone() -> Outage {
     Outage::new(Part::Archive, "the archive is closing")
+}
+
+/// When something was written: told beside what was decided, and nothing is decided by it.
+fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Moment::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn unsigned(number: i64) -> u64 {
@@ -294,10 +313,10 @@ impl Archive for Store {
 
     async fn decision_at(&self, position: Position) -> Result<Option<StoredDecision>, Outage> {
         on_spare!(&self.lines, |line| async move {
-            let rows = line.one("SELECT octets_sha, answer, octets FROM inbox WHERE position = $1", &[place(position)]).await?;
+            let rows = line.one("SELECT octets_sha, answer, octets, forgotten_at FROM inbox WHERE position = $1", &[place(position)]).await?;
             let read = |row: &line::Row| {
                 let message = decode::digest(row, 0).unwrap_or(Digest::ZERO);
-                Ok(StoredDecision { message, answer: row.octets(1)?, octets: row.octets(2)? })
+                Ok(StoredDecision { message, answer: row.octets(1)?, octets: row.octets(2)?, is_forgotten: row.int(3)?.is_some() })
             };
             rows.first().map(read).transpose()
         })

@@ -87,6 +87,8 @@ pub(super) fn outbox_rows<'a>(e: &'a Effected<'_>, instance: &'a str) -> Rows<'a
             Value::Int(Some(0)),
             Value::Int(None),
             Value::Int(e.position),
+            // What leaves of a notice is reckoned by itself (`notice_emitted`).
+            Value::Int(None),
         ]
     });
     rows.collect()

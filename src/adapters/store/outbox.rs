@@ -7,6 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::Fault;
 use super::line::{Both, Kind, Line, Value};
 use super::lines::{Lines, on_spare};
+use super::message::RUN;
+use super::now;
 use crate::domain::limits::OUTBOX_LEASE;
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
@@ -62,58 +64,90 @@ pub(super) struct Sent {
 }
 
 /// Forgets sent rows for many callers at once, until no caller is left.
-pub(super) async fn forget(lines: Arc<Lines>, mut incoming: mpsc::Receiver<Sent>) {
+pub(super) async fn forget(lines: Arc<Lines>, instance: String, mut incoming: mpsc::Receiver<Sent>) {
     let mut waiting = Vec::with_capacity(TOGETHER);
     while incoming.recv_many(&mut waiting, TOGETHER).await > 0 {
         let ids: Vec<OutboxId> = waiting.iter().flat_map(|sent| &sent.ids).copied().collect();
-        let outcome = forget_once(&lines, &ids).await;
+        let outcome = forget_once(&lines, &ids, &instance).await;
         for sent in waiting.drain(..) {
             let _ = sent.caller.send(outcome.clone());
         }
     }
 }
 
-async fn forget_once(lines: &Lines, ids: &[OutboxId]) -> Result<(), Outage> {
+async fn forget_once(lines: &Lines, ids: &[OutboxId], instance: &str) -> Result<(), Outage> {
     let _turn = lines.turn().await;
-    on_spare!(lines, |line| sent(line, ids))
+    on_spare!(lines, |line| sent(line, ids, instance))
 }
 
-/// Forgets rows, in their order, so that two instances forgetting the same ones do not wait for each other in a circle. Of a notice's row remains that the
-/// queue confirmed it, by the database's clock: in the same transaction, so that a notice is always either leaving or confirmed.
+/// Forgets rows, in their order, so that two instances forgetting the same ones do not wait for each other in a circle. In the same transaction remains what
+/// became of them: that the queue confirmed a notice, and which positions' answers left, a row for each run of them. So a notice or an answer is always
+/// either leaving or confirmed.
 ///
 /// # Errors
 /// As the database says.
-async fn sent(line: &mut Line, ids: &[OutboxId]) -> Result<(), Fault> {
+async fn sent(line: &mut Line, ids: &[OutboxId], instance: &str) -> Result<(), Fault> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
-    let sql = Both {
-        postgres: "WITH gone AS (DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE) \
-                   RETURNING notice_position, amqp_id) \
-                   INSERT INTO notice_emitted (position, amqp_id, at) \
-                   SELECT notice_position, amqp_id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM gone WHERE notice_position IS NOT NULL \
-                   ON CONFLICT DO NOTHING"
-            .to_owned(),
-        sqlite: "DELETE FROM outbox WHERE id = $1".to_owned(),
-    };
-    let rows: Vec<_> = ids.iter().map(|id| vec![Value::Int(Some(id.0))]).collect();
+    let now = now().micros();
     match line {
-        Line::Postgres(_) => line.many(&sql, &[Kind::Int], &rows).await.map(drop),
+        Line::Postgres(_) => {
+            let sql = Both {
+                postgres: format!(
+                    "WITH gone AS (DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE) \
+                     RETURNING notice_position, amqp_id, position), \
+                     emitted AS (INSERT INTO notice_emitted (position, amqp_id, at) \
+                     SELECT notice_position, amqp_id, ($2::bigint[])[1] FROM gone WHERE notice_position IS NOT NULL ON CONFLICT DO NOTHING) \
+                     INSERT INTO sent (first, last, at, instance) SELECT min(p), max(p), ($2::bigint[])[1], ($3::text[])[1] FROM \
+                     (SELECT p, p - dense_rank() OVER (ORDER BY p) AS island FROM (SELECT DISTINCT position AS p FROM gone WHERE position IS NOT NULL) d) r \
+                     GROUP BY island, p / {RUN}"
+                ),
+                sqlite: String::new(),
+            };
+            // The moment and the instance stand in the first row alone.
+            let row =
+                |(at, id): (usize, &OutboxId)| vec![Value::Int(Some(id.0)), Value::Int((at == 0).then_some(now)), Value::Text((at == 0).then_some(instance))];
+            line.many(&sql, &[Kind::Int, Kind::Int, Kind::Text], &ids.iter().enumerate().map(row).collect::<Vec<_>>()).await.map(drop)
+        }
         Line::Sqlite(_) => {
-            let emitted = Both {
-                postgres: String::new(),
-                sqlite: "INSERT INTO notice_emitted (position, amqp_id, at) \
-                         SELECT notice_position, amqp_id, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) FROM outbox \
-                         WHERE id = $1 AND notice_position IS NOT NULL ON CONFLICT DO NOTHING"
-                    .to_owned(),
-            };
             line.begin().await?;
-            let outcome = match line.many(&emitted, &[Kind::Int], &rows).await {
-                Ok(_) => line.many(&sql, &[Kind::Int], &rows).await,
-                Err(fault) => Err(fault),
-            };
-            if outcome.is_ok() { line.commit().await } else { line.rollback().await.and(outcome.map(drop)) }
+            let outcome = sent_one_by_one(line, &ids, instance, now).await;
+            if outcome.is_ok() { line.commit().await } else { line.rollback().await.and(outcome) }
         }
     }
+}
+
+async fn sent_one_by_one(line: &mut Line, ids: &[OutboxId], instance: &str, now: i64) -> Result<(), Fault> {
+    let only = |sqlite: &str| Both { postgres: String::new(), sqlite: sqlite.to_owned() };
+    let emitted = only(
+        "INSERT INTO notice_emitted (position, amqp_id, at) SELECT notice_position, amqp_id, $2 FROM outbox \
+         WHERE id = $1 AND notice_position IS NOT NULL ON CONFLICT DO NOTHING",
+    );
+    let rows: Vec<_> = ids.iter().map(|id| vec![Value::Int(Some(id.0)), Value::Int(Some(now))]).collect();
+    line.many(&emitted, &[Kind::Int, Kind::Int], &rows).await?;
+    let rows: Vec<_> = ids.iter().map(|id| vec![Value::Int(Some(id.0))]).collect();
+    let gone = line.many(&only("DELETE FROM outbox WHERE id = $1 RETURNING position"), &[Kind::Int], &rows).await?;
+    let positions = gone.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>()?;
+    let runs: Vec<_> = runs(positions.into_iter().flatten().collect())
+        .into_iter()
+        .map(|(first, last)| vec![Value::Int(Some(first)), Value::Int(Some(last)), Value::Int(Some(now)), Value::Text(Some(instance))])
+        .collect();
+    let sql = only("INSERT INTO sent (first, last, at, instance) VALUES ($1, $2, $3, $4)");
+    line.many(&sql, &[Kind::Int, Kind::Int, Kind::Int, Kind::Text], &runs).await.map(drop)
+}
+
+/// Runs of positions without a gap, the first and the last of each; none crosses a multiple of [`RUN`].
+fn runs(mut positions: Vec<i64>) -> Vec<(i64, i64)> {
+    positions.sort_unstable();
+    positions.dedup();
+    let mut runs: Vec<(i64, i64)> = Vec::new();
+    for position in positions {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == position && position % RUN != 0 => *last = position,
+            _ => runs.push((position, position)),
+        }
+    }
+    runs
 }
 
 /// Keeps a row that nobody took until it may be tried again.
@@ -133,4 +167,16 @@ pub(super) async fn counts(line: &mut Line) -> Result<(i64, i64, Option<Moment>)
     let rows = line.one("SELECT count(*), count(CASE WHEN attempts > 0 THEN 1 END), min(made_at) FROM outbox", &[]).await?;
     let row = rows.first().ok_or_else(|| Fault::unreadable(0))?;
     Ok((row.need_int(0)?, row.need_int(1)?, row.int(2)?.map(Moment::from_micros)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_have_no_gap_and_cross_no_bound() {
+        assert_eq!(runs(vec![]), vec![]);
+        assert_eq!(runs(vec![5, 3, 4, 4, 9]), vec![(3, 5), (9, 9)]);
+        assert_eq!(runs((RUN - 2..=RUN + 1).collect()), vec![(RUN - 2, RUN - 1), (RUN, RUN + 1)]);
+    }
 }

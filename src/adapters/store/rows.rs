@@ -20,6 +20,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// A table of another file.
+    pub const fn of(name: &'static str, columns: &'static [(&'static str, Kind)], tail: &'static str) -> Self {
+        Self { name, columns, tail }
+    }
+
     /// Writes the rows; gives back what the tail returns.
     ///
     /// # Errors
@@ -75,7 +80,7 @@ pub(super) static INBOX_CHANGED: Table = Table {
     columns: INBOX,
     tail: "ON CONFLICT (sender, octets_sha) DO UPDATE SET standing = excluded.standing, revision = excluded.revision, outcome = excluded.outcome, \
            rules = excluded.rules, is_final = excluded.is_final, code = excluded.code, position = excluded.position, answer = excluded.answer, \
-           octets = excluded.octets, decided_at = excluded.decided_at",
+           octets = excluded.octets, decided_at = excluded.decided_at, forgotten_at = NULL",
 };
 /// Claims of frame ids.
 pub(super) static FRAME: Table =
@@ -187,6 +192,14 @@ pub(super) static LEDGER: Table = Table {
         ("log_rows", Int),
         ("log", Octets),
         ("about", Int),
+        ("amqp_id", Octets),
+        ("amqp_tag", Int),
+        ("received_at", Int),
+        ("examined_at", Int),
+        ("signed_at", Int),
+        ("written_at", Int),
+        ("instance", Text),
+        ("answers", Int),
     ],
     tail: "",
 };
@@ -292,6 +305,7 @@ pub(super) static OUTBOX: Table = Table {
         ("attempts", Int),
         ("query_position", Int),
         ("notice_position", Int),
+        ("position", Int),
     ],
     tail: "RETURNING id, amqp_id",
 };

@@ -12,7 +12,7 @@ use super::rows::{
     ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
     digest, document_row, held_row, inbox_row, key_row, text,
 };
-use super::{events, notices, wills};
+use super::{events, messages, notices, now, refusal_rows, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
@@ -22,6 +22,7 @@ use crate::domain::log::DisclosedRow;
 use crate::domain::message::{MessageKey, Reply};
 use crate::domain::oid::Oid;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
+use crate::domain::time::Moment;
 use crate::ports::clock::Entropy;
 
 /// What answers are made of.
@@ -33,6 +34,8 @@ pub(super) enum Verdict {
     Done(Vec<(Done, Vec<(i64, String)>)>),
     /// Nothing was written: these commits, by place, no longer hold.
     Stale(Vec<usize>),
+    /// Nothing was written: these commits, by place, belong to replays that others have ended.
+    Moot(Vec<usize>),
 }
 
 /// A batch that failed, and whether its end is unknown.
@@ -64,6 +67,11 @@ pub(super) async fn run(line: &mut Line, commits: &[&Commit], instance: &str, en
     if !stale.is_empty() {
         line.rollback().await?;
         return Ok(Verdict::Stale(stale));
+    }
+    let moot = refusal_rows::moot(line, commits).await?;
+    if !moot.is_empty() {
+        line.rollback().await?;
+        return Ok(Verdict::Moot(moot));
     }
     if written.len() != octets.len() {
         return Err(Fault::Wrong("octets lie in the archive without their document".to_owned()).into());
@@ -200,12 +208,15 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     CASE_FILE.insert(line, &effected.iter().filter_map(case_row).collect()).await?;
     events::write(line, effected).await?;
     notices::write(line, effected).await?;
-    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along).chain(&e.shown));
-    LEDGER.insert(line, &entries.map(ledger_row).collect()).await?;
+    let written = now();
+    let entries = effected.iter().flat_map(|e| e.chained.iter().chain(&e.along).chain(&e.shown).map(move |chained| (e, chained)));
+    LEDGER.insert(line, &entries.map(|(e, chained)| ledger_row(e, chained, written, instance)).collect()).await?;
     // Both logs before what leaves: where a row cannot be written, nothing of the batch is, and no answer goes out.
     ACCESS_LOG.insert(line, &effected.iter().flat_map(log::access_values).collect()).await?;
     let denials: Vec<Vec<String>> = effected.iter().map(|e| e.log.disclosed.iter().map(DisclosedRow::denials_text).collect()).collect();
     DISCLOSURE_LOG.insert(line, &effected.iter().zip(&denials).flat_map(|(e, denials)| log::disclosed_values(e, denials)).collect()).await?;
+    refusal_rows::write(line, effected).await?;
+    refusal_rows::end_replays(line, effected).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
@@ -264,8 +275,11 @@ fn case_row<'a>(e: &Effected<'a>) -> Option<Vec<Value<'a>>> {
     ])
 }
 
-fn ledger_row(chained: &Chained) -> Vec<Value<'_>> {
-    let entry = &chained.entry;
+/// The entry, and beside it what the road says of itself: no hash covers that.
+fn ledger_row<'a>(e: &'a Effected<'_>, chained: &'a Chained, written: Moment, instance: &'a str) -> Vec<Value<'a>> {
+    let (entry, road) = (&chained.entry, &e.commit.road);
+    let at = |moment: Option<Moment>| Value::Int(moment.map(Moment::micros));
+    let is_answered = e.answered_at() == i64::try_from(chained.position.0).ok();
     vec![
         Value::Int(i64::try_from(chained.position.0).ok()),
         digest(&chained.before),
@@ -284,6 +298,14 @@ fn ledger_row(chained: &Chained) -> Vec<Value<'_>> {
         Value::Int(entry.log.map(|log| i64::from(log.rows))),
         octets(entry.log.as_ref().map(|log| &log.digest)),
         Value::Int(entry.about.and_then(|p| i64::try_from(p.0).ok())),
+        Value::Octets(road.amqp_id.as_deref().map(str::as_bytes)),
+        Value::Int(road.amqp_id.as_deref().map(messages::tag)),
+        at(road.received),
+        at(road.examined),
+        at(road.signed),
+        at(Some(written)),
+        text(instance),
+        Value::Int(Some(if is_answered { i64::try_from(e.out.len()).unwrap_or(i64::MAX) } else { 0 })),
     ]
 }
 
@@ -304,6 +326,7 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
         Value::Int(Some(0)),
         Value::Int(e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)))),
         Value::Int(None),
+        Value::Int(e.answered_at()),
     ]
 }
 

@@ -81,13 +81,8 @@ impl Writer {
                     tell(batch, ends, released);
                     return None;
                 }
-                Ok((Verdict::Stale(places), _)) => {
-                    let (stale, rest): (Vec<_>, Vec<_>) = batch.into_iter().enumerate().partition(|(at, _)| places.contains(at));
-                    for (_, waiting) in stale {
-                        let _ = waiting.caller.send(Ok(Committed::Stale));
-                    }
-                    batch = rest.into_iter().map(|(_, waiting)| waiting).collect();
-                }
+                Ok((Verdict::Stale(places), _)) => batch = without(batch, &places, &Committed::Stale),
+                Ok((Verdict::Moot(places), _)) => batch = without(batch, &places, &Committed::Moot),
                 Err(Failed { fault: Fault::Busy(_), unknown: false }) if attempt < BUSY_ATTEMPTS => {
                     attempt += 1;
                     self.abandon().await;
@@ -172,6 +167,15 @@ impl Writer {
             let _ = waiting.caller.send(Err(fault.outage()));
         }
     }
+}
+
+/// Tells the callers at these places, and gives back the others.
+fn without(batch: Vec<Waiting>, places: &[usize], end: &Committed) -> Vec<Waiting> {
+    let (told, rest): (Vec<_>, Vec<_>) = batch.into_iter().enumerate().partition(|(at, _)| places.contains(at));
+    for (_, waiting) in told {
+        let _ = waiting.caller.send(Ok(end.clone()));
+    }
+    rest.into_iter().map(|(_, waiting)| waiting).collect()
 }
 
 fn tell(batch: Vec<Waiting>, ends: Vec<(Done, Vec<(i64, String)>)>, mut released: Vec<HeldMessage>) {

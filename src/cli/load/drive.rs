@@ -328,7 +328,7 @@ impl Tally {
         let due = start + planned;
         self.flying.insert(number, (planned, due, now));
         self.measured.sent += 1;
-        self.slot(planned).arrived += 1;
+        self.slot(planned, |slot| slot.arrived += 1);
         if planned >= self.warm_up {
             self.measured.lag.add(micros(now.saturating_duration_since(due)));
         }
@@ -343,25 +343,24 @@ impl Tally {
         }
         self.last = Some(at);
         let latency = micros(at.saturating_duration_since(due));
-        self.slot(planned).latency.add(latency);
+        self.slot(planned, |slot| slot.latency.add(latency));
         let since = self.start.map_or(Duration::ZERO, |start| at.saturating_duration_since(start));
-        self.slot(since).answered += 1;
+        self.slot(since, |slot| slot.answered += 1);
         if planned >= self.warm_up {
             self.measured.latency.add(latency);
             self.measured.service.add(micros(at.saturating_duration_since(sent)));
         }
     }
 
-    fn slot(&mut self, at: Duration) -> &mut Slot {
-        let number = usize::try_from(at.as_secs() / self.measured.slot.as_secs().max(1)).unwrap_or(usize::MAX);
-        // What comes after twice the plan counts with the last.
-        let number = number.min(2 * SLOTS as usize);
+    /// The stretch of the plots that a moment lies in; what comes after twice the plan counts with the last.
+    fn slot(&mut self, at: Duration, count: impl FnOnce(&mut Slot)) {
+        let number = usize::try_from(at.as_secs() / self.measured.slot.as_secs().max(1)).unwrap_or(usize::MAX).min(2 * SLOTS as usize);
         if self.measured.slots.len() <= number {
             self.measured.slots.resize_with(number + 1, Slot::default);
         }
-        // There is one at that place now.
-        let last = self.measured.slots.len() - 1;
-        &mut self.measured.slots[number.min(last)]
+        if let Some(slot) = self.measured.slots.get_mut(number) {
+            count(slot);
+        }
     }
 
     fn done(mut self, start: Instant) -> Measured {

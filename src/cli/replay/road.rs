@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::wanted::Wanted;
 use super::{Fate, Item, Replay};
@@ -206,8 +206,12 @@ fn octets(path: &Path, most: usize) -> Result<Vec<u8>, String> {
 
 fn bar(count: usize, quiet: bool) -> ProgressBar {
     let bar = send::bar(count, quiet);
-    match ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta}  {msg}") {
-        Ok(style) => bar.with_style(style),
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // A bar that cannot be written is merely not seen.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    match ProgressStyle::with_template("{bar:40} {pos}/{len}  {rate}  {eta}  {msg}") {
+        Ok(style) => bar.with_style(style.with_key("rate", rate)),
         Err(_) => bar,
     }
 }

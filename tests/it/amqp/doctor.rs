@@ -7,18 +7,18 @@ use super::*;
 use crate::kit::rabbit::vhost;
 
 /// With the management API, or without.
-fn told(vhost: &Vhost, management: bool) -> AmqpSettings {
+pub(super) fn told(vhost: &Vhost, management: bool) -> AmqpSettings {
     let mut settings = settings(&vhost.amqp_url, 10);
     settings.management_url = management.then(|| Secret::new(vhost.management_url.replace("://", "://guest:guest@")));
     settings
 }
 
-fn api(vhost: &Vhost, method: &str, path: &str, body: Option<&str>) -> u16 {
+pub(super) fn api(vhost: &Vhost, method: &str, path: &str, body: Option<&str>) -> u16 {
     tokio::task::block_in_place(|| vhost.api(method, &path.replace("{v}", &vhost.name), body).0)
 }
 
 /// Makes the inbound queue anew with these arguments.
-fn remade(vhost: &Vhost, arguments: &str) {
+pub(super) fn remade(vhost: &Vhost, arguments: &str) {
     assert_eq!(api(vhost, "DELETE", "/api/queues/{v}/arkki.in", None), 204);
     assert_eq!(api(vhost, "PUT", "/api/queues/{v}/arkki.in", Some(&format!(r#"{{"durable":true,"arguments":{{{arguments}}}}}"#))), 201);
 }

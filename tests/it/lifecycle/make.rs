@@ -87,7 +87,7 @@ pub async fn ask(archive_: &dyn Archive, asked: EventRequest, message: &[u8], at
         let commit = expecting(event_commit(*record, made, message), expects);
         match archive_.commit(commit).await.unwrap() {
             Committed::Done(done) => return End::Done(done),
-            Committed::Stale => {}
+            Committed::Stale | Committed::Moot => {}
             Committed::Unfit(detail) => panic!("unfit: {detail}"),
         }
     }
@@ -109,7 +109,7 @@ pub fn event_commit(record: EventRecord, (group, case_id, relation_id): (Group, 
         record,
     };
     let at = event.record.at;
-    Commit { key: key(message), at, reply: Some(reply("e")), effect: Effect::Event(Box::new(event)), expects: Vec::new(), supersedes: None }
+    Commit { key: key(message), at, reply: Some(reply("e")), effect: Effect::Event(Box::new(event)), expects: Vec::new(), supersedes: None, replay: None, road: arkki::domain::messages::Road::default() }
 }
 
 fn event_entry(record: &EventRecord, message: &[u8]) -> Entry {
@@ -174,7 +174,7 @@ pub async fn store(archive_: &dyn Archive, header: Header, invalidates: bool, at
         }
         match archive_.commit(commit).await.unwrap() {
             Committed::Done(done) => return End::Done(done),
-            Committed::Stale => {}
+            Committed::Stale | Committed::Moot => {}
             Committed::Unfit(detail) => panic!("unfit: {detail}"),
         }
     }

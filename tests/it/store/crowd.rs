@@ -154,7 +154,7 @@ async fn decide(archive_: &dyn Archive, head: arkki::domain::document::Header, s
         };
         match archive_.commit(commit).await.unwrap() {
             Committed::Done(done) => return done.outbox.first().map(|row| row.body.clone()),
-            Committed::Stale => {}
+            Committed::Stale | Committed::Moot => {}
             Committed::Unfit(detail) => panic!("unfit: {detail}"),
         }
     }

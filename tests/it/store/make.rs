@@ -142,7 +142,16 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         will: None,
         header,
     };
-    Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Archive(Box::new(archive)), expects: Vec::new(), supersedes: None }
+    Commit {
+        key,
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Archive(Box::new(archive)),
+        expects: Vec::new(),
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 /// The same commit claiming a frame's id.
@@ -201,8 +210,18 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         answer: Some(answer),
         outcome: sha256(code.as_bytes()),
         looks: Vec::new(),
+        came: arkki::domain::refused::Came::default(),
     };
-    Commit { key, at: at(0), reply: Some(reply("c")), effect: Effect::Refuse(Box::new(refuse)), expects: Vec::new(), supersedes: None }
+    Commit {
+        key,
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Refuse(Box::new(refuse)),
+        expects: Vec::new(),
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 /// Records a message that is owed no answer.
@@ -228,7 +247,16 @@ pub fn hold(message: &[u8], awaits: Awaited, until: i64) -> Commit {
         Awaited::Relation(id) => Expectation::Relation { id: id.clone(), revision: None },
     };
     let held = Held { hold: Hold { awaits, until: at(until) }, envelope: envelope(message), rules: sha256(RULES) };
-    Commit { key: key(message), at: at(0), reply: Some(reply("c")), effect: Effect::Hold(Box::new(held)), expects: vec![absent], supersedes: None }
+    Commit {
+        key: key(message),
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Hold(Box::new(held)),
+        expects: vec![absent],
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 pub fn envelope(message: &[u8]) -> Envelope {
@@ -244,7 +272,16 @@ pub fn envelope(message: &[u8]) -> Envelope {
 }
 
 pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
-    Commit { key: key.clone(), at: at(1), reply: Some(reply(correlation)), effect: Effect::Repeat, expects: Vec::new(), supersedes: None }
+    Commit {
+        key: key.clone(),
+        at: at(1),
+        reply: Some(reply(correlation)),
+        effect: Effect::Repeat,
+        expects: Vec::new(),
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 pub fn needs(message: &[u8], header: Option<&Header>) -> Needs {
@@ -257,6 +294,7 @@ pub fn done(committed: Committed) -> Done {
     match committed {
         Committed::Done(done) => done,
         Committed::Stale => panic!("stale"),
+        Committed::Moot => panic!("moot"),
         Committed::Unfit(detail) => panic!("unfit: {detail}"),
     }
 }

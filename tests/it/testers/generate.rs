@@ -24,6 +24,11 @@ async fn every_kind_and_every_fault_gets_the_answer_beside_it() {
         }
         let faults = Fault::all().filter(|f| f.needs != Needs::Hold).count().to_string();
         folders.push(generated(&gateway, "faults", &["--fault", "any", "--count", &faults, "--seed", "12"]).display().to_string());
+        let mut warnings: Vec<&str> = Fault::warnings().map(|f| f.code.as_str()).collect();
+        warnings.dedup();
+        for code in warnings {
+            folders.push(generated(&gateway, code, &["--fault", code, "--count", "1"]).display().to_string());
+        }
         for kind in Kind::ALL.iter().filter(|kind| kind.group().is_some()) {
             let name = format!("faulty-{}", kind.word());
             folders.push(generated(&gateway, &name, &["--kind", kind.word(), "--fault", "E305", "--count", "1"]).display().to_string());

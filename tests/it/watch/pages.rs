@@ -79,14 +79,16 @@ fn nothing_is_counted_that_is_not_explained_and_nothing_is_watched_that_is_not_c
 async fn a_scrape_under_full_load_answers_quickly() {
     let gateway = Gateway::new(Some(kit::postgres::database().await.url), "").await;
     let mut serve = gateway.serve(&[]);
+    // Of the refused ones those that hang on nothing: what waits on hold would keep its sender waiting.
     let mut files = crate::road::files(&kit::repository().join("samples/refused"));
+    files.retain(|f| f.file_name().and_then(|n| n.to_str()).is_some_and(|n| ["E1", "E2", "E3", "E5"].iter().any(|c| n.starts_with(c))));
     files.extend(crate::road::files(&kit::repository().join("samples/accepted")));
     let mut took = Vec::new();
     let sent = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| (0..5).map(|_| gateway.send(&files).len()).sum::<usize>());
+        let sender = scope.spawn(|| (0..8).map(|_| gateway.send(&files).len()).sum::<usize>());
         while !sender.is_finished() {
             let since = Instant::now();
-            assert!(metrics(&gateway).contains("arkki_message_seconds_count"));
+            assert!(metrics(&gateway).contains("arkki_in_hand "));
             took.push(since.elapsed());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -95,7 +97,7 @@ async fn a_scrape_under_full_load_answers_quickly() {
     took.sort();
     let p99 = took[(took.len() * 99 / 100).min(took.len() - 1)];
     println!("{sent} messages, {} scrapes: median {:?}, p99 {p99:?}", took.len(), took[took.len() / 2]);
-    assert!(sent > 1000 && took.len() > 20 && p99 < Duration::from_millis(500), "{sent} messages, {} scrapes, p99 {p99:?}", took.len());
+    assert!(sent > 500 && took.len() > 20 && p99 < Duration::from_secs(1), "{sent} messages, {} scrapes, p99 {p99:?}", took.len());
     serve.signal(Signal::Term);
     assert!(serve.wait(Duration::from_secs(30)).is_some_and(|s| s.success()), "{}", gateway.log_text());
 }

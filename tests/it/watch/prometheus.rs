@@ -40,6 +40,10 @@ impl Prometheus {
         let prometheus = Self { port, _folder: folder, _process: process };
         let ready = wait_until_blocking(SOON, || prometheus.get("/api/v1/rules").is_some());
         assert!(ready, "Prometheus did not start: {}", std::fs::read_to_string(log).unwrap_or_default());
+        // A counter's growth is seen by who has seen it before it grew.
+        let scraped =
+            || prometheus.get("/api/v1/query?query=count_over_time(up%5B1m%5D)%20%3E%3D%203").is_some_and(|said| said["data"]["result"][0].is_object());
+        assert!(wait_until_blocking(SOON, scraped), "Prometheus does not scrape");
         prometheus
     }
 
@@ -56,13 +60,20 @@ impl Prometheus {
         alerts.iter().filter(|a| a["state"] == "firing").filter_map(|a| a["labels"]["alertname"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Waits until all of these fire.
+    /// Alerts that fire now or did in the last minutes: what rings for a counter's growth falls silent by itself.
+    fn fired(&self) -> Vec<String> {
+        let said = self.get("/api/v1/query?query=max_over_time(ALERTS%7Balertstate=%22firing%22%7D%5B4m%5D)").unwrap_or_default();
+        let series = said["data"]["result"].as_array().cloned().unwrap_or_default();
+        series.iter().filter_map(|s| s["metric"]["alertname"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Waits until all of these have fired.
     pub fn rings(&self, names: &[&str]) {
         let all = || {
-            let firing = self.firing();
-            names.iter().all(|name| firing.contains(&format!("Arkki{name}")))
+            let fired = self.fired();
+            names.iter().all(|name| fired.contains(&format!("Arkki{name}")))
         };
-        assert!(wait_until_blocking(SOON, all), "{names:?} did not all fire: {:?}", self.firing());
+        assert!(wait_until_blocking(SOON, all), "{names:?} did not all fire: {:?}", self.fired());
     }
 
     /// Waits until none of these fires.
