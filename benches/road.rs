@@ -3,6 +3,7 @@
 //!
 //! * `ARKKI_BENCH_MESSAGES` (12000): how many documents of about 30 KB
 //! * `ARKKI_BENCH_ONLY` (all): some of `micro,schema,rules,body,sign,relay,road,steady,search,messages,disclose,pages`, with commas
+//! * `ARKKI_BENCH_LEDGER` (1000000): how many messages the ledger of `messages` holds
 //! * `ARKKI_BENCH_DOCUMENTS` (1000000): how many documents the archive of `search` holds
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench says plainly what it expects")]
 

@@ -9,6 +9,7 @@ use crate::domain::change::{Commit, Committed, Effect};
 use crate::domain::finding::Place;
 use crate::domain::limits;
 use crate::domain::message::{MessageKey, Sender};
+use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want};
@@ -78,11 +79,11 @@ pub async fn log(
         answer.looks.iter_mut().filter(|look| look.document_id.is_some()).for_each(|look| look.access.action = shows.to_owned());
     }
     let effect = Effect::Answer(Box::new(answer));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None };
+    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, replay: None, road: Road::default() };
     let unlogged = |why: &str| Err(Outage::new(Part::Archive, format!("the access log could not be written: {why}")));
     match archive.commit(commit).await? {
         Committed::Done(_) => Ok(()),
-        Committed::Stale => unlogged("another query bears the same key"),
+        Committed::Stale | Committed::Moot => unlogged("another query bears the same key"),
         Committed::Unfit(detail) => unlogged(&detail),
     }
 }

@@ -20,6 +20,8 @@ use super::{TempDir, ports, repository, temp_dir, tool, wait_until_blocking};
 
 /// How long the browser may take for one command; a page that waits for the gateway is the slowest.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long what a page should show may take to come.
+const SOON: Duration = Duration::from_secs(20);
 /// The largest answer: a picture of a long page.
 const ANSWER_OCTETS: u64 = 64 * 1024 * 1024;
 /// WebDriver's name of an element in JSON.
@@ -148,10 +150,24 @@ impl Chromium {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
-    /// The first element of a selector; fails where there is none.
+    /// The first element of a selector, once it is there; fails where none comes.
     #[track_caller]
     pub fn find(&self, css: &str) -> Element {
-        self.look(css).into_iter().next().unwrap_or_else(|| panic!("nothing is {css} on {}: {}", self.url(), self.source()))
+        let mut found = None;
+        let _came = wait_until_blocking(SOON, || {
+            found = self.look(css).into_iter().next();
+            found.is_some()
+        });
+        found.unwrap_or_else(|| panic!("nothing is {css} on {}: {}", self.url(), self.source()))
+    }
+
+    /// Waits until an element of this selector reads so: a form that was sent, a link that was followed, takes its time.
+    #[track_caller]
+    pub fn shows(&self, css: &str, words: &str) {
+        let script = json!({ "script": "const e = document.querySelector(arguments[0]); return e !== null && e.innerText.includes(arguments[1])", "args": [css, words] });
+        // Between two pages there is nothing to ask.
+        let is_shown = || send(&self.agent, &format!("{}/execute/sync", self.session), &script).is_ok_and(|shown| shown == json!(true));
+        assert!(wait_until_blocking(SOON, is_shown), "{css} does not say {words:?} on {}: {}", self.url(), self.source());
     }
 
     /// Every element of a selector.

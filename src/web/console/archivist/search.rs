@@ -188,11 +188,20 @@ fn page(console: &Console, asked: &Asked, visit: &Visit, typed: &Typed, status: 
         html.leaf("p", &[("class", "hint")], word("documents-logged"));
         html.open("form", &[("method", "post"), ("action", PATH), ("autocomplete", "off")]);
         html.open("input", &[("type", "hidden"), ("name", "csrf"), ("value", &visit.csrf)]);
+        // What was found stands at once before the eyes: the criteria fold away above it.
+        let is_answered = matches!(below, Below::Found(_));
+        if is_answered {
+            html.open("details", &[]);
+            html.leaf("summary", &[], word("documents-change"));
+        }
         let mut fields = Fields { html, console, language: asked.language, told };
         groups(&mut fields, typed);
         html.open("div", &[("class", "actions")]);
         html.leaf("button", &[("class", "main"), ("name", "action"), ("value", "search")], word("documents-search"));
         html.close("div");
+        if is_answered {
+            html.close("details");
+        }
         if let Below::Found(answered) = below {
             found(console, asked, html, answered);
         }
