@@ -151,7 +151,6 @@ pub fn archive_message(header: Header, received: Vec<u8>) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
-        replay: None,
     }
 }
 
@@ -222,7 +221,6 @@ pub fn refuse(message: &[u8], code: &str) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
-        replay: None,
     }
 }
 
@@ -258,7 +256,6 @@ pub fn hold(message: &[u8], awaits: Awaited, until: i64) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
-        replay: None,
     }
 }
 
@@ -284,7 +281,6 @@ pub fn repeat(key: &MessageKey, correlation: &str) -> Commit {
         supersedes: None,
         replay: None,
         road: arkki::domain::messages::Road::default(),
-        replay: None,
     }
 }
 
