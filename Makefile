@@ -19,6 +19,7 @@ build:
 test: ## every test (or ONLY=store::), on a private RabbitMQ and a private PostgreSQL that it starts and stops
 	@scripts/setup test
 	@$(CARGO) test --locked $(ONLY)
+	@if [ "$$ARKKI_NO_BROWSER" = 1 ]; then echo 'Left out, for ARKKI_NO_BROWSER=1: what a real browser shows.'; fi
 
 lint: ## format, clippy and docs, with warnings as errors
 	@scripts/setup demo

@@ -2,8 +2,7 @@
 //! It asserts that every answer is AA and every delivery settled; it never asserts a time. Prints one Markdown table.
 //!
 //! * `ARKKI_BENCH_MESSAGES` (12000): how many documents of about 30 KB
-//! * `ARKKI_BENCH_ONLY` (all): some of `micro,schema,rules,body,sign,relay,road,steady,search,messages,disclose`, with commas
-//! * `ARKKI_BENCH_LEDGER` (1000000): how many messages the ledger of `messages` holds
+//! * `ARKKI_BENCH_ONLY` (all): some of `micro,schema,rules,body,sign,relay,road,steady,search,messages,disclose,pages`, with commas
 //! * `ARKKI_BENCH_DOCUMENTS` (1000000): how many documents the archive of `search` holds
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench says plainly what it expects")]
 
@@ -22,6 +21,8 @@ mod kit;
 mod messages;
 #[path = "parts/micro.rs"]
 mod micro;
+#[path = "parts/pages.rs"]
+mod pages;
 #[path = "parts/relay.rs"]
 mod relay;
 #[path = "parts/rules.rs"]
@@ -48,7 +49,7 @@ const MESSAGES: usize = 12_000;
 
 fn main() {
     let count = std::env::var("ARKKI_BENCH_MESSAGES").ok().map_or(MESSAGES, |n| n.parse().expect("ARKKI_BENCH_MESSAGES is a number"));
-    let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,schema,rules,body,sign,relay,road,steady,search,messages,disclose".to_owned());
+    let only = std::env::var("ARKKI_BENCH_ONLY").unwrap_or_else(|_| "micro,schema,rules,body,sign,relay,road,steady,search,messages,disclose,pages".to_owned());
     let wanted = |part: &str| only.split(',').any(|o| o == part);
     println!("{count} messages of about {OCTETS} octets, {} cores", std::thread::available_parallelism().map_or(0, usize::from));
     let show = |table: &str| println!("\n{table}");
@@ -67,7 +68,7 @@ fn main() {
     if wanted("rules") {
         show(&rules::run());
     }
-    if !(wanted("relay") || wanted("road") || wanted("steady") || wanted("search") || wanted("messages") || wanted("disclose")) {
+    if !(wanted("relay") || wanted("road") || wanted("steady") || wanted("search") || wanted("messages") || wanted("disclose") || wanted("pages")) {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -90,6 +91,9 @@ fn main() {
     }
     if wanted("search") {
         show(&search::run(&gateway, count, OCTETS));
+    }
+    if wanted("pages") {
+        show(&pages::run(&gateway));
     }
     if wanted("steady") {
         show(&runtime.block_on(gateway.steady(OCTETS)));

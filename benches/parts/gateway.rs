@@ -139,7 +139,7 @@ impl Gateway {
         Cost { broker: self.rabbit.pid().map_or(0.0, cpu::with_children), database: self.postgres.pid().map_or(0.0, cpu::with_children) }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(kit::arkki());
         command
             .arg("--config")

@@ -23,7 +23,7 @@ use crate::gateway::Gateway;
 use crate::{kit, sender};
 
 /// How many documents unless ARKKI_BENCH_DOCUMENTS says otherwise.
-const DOCUMENTS: u32 = 1_000_000;
+pub const DOCUMENTS: u32 = 1_000_000;
 /// Documents of one client, and of one case.
 const OF_CLIENT: u32 = 20;
 const OF_CASE: u32 = 5;

@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod fhir_sink;
 pub mod keys;
 pub mod machine;
+pub mod openid;
 pub mod otlp;
 pub mod post;
 pub mod revocation;

@@ -84,6 +84,17 @@ impl Templates {
         load::load(files, systems, rules).map(Self)
     }
 
+    /// What stands in a document, in the order of `shared.toml`: each metadata element of the header that is there, with its values as they are written.
+    #[must_use]
+    pub fn described(&self, document: &Document<'_>) -> Vec<(&Field, Vec<String>)> {
+        let from = Anchors::of(document);
+        let values = |field: &Field| -> Vec<String> {
+            field.path.all(from, REPETITIONS).into_iter().filter_map(|node| field.path.value(node).map(Cow::into_owned)).collect()
+        };
+        let header = self.0.fields.iter().filter(|field| !field.is_json() && !field.path.is_element());
+        header.map(|field| (field, values(field))).filter(|(_, values)| !values.is_empty()).collect()
+    }
+
     /// Every metadata element, in the order of `shared.toml`.
     #[must_use]
     pub fn fields(&self) -> &[Field] {

@@ -37,9 +37,9 @@ Exit codes: 0 stopped as told, 2 could not start."#;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct ConsoleCommand {
-    /// Where to listen: an address of this machine alone. Port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Where to listen, instead of [console] listen: an address of this machine alone unless the console has a certificate. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
 }
 
 /// Serves the console until it is told to stop.
@@ -70,15 +70,17 @@ impl From<Outage> for Failed {
 
 async fn serve(command: &ConsoleCommand, config: &Config) -> Result<(), Failed> {
     let blind = |why: String| Failed::Report(Report::blind(why));
-    let listener = console::listen(command.listen).await?;
-    let address = listener.local_addr().map_err(|e| blind(e.to_string()))?;
+    let listener = console::listen(command.listen.unwrap_or(config.console.listen), config.console.tls.as_ref()).await?;
+    let address = listener.address().map_err(|e| blind(e.to_string()))?;
     let entropy = Arc::new(SystemEntropy::open()?);
     let way = Way::of(None, config).map_err(Failed::Report)?;
-    // It judges nothing that is archived: any key gives the same sentences. The message's own examination is the gateway's.
-    let examiner = app::examiner_to_read(config, vec![0; 32]).map_err(|fault| blind(fault.to_string()))?;
+    // It judges nothing that is archived: the message's own examination is the gateway's. The site's key finds a client's documents.
+    let site_key = app::site_key(config).map_err(|fault| blind(fault.to_string()))?;
+    let examiner = app::examiner_to_read(config, site_key).map_err(|fault| blind(fault.to_string()))?;
     let words = ConsoleWords::load(&embedded()).map_err(|fault| blind(fault.to_string()))?;
     let road = Road::new(Secret::new(config.broker_url.reveal()), way, entropy.as_ref());
-    let console = Arc::new(Console::new((Arc::new(examiner), words, road, config.device.clone()), (entropy, Arc::new(SystemClock)), address));
+    let watched = (config.clone(), app::Watching::new(config, &[]).ok());
+    let console = Arc::new(Console::new((Arc::new(examiner), words, road), (entropy, Arc::new(SystemClock)), watched, address).map_err(blind)?);
     let (stop, stopping) = watch::channel(false);
     let mut signals = Vec::new();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
@@ -107,8 +109,11 @@ fn greet(console: &Arc<Console>, environment: Environment) {
     if environment == Environment::Test {
         say("Test environment: test persons only.");
     }
+    let Some(link) = console.link() else {
+        return say(&format!("The console answers at {}: come in with a card or by the provider. Ctrl-C ends it.", console.address()));
+    };
     say("Open this link in a browser on this machine; it works once, for five minutes. Enter gives another one, Ctrl-C ends the console.");
-    say(&console.link());
+    say(&link);
     let console = Arc::clone(console);
     // A thread, not a task: reading a terminal blocks, and nothing waits for this one's end.
     std::thread::spawn(move || {
@@ -116,7 +121,7 @@ fn greet(console: &Arc<Console>, environment: Environment) {
             if line.is_err() {
                 break;
             }
-            say(&console.link());
+            console.link().iter().for_each(|link| say(link));
         }
     });
 }
@@ -130,7 +135,7 @@ mod tests {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         for address in ["0.0.0.0:0", "192.0.2.1:80", "[::]:0"] {
             let Ok(address) = address.parse() else { continue };
-            let refused = runtime.block_on(console::listen(address)).map(|_| ()).map_err(|outage| outage.to_string());
+            let refused = runtime.block_on(console::listen(address, None)).map(|_| ()).map_err(|outage| outage.to_string());
             assert!(refused.as_ref().is_err_and(|why| why.contains("this machine only")), "{refused:?}");
         }
     }

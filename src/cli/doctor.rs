@@ -48,16 +48,23 @@ pub fn run(_command: &Doctor, config: &Config) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
+    let mut checks = house(config);
+    checks.extend(runtime.block_on(world(config)));
+    report(&checks)
+}
+
+/// What can be seen on this machine: memory, rules, keys, files. It takes some processor time: rules and schemas are compiled.
+pub(crate) fn house(config: &Config) -> Vec<Check> {
     let mut checks = vec![memory(config)];
     checks.extend(rules(config));
     checks.extend(keys(config, SystemClock.now()));
     checks.push(checkpoint_file(config));
     checks.extend(sink(config));
-    checks.extend(runtime.block_on(world(config)));
-    report(&checks)
+    checks
 }
 
-async fn world(config: &Config) -> Vec<Check> {
+/// What must be asked: the archive and the broker.
+pub(crate) async fn world(config: &Config) -> Vec<Check> {
     let mut checks = vec![archive(config).await];
     checks.extend(newest_checkpoint(config, SystemClock.now()).await);
     match app::broker_settings(config) {

@@ -1,6 +1,7 @@
 //! `arkki log`: the access log and the disclosure log for those who have a right to them: a controller's data-protection officer, and a client who asks who
 //! used its data. What is given is counted and hashed first, the giving is logged, and only then the first octet is written.
 
+pub mod give;
 mod read;
 mod sheet;
 
@@ -20,22 +21,20 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
 use crate::config::checked::Config;
-use crate::crypto::{Sha256, sha256};
-use crate::domain::change::{Access, AnswerDraft, Commit, Committed, Effect, Look, QueryAnswer};
+use crate::crypto::Sha256;
 use crate::domain::digest::Digest;
 use crate::domain::document::Date;
 use crate::domain::language::Language;
-use crate::domain::ledger::{Entry, EntryKind, Position};
+use crate::domain::ledger::Position;
 use crate::domain::log::{Sealed, Span, Whose};
-use crate::domain::message::{MessageKey, Sender};
-use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Moment, end_of_day, iso_date, real_date};
 use crate::pipeline::examine::Examiner;
+use crate::pipeline::given::{self, Given};
 use crate::ports::archive::Archive as _;
-use crate::ports::clock::{Clock as _, Entropy as _};
+use crate::ports::clock::Clock as _;
 
 /// How far back a client is shown the logs without a special reason, in years (messaging.md §4.6).
 const CLIENT_YEARS: u16 = 2;
@@ -343,12 +342,16 @@ async fn logged(
     archive: &Arc<Store>,
     asked: &Asked,
     which: Which,
-    (sha, rows): (&Digest, u64),
+    shown: (&Digest, u64),
     at: Moment,
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
-    let actor = actor::actor();
-    let key = MessageKey { sender: Sender::new(actor.clone()), octets: sha256(&entropy.sixteen()) };
+    let noted = given::note(archive.as_ref(), examiner, (&entropy, at), sum(&actor::actor(), asked, which, shown)).await;
+    noted.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))
+}
+
+/// An export, for the ledger and the access log.
+fn sum<'a>(actor: &'a str, asked: &'a Asked, which: Which, (sha, rows): (&Digest, u64)) -> Given<'a> {
     let logs = match which {
         Which::Access => "access",
         Which::Disclosure => "disclosure",
@@ -358,41 +361,14 @@ async fn logged(
     if let Some(reason) = &asked.reason {
         detail.push_str(&format!("; {reason}"));
     }
-    let octets = format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\nposition ", asked.span.upto.0).into_bytes();
-    let answer = AnswerDraft { slot: octets.len(), digest: sha256(&octets), octets };
-    let entry = Entry {
-        kind: EntryKind::Exported,
-        at,
-        sender: actor.clone(),
-        message: key.octets,
-        document_id: None,
-        document: None,
-        archived: None,
-        code: None,
-        answer: Some(answer.digest),
-        rules: examiner.rules(),
-        supersedes: None,
-        log: None,
-        about: None,
-    };
-    let look = Look {
-        access: Access { actor, action: asked.action.to_owned(), ..Access::default() },
-        document_id: None,
-        controller: asked.controller.as_ref().map_or_else(String::new, |oid| oid.as_str().to_owned()),
-        organisation: None,
-        person: None,
+    Given {
+        actor,
+        action: asked.action,
+        controller: asked.controller.as_ref(),
         client: if let Whose::Client(client, _) = &asked.span.of { Some(*client) } else { None },
-        detail: Some(detail),
-        query_id: None,
         client_sealed: asked.client_sealed.clone(),
-        person_sealed: None,
-    };
-    let effect = Effect::Answer(Box::new(QueryAnswer { code: None, outcome: answer.digest, entry, answer, looks: vec![look], disclosed: Vec::new() }));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, road: Road::default() };
-    match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
-        Committed::Done(_) => Ok(()),
-        Committed::Stale => Err("the access log could not be written: another export bears the same key".to_owned()),
-        Committed::Unfit(detail) => Err(format!("the access log could not be written: {detail}")),
+        detail,
+        description: format!("arkki-export-1\nsha256 {sha}\nrows {rows}\nupto {}\n", asked.span.upto.0),
     }
 }
 

@@ -14,26 +14,21 @@ use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
 use crate::config::checked::Config;
 use crate::crypto::sealed::Sort;
-use crate::domain::change::{Commit, Committed, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::document::{Date, Group};
 use crate::domain::finding::Place;
 use crate::domain::language::Language;
 use crate::domain::limits;
 use crate::domain::log::Sealed;
-use crate::domain::message::{MessageKey, Sender};
-use crate::domain::messages::Road;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
 use crate::domain::person::HETU_ROOT;
-use crate::domain::query::{Asker, Basis, Criteria, Query, SealedIds, Want, WantedState};
+use crate::domain::query::{Criteria, Query, SealedIds, Want, WantedState};
 use crate::domain::scope::Scope;
 use crate::domain::time::{Hl7Time, Moment, iso_date};
-use crate::pipeline::answers::Asked;
+use crate::pipeline::desk;
 use crate::pipeline::examine::Examiner;
-use crate::pipeline::query::{self, Envelope};
-use crate::ports::clock::{Clock as _, Entropy as _};
-use crate::rules::disclose;
+use crate::pipeline::query;
 use crate::rules::query::Answered;
 use crate::v3::query::client_hash;
 
@@ -168,23 +163,9 @@ pub(super) async fn log(
 ) -> Result<(), String> {
     let entropy = SystemEntropy::open().map_err(|outage| outage.to_string())?;
     let actor = actor::actor();
-    // Nobody sent a message: the key is a number of its own, and the entry's message its hash.
-    let key = MessageKey { sender: Sender::new(actor.clone()), octets: crate::crypto::sha256(&entropy.sixteen()) };
-    let at = SystemClock.now();
-    let asked = Asked { actor: &actor, service_request: None, purpose: why.purpose, query, scope, standing: None };
-    let envelope = Envelope::of_nobody(examiner, &key, at);
-    let mut answer = query::answer(examiner, &envelope, &asked, answered);
-    if let Some(shows) = why.shows {
-        answer.looks.iter_mut().filter(|look| look.document_id.is_some()).for_each(|look| look.access.action = shows.to_owned());
-    }
-    let effect = Effect::Answer(Box::new(answer));
-    let commit = Commit { key, at, reply: None, effect, expects: Vec::new(), supersedes: None, road: Road::default() };
-    use crate::ports::archive::Archive as _;
-    match archive.commit(commit).await.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))? {
-        Committed::Done(_) => Ok(()),
-        Committed::Stale => Err("the access log could not be written: another query bears the same key".to_owned()),
-        Committed::Unfit(detail) => Err(format!("the access log could not be written: {detail}")),
-    }
+    let looker = desk::Looker { actor: &actor, purpose: why.purpose, shows: why.shows };
+    let logged = desk::log(archive.as_ref(), examiner, (&entropy, &SystemClock), &looker, (query, scope, answered)).await;
+    logged.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))
 }
 
 fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), String> {
@@ -220,14 +201,10 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), S
     if criteria.ids.len() + criteria.sets.len() > limits::QUERY_HITS as usize {
         return Err(format!("at most {} documents and sets at a time", limits::QUERY_HITS));
     }
-    let asker = Asker { basis: Basis::OwnRegister, organisation: Some(oid(&command.register, "--register")?), person: None, ground: None };
-    let asking = disclose::Asking { asker: &asker, controller: criteria.controller.as_ref(), registered: None };
-    let registers = disclose::allowed(&asking, &examiner.rule_set().query).map_err(|denied| examiner.catalogue().word(denied.0, Language::En).to_owned())?;
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
-    Ok((
-        Query { want, id: None, criteria, limit: limits::QUERY_HITS, asker, sealed: SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None } },
-        Scope::of(registers),
-    ))
+    let sealed = SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None };
+    desk::own(&oid(&command.register, "--register")?, criteria, (want, sealed), examiner.rule_set())
+        .map_err(|rule| examiner.catalogue().word(rule, Language::En).to_owned())
 }
 
 /// A client's id from a file or standard input: its keyed hash, and sealed for the logs.

@@ -1,6 +1,6 @@
 //! `arkki signature verify`: what a document's signatures prove, step by step, and what they do not.
 
-mod archived;
+pub(crate) mod archived;
 
 use std::path::{Path, PathBuf};
 
@@ -202,10 +202,10 @@ fn place(command: &Verify, document: &Document<'_>) -> SigningPlace {
 }
 
 /// Sentences in one language.
-struct Said<'s> {
-    sentences: &'s Explanations,
-    catalogue: &'s Catalogue,
-    language: Language,
+pub(crate) struct Said<'s> {
+    pub(crate) sentences: &'s Explanations,
+    pub(crate) catalogue: &'s Catalogue,
+    pub(crate) language: Language,
 }
 
 impl Said<'_> {
@@ -233,7 +233,7 @@ impl Said<'_> {
     }
 
     /// A step's sentences: its own where it holds, the findings' where it fails.
-    fn step(&self, step: &Step) -> (char, &'static str, Vec<String>) {
+    pub(crate) fn step(&self, step: &Step) -> (char, &'static str, Vec<String>) {
         let own = |key: &str| {
             let mut words = step.words.clone();
             let element = words.iter().find(|(name, _)| *name == "element").map(|(_, element)| element.clone()).unwrap_or_default();

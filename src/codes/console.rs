@@ -1,4 +1,4 @@
-//! The words of the web console's pages (`codes/console.toml`), in three languages.
+//! The words of the web console's pages (`codes/console.toml` and a file a page under `codes/console/`), in three languages.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use super::source::Files;
 use crate::domain::language::Language;
 
 const FILE: &str = "codes/console.toml";
+const FOLDER: &str = "codes/console/";
 
 /// Words by their keys.
 #[derive(Debug)]
@@ -30,19 +31,27 @@ struct RawWord {
 }
 
 impl ConsoleWords {
-    /// Reads the file; no word is empty.
+    /// Reads the files; no word is empty, and none is said twice.
     ///
     /// # Errors
     /// Names file and line.
     pub fn load(files: &Files) -> Result<Self, RulesFault> {
-        let file = RuleFile::open(files, FILE)?;
-        let raw: RawFile = file.read()?;
-        for word in raw.word.values().flat_map(|word| [&word.fi, &word.sv, &word.en]) {
-            if word.get_ref().trim().is_empty() {
-                return Err(file.fault_at(word, "an empty word"));
+        let mut words = HashMap::new();
+        let pages = files.keys().map(String::as_str).filter(|name| name.starts_with(FOLDER));
+        for name in std::iter::once(FILE).chain(pages) {
+            let file = RuleFile::open(files, name)?;
+            let raw: RawFile = file.read()?;
+            for (key, word) in raw.word {
+                if let Some(empty) = [&word.fi, &word.sv, &word.en].into_iter().find(|word| word.get_ref().trim().is_empty()) {
+                    return Err(file.fault_at(empty, "an empty word"));
+                }
+                if words.contains_key(&key) {
+                    return Err(file.fault_at(&word.fi, format!("the word {key} is said in another file too")));
+                }
+                words.insert(key, [word.fi, word.sv, word.en].map(Spanned::into_inner));
             }
         }
-        Ok(Self(raw.word.into_iter().map(|(key, word)| (key, [word.fi, word.sv, word.en].map(Spanned::into_inner))).collect()))
+        Ok(Self(words))
     }
 
     /// A word; the key itself where there is none, which a test keeps from happening.

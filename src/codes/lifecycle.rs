@@ -72,6 +72,11 @@ impl Lifecycle {
         self.text_characters
     }
 
+    /// The codes of the list.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        self.reasons.iter().map(|reason| reason.code.get_ref().as_str())
+    }
+
     /// What a code says; `None` for one that is not in the list.
     #[must_use]
     pub fn reason(&self, code: &str, language: Language) -> Option<&str> {

@@ -146,6 +146,20 @@ impl Services {
         self.requests.iter().find(|r| r.family == "social" && r.operation == Operation::Store && r.groups.contains(&group))
     }
 
+    /// How a family asks for something without a document: the interaction and its service request; the first of each where there are several.
+    #[must_use]
+    pub fn asking(&self, family: &str, operation: Operation) -> Option<(&str, &ServiceRequest)> {
+        let interactions = self.interactions.iter().filter(|(_, known)| known.family == family && known.operation == operation && known.open);
+        let interaction = interactions.map(|(id, _)| id.as_str()).min()?;
+        self.requests.iter().find(|r| r.family == family && r.operation == operation && r.open).map(|request| (interaction, request))
+    }
+
+    /// The purpose of use of an organisation's own registers: the first of the list.
+    #[must_use]
+    pub fn own_use(&self) -> Option<&str> {
+        self.purposes.first().map(String::as_str)
+    }
+
     /// The code system of purposes of use.
     #[must_use]
     pub fn purpose_base(&self) -> &str {

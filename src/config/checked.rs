@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::api::{self, ApiPlace};
+use super::desk::{self, ConsolePlace};
 use super::keys;
 use super::raw::{Raw, RawInbound, RawSender};
 use super::registrations;
@@ -131,6 +132,7 @@ pub struct Config {
     pub disks: Vec<PathBuf>,
     pub otlp: Option<String>,
     pub otlp_one_in: u64,
+    pub console: ConsolePlace,
 }
 
 /// One inbound queue.
@@ -286,6 +288,7 @@ impl Config {
             disks: raw.telemetry.disks.into_iter().map(PathBuf::from).collect(),
             otlp: some(raw.telemetry.otlp),
             otlp_one_in: raw.telemetry.otlp_one_in,
+            console: desk::check(raw.console, raw.people, environment)?,
         })
     }
 }

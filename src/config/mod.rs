@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod checked;
+pub mod desk;
 pub mod folder;
 mod keys;
 pub mod lilm;

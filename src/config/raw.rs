@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::desk::{RawConsole, RawPerson};
 use super::registrations::{RawAccess, RawRegistration};
 use super::sink::RawSink;
 
@@ -39,6 +40,9 @@ pub struct Raw {
     pub validate: RawValidate,
     pub api: RawApi,
     pub telemetry: RawTelemetry,
+    pub console: RawConsole,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, RawPerson>,
 }
 
 macro_rules! section {
@@ -147,8 +151,6 @@ section!(RawWork { threads: usize = 0 });
 
 section!(RawValidate { listen: String = String::new() });
 
-section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });
-
 section!(RawTelemetry {
     listen: String = "127.0.0.1:9464".into(),
     log: String = "human".into(),
@@ -158,6 +160,8 @@ section!(RawTelemetry {
     otlp: String = String::new(),
     otlp_one_in: u64 = 1,
 });
+
+section!(RawApi { listen: String = String::new(), tokens_file: String = String::new(), folder: String = String::new() });
 
 impl Raw {
     /// The configuration as a file that reads back to the same.
@@ -196,6 +200,8 @@ impl Default for Raw {
             validate: RawValidate::default(),
             api: RawApi::default(),
             telemetry: RawTelemetry::default(),
+            console: RawConsole::default(),
+            people: BTreeMap::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod algorithm;
 pub mod authority;
 pub mod certificate;
+pub mod jws;
 pub mod key;
 pub mod revocation;
 pub mod sealed;

@@ -29,7 +29,7 @@ pub enum EntryKind {
     Notice,
     /// The stored answer to a query went out again: `answer` is the hash of what was given, `about` the entry that gave it first.
     Shown,
-    /// Rows of the logs were exported: `answer` is the hash of a description of what was given.
+    /// Rows of the logs were exported, or somebody was let look beyond their roles: `answer` is the hash of a description of what was given.
     Exported,
 }
 

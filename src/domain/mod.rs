@@ -30,6 +30,7 @@ pub mod reckoning;
 pub mod reconciling;
 pub mod refusal;
 pub mod scope;
+pub mod staff;
 pub mod time;
 pub mod trace;
 pub mod will;

@@ -108,6 +108,26 @@ pub fn console_away(why: &str) {
     warn!(why, "the console's form could not be sent");
 }
 
+/// Somebody came into the web console.
+pub fn console_entered(person: &str, door: &'static str) {
+    info!(person, door, "came into the console");
+}
+
+/// Somebody was not let into the web console: a card or a provider's word that names nobody, or no valid card.
+pub fn console_turned_away(door: &'static str) {
+    warn!(door, "turned away at the console's door");
+}
+
+/// Somebody opened the archivist's pages beyond their roles. ALARM: a person looks at who, and why.
+pub fn console_glass_broken(person: &str, minutes: u64) {
+    warn!(person, minutes, "GLASS BROKEN at the console: the archivist's pages are open beyond the roles; the reason stands in the access log");
+}
+
+/// A session was ended by the administrator.
+pub fn console_ended(person: &str, by: &str) {
+    info!(person, by, "the administrator ended a session");
+}
+
 /// A delivery of a message that is settled without a new effect (it was on hold already, or another instance decided it).
 pub fn message_known(key: &MessageKey) {
     counter!("arkki_messages_known_total").increment(1);

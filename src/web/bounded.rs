@@ -9,27 +9,29 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 /// A listener that takes the next connection when there is room for it.
-pub struct Bounded {
-    listener: TcpListener,
+pub struct Bounded<L> {
+    listener: L,
     room: Arc<Semaphore>,
     life: Duration,
 }
 
-impl Bounded {
+impl<L: Listener> Bounded<L> {
     /// At most so many connections at once, each for at most `life`.
     #[must_use]
-    pub fn new(listener: TcpListener, connections: usize, life: Duration) -> Self {
+    pub fn new(listener: L, connections: usize, life: Duration) -> Self {
         Self { listener, room: Arc::new(Semaphore::new(connections)), life }
     }
 }
 
-impl Listener for Bounded {
-    type Io = Connection;
+impl<L: Listener<Addr = SocketAddr>> Listener for Bounded<L>
+where
+    L::Io: Unpin,
+{
+    type Io = Connection<L::Io>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -44,13 +46,19 @@ impl Listener for Bounded {
 }
 
 /// A connection with an end.
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S> {
+    stream: S,
     end: Pin<Box<Sleep>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Connection {
+impl<S> Connection<S> {
+    /// What lies beneath.
+    #[must_use]
+    pub const fn inner(&self) -> &S {
+        &self.stream
+    }
+
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         self.end.as_mut().poll(context).is_ready()
     }
@@ -60,7 +68,7 @@ fn over() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the connection's time is up")
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.is_over(context) {
             return Poll::Ready(Err(over()));
@@ -69,7 +77,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_over(context) {
             return Poll::Ready(Err(over()));

@@ -5,4 +5,5 @@ mod bounded;
 pub mod console;
 mod fields;
 pub mod probe;
+mod secure;
 pub mod validate;

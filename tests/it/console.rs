@@ -1,6 +1,6 @@
 //! The web console over a real socket, with a real RabbitMQ and a real gateway behind it: who gets in, what comes back, and a disclosure's whole way.
 
-mod browser;
+pub(crate) mod browser;
 
 use std::time::Duration;
 

@@ -27,6 +27,7 @@ mod amqp;
 mod cda;
 mod console;
 mod deploy;
+mod desk;
 mod disclosure;
 mod faces;
 mod faults;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::{by_list, senders};
+use crate::adapters::store::Store;
 use crate::app;
 use crate::cda::explain::{Asked, Explanation, Outcome, Step, explain};
 use crate::cda::verify::SignerRule;
@@ -37,13 +38,23 @@ pub(super) async fn explained(which: &str, config: &Config, rules: &RuleSet) -> 
         _ => return Err(format!("--archived: {which:?} is neither an OID nor a ledger position")),
     };
     let stored = found.ok_or_else(|| format!("the archive has no document {which}"))?;
-    let past = Past::open(archive.as_ref(), &app::trust(config).map_err(|e| e.0)?, config.crl_grace).await.map_err(shown)?;
+    let explanation = of(archive.as_ref(), &stored, config, rules).await?;
+    Ok((format!("{} ({})", stored.id, stored.position.0), explanation))
+}
+
+/// Explains a document of the archive.
+///
+/// # Errors
+/// Why it cannot be read, or what is out of reach.
+pub(crate) async fn of(archive: &Store, stored: &StoredDocument, config: &Config, rules: &RuleSet) -> Result<Explanation, String> {
+    let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
+    let past = Past::open(archive, &app::trust(config).map_err(|e| e.0)?, config.crl_grace).await.map_err(shown)?;
     let span = past.span(stored.position).await.map_err(shown)?;
     let mut senders = senders(config).map_err(|e| e.0)?;
     // Our own certificate is the site's to name; without it our signature is judged by the document's controller alone.
     senders.extend(app::signer_certificate(config).map(|own| own.serials).unwrap_or_default());
 
-    let place = signing_place(&stored);
+    let place = signing_place(stored);
     let unreadable = || "the archived octets cannot be read: run arkki audit".to_owned();
     let taken = if place == SigningPlace::Detached { Encoding::Any } else { Encoding::Utf8Only };
     let decoded = prepass::decode(&stored.octets, taken, stored.octets.len()).map_err(|_| unreadable())?;
@@ -68,8 +79,8 @@ pub(super) async fn explained(which: &str, config: &Config, rules: &RuleSet) -> 
         known.insert(certificate.fingerprint(), (status, step(source)));
     }
     let mut explanation = look(&|certificate| known.get(&certificate.fingerprint()).cloned().unwrap_or((Status::NotAsked, None)));
-    explanation.document.extend(kept(config, &stored, span.as_deref()));
-    Ok((format!("{} ({})", stored.id, stored.position.0), explanation))
+    explanation.document.extend(kept(config, stored, span.as_deref()));
+    Ok(explanation)
 }
 
 /// Which material spoke.

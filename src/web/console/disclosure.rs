@@ -19,11 +19,14 @@ use super::{Asked, Console, guard, pages};
 use crate::domain::ack::AckType;
 use crate::domain::notice::RecipientKind;
 use crate::domain::oid::Oid;
+use crate::domain::staff::Role;
 use crate::telemetry;
 use crate::v3::ack::AckRead;
 
 /// The page's path.
 pub(super) const PATH: &str = "/disclosures/new";
+/// Who reports disclosures.
+pub(super) const ROLES: &[Role] = &[Role::Archivist, Role::Officer];
 /// The root of events' ids where the site has none of its own: the arc of random numbers (ITU-T X.667).
 const RANDOM: &str = "2.25";
 
@@ -37,14 +40,19 @@ enum Above<'w> {
 }
 
 pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = Asked::of(&console, &request);
-    let Some(visit) = asked.visit.clone() else { return pages::no_session(&console, &asked, "no-session") };
+    let (asked, visit) = match Asked::by(&console, &request, ROLES) {
+        Ok(asked) => asked,
+        Err(response) => return response,
+    };
     let form = console.desk.draft(&visit, Instant::now()).unwrap_or_else(|| empty(&console, &asked));
     page(&console, &asked, &visit, &form, StatusCode::OK, &Above::Nothing)
 }
 
 pub(super) async fn take(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = Asked::of(&console, &request);
+    let asked = match Asked::by(&console, &request, ROLES) {
+        Ok((asked, _)) => asked,
+        Err(response) => return response,
+    };
     let (visit, pairs) = match guard::form(&console, &asked, request).await {
         Ok(taken) => taken,
         Err(response) => return response,

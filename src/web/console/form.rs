@@ -165,6 +165,20 @@ pub fn pairs(body: &[u8]) -> Option<Vec<(String, String)>> {
     Some(out)
 }
 
+/// A value as a form or an address carries it.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
+            out.push(char::from(octet));
+        } else {
+            out.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    out
+}
+
 fn decoded(octets: &[u8]) -> Option<String> {
     let mut out = Vec::with_capacity(octets.len());
     let mut rest = octets.iter();

@@ -12,14 +12,14 @@ use axum::response::Response;
 
 use super::form::pairs;
 use super::session::Visit;
-use super::{Asked, Console, pages};
+use super::{Asked, Console, Origin, pages};
 
 /// The largest form: ten data sets with words of the longest in each are half of it.
 const FORM_OCTETS: usize = 128 * 1024;
-/// How long a form may take to come: it comes from this machine.
+/// How long a form may take to come.
 const FORM_TIME: Duration = Duration::from_secs(10);
 
-/// What every answer bears, an error's too.
+/// What every answer bears, an error's too, unless its page gave another value.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -31,8 +31,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 /// Lets a request through to its page, or refuses it.
 pub(super) async fn stand(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
-    let is_ours = is_here(&console.address, request.headers()) && (is_reading(request.method()) || is_own_form(&console.address, request.headers()));
-    let mut response = if is_ours {
+    let is_ours = is_here(&console.origin, request.headers()) && (is_reading(request.method()) || is_own_form(&console.origin, request.headers()));
+    let is_hasty = is_ours && console.visit(&request).is_some_and(|visit| !console.desk.may_look(&visit, Instant::now()));
+    let mut response = if is_hasty {
+        let asked = Asked::of(&console, &request);
+        pages::words(&console, &asked, StatusCode::TOO_MANY_REQUESTS, ("too-many-heading", "too-many"))
+    } else if is_ours {
         next.run(request).await
     } else {
         // A stranger's request gets no session's language and no session's page.
@@ -41,7 +45,11 @@ pub(super) async fn stand(State(console): State<Arc<Console>>, request: Request,
         pages::words(&console, &asked, StatusCode::FORBIDDEN, ("refused-heading", "refused"))
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // A page that needs another one says so itself: a board with its script, a frame with a document's body.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if console.origin.scheme == "https" {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
 }
@@ -65,9 +73,9 @@ pub(super) async fn form(console: &Console, asked: &Asked, request: Request) -> 
 }
 
 /// Whether the request names this address and no other: a name that somebody else's DNS points at this machine is refused.
-fn is_here(address: &str, headers: &HeaderMap) -> bool {
+fn is_here(origin: &Origin, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
-    matches!((hosts.next(), hosts.next()), (Some(host), None) if host.as_bytes() == address.as_bytes())
+    matches!((hosts.next(), hosts.next()), (Some(host), None) if host.as_bytes() == origin.host.as_bytes())
 }
 
 fn is_reading(method: &Method) -> bool {
@@ -76,7 +84,7 @@ fn is_reading(method: &Method) -> bool {
 
 /// Whether a form came from a page of ours. A browser that obeys our `no-referrer` sends `Origin: null` with our own forms: then it must say in
 /// `Sec-Fetch-Site` that the page was ours; one that says neither is refused.
-fn is_own_form(address: &str, headers: &HeaderMap) -> bool {
+fn is_own_form(own: &Origin, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let site = text("sec-fetch-site");
     if site.is_some_and(|site| site != "same-origin") {
@@ -84,7 +92,7 @@ fn is_own_form(address: &str, headers: &HeaderMap) -> bool {
     }
     match text("origin") {
         None | Some("null") => site.is_some(),
-        Some(origin) => origin.strip_prefix("http://") == Some(address),
+        Some(origin) => origin.split_once("://") == Some((own.scheme, own.host.as_str())),
     }
 }
 
@@ -99,13 +107,13 @@ mod tests {
 
     #[test]
     fn only_this_address_and_only_our_own_forms() {
-        let here = "127.0.0.1:4711";
+        let here = &Origin { scheme: "http", host: "127.0.0.1:4711".to_owned() };
         for (host, want) in [("127.0.0.1:4711", true), ("localhost:4711", false), ("127.0.0.1", false), ("evil.example:4711", false)] {
             assert_eq!(is_here(here, &headers(&[("host", host)])), want, "{host}");
         }
         assert!(!is_here(here, &HeaderMap::new()));
-        let mut two = headers(&[("host", here)]);
-        two.append("host", here.parse().unwrap());
+        let mut two = headers(&[("host", here.host.as_str())]);
+        two.append("host", here.host.parse().unwrap());
         assert!(!is_here(here, &two));
         for (given, want) in [
             (&[("origin", "http://127.0.0.1:4711")][..], true),

@@ -49,6 +49,12 @@ impl Html {
         self.close(tag);
     }
 
+    /// A part of a page, as it was made. Carriage returns have no place in it: what is sent line by line knows only line feeds.
+    #[must_use]
+    pub fn fragment(self) -> String {
+        self.0.replace('\r', " ")
+    }
+
     /// The whole page.
     #[must_use]
     pub fn finish(mut self) -> String {

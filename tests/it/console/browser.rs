@@ -108,6 +108,18 @@ impl Browser {
         self.request("GET", &path, &[], "")
     }
 
+    /// A page that is no text: its head, and its octets.
+    pub fn request_octets(&mut self, path: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.host).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let cookie = self.cookie.clone().unwrap_or_default();
+        write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", self.host).unwrap();
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).unwrap();
+        let at = octets.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        (String::from_utf8_lossy(&octets[..at]).into_owned(), octets.split_off(at + 4))
+    }
+
     /// Sends a form as a browser that obeys `no-referrer` does.
     pub fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();

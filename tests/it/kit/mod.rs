@@ -3,13 +3,16 @@
 //! * [`postgres::database`] and [`rabbit::vhost`]: fresh ones for a test, on the run's shared servers
 //! * [`postgres::own_server`] and [`rabbit::own_server`]: a server of the test's own, to stop and to kill
 //! * [`process::Process`]: a child (`arkki serve`) that never outlives the run
+//! * [`browser::Chromium`]: a real browser, what it paints, and axe-core (`ARKKI_NO_BROWSER=1` leaves it out)
 //! * [`run`] a tool, [`temp_dir`], [`shared`] reference data, [`wait_until`] a condition holds, [`canary::grep`]
 //!
 //! Whatever happens to the run, [`watchdog`] stops the servers and removes the folder. A missing program is a failure that names its Debian package.
 #![allow(dead_code, reason = "a kit has what the next test needs")]
 
+pub mod browser;
 pub mod canary;
 mod check;
+pub mod picture;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// Program to Debian package; `scripts/setup test` installs them all.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 21] = [
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("docker", "docker.io"),
     ("epmd", "erlang-base"),
     ("java", "default-jdk-headless"),
     ("javac", "default-jdk-headless"),
+    ("npm", "npm"),
     ("openssl", "openssl"),
     ("psql", "postgresql"),
     ("postgres", "postgresql"),

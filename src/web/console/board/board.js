@@ -1,0 +1,17 @@
+// The console's one script: puts the board's news into the page as they come. Without it the page stands as it was made.
+(() => {
+  const board = document.getElementById("board");
+  const live = document.getElementById("live");
+  if (!board || !live || !window.EventSource) return;
+  const news = new EventSource(board.dataset.stream);
+  news.addEventListener("board", (event) => {
+    const open = board.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    const page = new DOMParser().parseFromString(event.data, "text/html");
+    board.replaceChildren(...page.body.childNodes);
+    if (open) {
+      for (const one of board.querySelectorAll("[tabindex]")) if (one.getAttribute("aria-label") === open) one.focus();
+    }
+    live.textContent = live.dataset.live;
+  });
+  news.onerror = () => { live.textContent = live.dataset.lost; };
+})();
