@@ -50,7 +50,7 @@ use crate::telemetry;
 use crate::v3::frame::FrameSite;
 use crate::web::{probe, validate};
 pub use house::{House, Notifying, World};
-pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper};
+pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper, unfit};
 use keys::{open_keys, take_keys, watch_keys};
 pub use sink::{sink, sink_from};
 use upkeep::Upkeep;
@@ -236,7 +236,7 @@ fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSche
         id_root: config.id_root.clone(),
         device: config.device.clone(),
         receiver: config.receiver.clone(),
-        notices: config.notice_root.clone().map(|id_root| NoticeSite { id_root, queue: config.notice_queue.clone() }),
+        notices: config.notice_root.clone().map(|id_root| NoticeSite { id_root, queue: config.notice_queue.clone(), format: config.notice_format }),
     };
     Ok((Examiner::unready(&files, rules, site), site_schemas))
 }
@@ -295,7 +295,7 @@ pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
 /// Why it cannot start.
 pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<dyn Publisher>) -> Result<(House, Digest, Arc<Keyring>), StartFault> {
     let examiner = examiner(config)?;
-    if let Some(fault) = lilm::faults(config.notice_root.as_ref(), config.environment, &examiner.rule_set().lilm).into_iter().next() {
+    if let Some(fault) = lilm::faults((config.notice_root.as_ref(), config.notice_format), config.environment, &examiner.rule_set().lilm).into_iter().next() {
         return Err(StartFault::Config(fault));
     }
     let ring = Arc::new(open_keys(config, &examiner.site().anchors).await?);

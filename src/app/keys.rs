@@ -22,6 +22,7 @@ use crate::crypto::trust::TrustAnchors;
 use crate::domain::digest::Digest;
 use crate::domain::environment::Environment;
 use crate::domain::oid::Oid;
+use crate::fhir::signature;
 use crate::pipeline::examine::OwnSigner;
 use crate::ports::checkpoints::Stamper;
 use crate::ports::clock::{Clock as _, Entropy};
@@ -62,9 +63,8 @@ fn key(config: &Config, anchors: &TrustAnchors, place: &KeyPlace, certificate: &
         OpenFault::Problem(problem) => StartFault::Config(problem.to_string()),
         OpenFault::Outage(outage) => StartFault::Outage(outage),
     })?;
-    if !SigningProfile::social().algorithms.contains(&key.signer.algorithm()) {
-        let what = format!("{}: a key for {}, which the national profile does not sign with", certificate.display(), key.signer.algorithm().as_str());
-        return Err(StartFault::Config(what));
+    if let Some(what) = unfit(config, &key) {
+        return Err(StartFault::Config(format!("{}: {what}", certificate.display())));
     }
     if config.environment == Environment::Production && (key.certificate.is_arkki_test() || anchors.has_arkki_test()) {
         return Err(StartFault::Config(
@@ -73,6 +73,17 @@ fn key(config: &Config, anchors: &TrustAnchors, place: &KeyPlace, certificate: &
         ));
     }
     Ok(key)
+}
+
+/// What keeps a key from signing here: the algorithm is the profile's and, where notices are taken, one that a JWS has.
+#[must_use]
+pub fn unfit(config: &Config, key: &Key) -> Option<String> {
+    if config.notice_root.is_some() && signature::algorithm(&key.certificate).is_none() {
+        return Some("notices are signed with RSA or on P-256 (RS256, ES256 of RFC 7518), and this key is neither".to_owned());
+    }
+    let algorithm = key.signer.algorithm();
+    let is_unknown = !SigningProfile::social().algorithms.contains(&algorithm);
+    is_unknown.then(|| format!("a key for {}, which the national profile does not sign with", algorithm.as_str()))
 }
 
 /// Who signs for this gateway, from the certificates alone: an audit needs no key.

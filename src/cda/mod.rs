@@ -6,6 +6,7 @@ pub mod content;
 pub mod explain;
 pub mod header;
 mod layout;
+pub mod notice;
 pub mod open;
 pub mod plain;
 pub mod seal;

@@ -17,7 +17,7 @@ use crate::config::checked::Config;
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
-use crate::pipeline::audit::{AuditFault, AuditReport, Plan, Signers, Verify, audit};
+use crate::pipeline::audit::{AuditFault, AuditReport, Plan, Signers, Verify, VerifyNotice, audit};
 use crate::pipeline::checkpoint::line::LINE_OCTETS;
 use crate::pipeline::checkpoint::verify::{Against, Judges};
 use crate::pipeline::evidence::Past;
@@ -81,11 +81,16 @@ async fn look(command: &Audit, config: &Config, json: bool) -> Result<(AuditRepo
     let examiner = examiner.with_anchors(past.anchors().again());
     let name = archive.archive_name().await.map_err(shown)?;
     let so_far = begin(command, &archive, &name).await?;
+    let (examiner, signer) = (Arc::new(examiner), Arc::new(signer));
+    let notices: VerifyNotice = {
+        let (examiner, signer) = (Arc::clone(&examiner), Arc::clone(&signer));
+        Arc::new(move |notice| examiner.audit_notice(notice, &signer))
+    };
     let verify: Verify = Arc::new(move |document| examiner.audit(document, &signer));
     let progress = bar(json, so_far.head.map_or(0, |(position, _)| position.0));
     let mut saved = Instant::now();
     let mut unsaved = None;
-    let outcome = audit(archive.as_ref(), Plan { verify, past: Some(&past), threads: config.threads, so_far }, &mut |report, of| {
+    let outcome = audit(archive.as_ref(), Plan { verify, notices: Some(notices), past: Some(&past), threads: config.threads, so_far }, &mut |report, of| {
         progress.set_length(of);
         progress.set_position(report.head.map_or(0, |(position, _)| position.0));
         if let Some(file) = command.resume.as_ref().filter(|_| saved.elapsed() >= SAVED) {

@@ -8,12 +8,13 @@ use super::report::Report;
 use super::send;
 use super::validate::read_message;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
+use crate::app;
+use crate::codes::rule_set::RuleSet;
 use crate::config::checked::Config;
+use crate::domain::language::Language;
 use crate::domain::oid::Oid;
-use crate::domain::person::HETU_ROOT;
-use crate::fhir::event::NAMESPACE;
+use crate::fhir::draft::{self, Around, Typed};
 use crate::ports::clock::{Clock as _, Entropy as _};
-use crate::xml::write;
 
 const HELP: &str = r#"The client's id is read from ARKKI_CLIENT, never from the command line, where others could see it. Or --file names an event that is ready
 (docs/lilm.md). Either goes the road of every message: checked, signed, archived, and acknowledged; its notice leaves on the notice queue.
@@ -114,86 +115,73 @@ pub fn run(command: &Disclose, config: &Config, json: bool) -> Report {
 fn event(command: &Disclose, config: &Config) -> Result<(String, Vec<u8>), String> {
     let client = std::env::var("ARKKI_CLIENT").map_err(|_| "whose? Set ARKKI_CLIENT to the client's identity code".to_owned())?;
     let root = config.notice_root.as_ref().ok_or("notices are not taken here: [lilm] enabled = false")?;
-    let (id, now) = (id_under(root)?, SystemClock.now().to_iso());
-    let disclosed = command.disclosed_at.clone().unwrap_or_else(|| now.clone());
-    let mut x = String::with_capacity(2048);
-    x.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let (id, now) = (id_under(root)?, SystemClock.now());
+    let system = match &command.system {
+        Some(system) => Oid::parse(system).map_err(|_| format!("--system {system:?} is not an OID"))?,
+        None => config.device.clone(),
+    };
+    let rules = RuleSet::load(&app::rule_files(config.rules_folder.as_deref()).map_err(|fault| fault.0)?).map_err(|fault| fault.to_string())?;
     let processing = config.environment.processing_codes().first().copied().unwrap_or("T");
-    open(&mut x, "OutsideDisclosure", &[("xmlns", NAMESPACE), ("language", &command.language), ("processingCode", processing)]);
-    empty(&mut x, "id", &[("root", &id)]);
-    if let Some(corrects) = &command.corrects {
-        empty(&mut x, "corrects", &[("root", corrects)]);
+    let disclosed = command.disclosed_at.clone().unwrap_or_else(|| now.to_iso());
+    let options = Options { command, client: client.trim(), disclosed: &disclosed };
+    let around = Around { id: &id, recorded: now, system: &system, processing };
+    let language = if command.language == "sv" { Language::Sv } else { Language::Fi };
+    Ok((id.as_str().to_owned(), draft::write(&options, &around, &rules, language).octets))
+}
+
+/// The options as fields of an event.
+struct Options<'c> {
+    command: &'c Disclose,
+    client: &'c str,
+    disclosed: &'c str,
+}
+
+impl Typed for Options<'_> {
+    fn get(&self, field: &str) -> &str {
+        let Self { command, client, disclosed } = self;
+        let given: &Option<String> = match field {
+            "client_id" => return client,
+            "disclosed_at" => return disclosed,
+            "language" => return &command.language,
+            "type" => return &command.kind,
+            "purpose" => return &command.purpose,
+            "manner" => return &command.manner,
+            "register" => return &command.register,
+            "controller_name" | "discloser_organisation_name" => return &command.controller_name,
+            "basis" => return if command.statute.is_some() { "statute" } else { "permission" },
+            "statute" => &command.statute,
+            "permission" => &command.permission,
+            "corrects" => &command.corrects,
+            "discloser_id" => &command.professional,
+            "controller" | "discloser_organisation" => &command.controller,
+            "recipient_kind" => &command.recipient,
+            "recipient_organisation" => &command.recipient_oid,
+            "recipient_name" => &command.recipient_name,
+            _ => return "",
+        };
+        given.as_deref().unwrap_or_default()
     }
-    empty(&mut x, "system", &[("root", command.system.as_deref().unwrap_or(config.device.as_str()))]);
-    empty(&mut x, "client", &[("root", HETU_ROOT), ("extension", client.trim())]);
-    empty(&mut x, "disclosedAt", &[("value", &disclosed)]);
-    empty(&mut x, "recordedAt", &[("value", &now)]);
-    for (name, code) in [("type", &command.kind), ("purpose", &command.purpose), ("manner", &command.manner)] {
-        empty(&mut x, name, &[("code", code)]);
+
+    fn items(&self) -> usize {
+        1
     }
-    open(&mut x, "basis", &[]);
-    match (&command.statute, &command.permission) {
-        (Some(statute), _) => text(&mut x, "statute", statute),
-        (None, permission) => empty(&mut x, "permission", &[("root", permission.as_deref().unwrap_or_default())]),
+
+    fn of_item(&self, _: usize, field: &str) -> &str {
+        match field {
+            "document" => self.command.document.as_deref().unwrap_or_default(),
+            "description" => self.command.description.as_deref().unwrap_or_default(),
+            _ => "",
+        }
     }
-    close(&mut x, "basis");
-    let controller = [("root", command.controller.as_deref().unwrap_or_default()), ("name", command.controller_name.as_str())];
-    open(&mut x, "discloser", &[]);
-    empty(&mut x, "person", &[("root", "1.2.246.537.26"), ("extension", command.professional.as_deref().unwrap_or_default())]);
-    empty(&mut x, "organisation", &controller);
-    close(&mut x, "discloser");
-    open(&mut x, "recipient", &[("kind", command.recipient.as_deref().unwrap_or_default())]);
-    if let Some(oid) = &command.recipient_oid {
-        empty(&mut x, "organisation", &[("root", oid)]);
+
+    fn tasks(&self, _: usize) -> &[String] {
+        &self.command.task
     }
-    if let Some(name) = &command.recipient_name {
-        text(&mut x, "name", name);
-    }
-    close(&mut x, "recipient");
-    open(&mut x, "register", &[("type", &command.register)]);
-    empty(&mut x, "controller", &controller);
-    open(&mut x, "item", &[]);
-    if let Some(document) = &command.document {
-        empty(&mut x, "document", &[("root", document)]);
-    }
-    text(&mut x, "description", command.description.as_deref().unwrap_or_default());
-    command.task.iter().for_each(|task| empty(&mut x, "serviceTask", &[("code", task)]));
-    for name in ["item", "register", "OutsideDisclosure"] {
-        close(&mut x, name);
-    }
-    Ok((id, x.into_bytes()))
 }
 
 /// An id that nobody has: the site's root and 62 random bits.
-fn id_under(root: &Oid) -> Result<String, String> {
+fn id_under(root: &Oid) -> Result<Oid, String> {
     let random = SystemEntropy::open().map_err(|outage| outage.to_string())?.sixteen();
     let number = random.iter().take(8).fold(0_u64, |n, octet| n << 8 | u64::from(*octet)) >> 2;
-    Ok(format!("{root}.0.{number}"))
-}
-
-fn tag(x: &mut String, name: &str, attributes: &[(&str, &str)], end: &str) {
-    x.push('<');
-    x.push_str(name);
-    attributes.iter().for_each(|(name, value)| write::attribute(x, name, value));
-    x.push_str(end);
-}
-
-fn open(x: &mut String, name: &str, attributes: &[(&str, &str)]) {
-    tag(x, name, attributes, ">\n");
-}
-
-fn empty(x: &mut String, name: &str, attributes: &[(&str, &str)]) {
-    tag(x, name, attributes, "/>\n");
-}
-
-fn text(x: &mut String, name: &str, words: &str) {
-    tag(x, name, &[], ">");
-    write::text(x, words);
-    close(x, name);
-}
-
-fn close(x: &mut String, name: &str) {
-    x.push_str("</");
-    x.push_str(name);
-    x.push_str(">\n");
+    Oid::parse(&format!("{root}.0.{number}")).map_err(|_| "[lilm] id_root is too long".to_owned())
 }

@@ -140,7 +140,7 @@ fn rules(config: &Config) -> Vec<Check> {
                 well("schema", format!("{profile} is checked with {}, which compiles{remarks}", entry.display()))
             }));
             checks.push(well("structured content", definitions));
-            let notices = lilm::faults(config.notice_root.as_ref(), config.environment, &examiner.rule_set().lilm);
+            let notices = lilm::faults((config.notice_root.as_ref(), config.notice_format), config.environment, &examiner.rule_set().lilm);
             checks.extend(notices.into_iter().map(|fault| unwell("notices", fault, "see docs/lilm.md")));
             checks
         }
@@ -179,6 +179,7 @@ fn key_checks(
         Err(OpenFault::Problem(problem)) => return vec![unwell(key_name, problem.to_string(), "mend the file it names")],
     };
     let mut checks = vec![ending(certificate_name, &key.certificate, at)];
+    checks.extend(app::unfit(config, &key).map(|what| unwell(key_name, what, "use the RSA key that DVV issued for this system")));
     if config.environment == Environment::Production && key.certificate.is_arkki_test() {
         checks.push(unwell(key_name, "environment = \"production\" with Arkki's test key, which is public".into(), "use the key that DVV issued"));
     }

@@ -1,6 +1,7 @@
 //! `arkki lilm`: notices of disclosures outside the archive after their commit: where each stands, trying one again, and the proof that none is missing.
 //! Nothing that is shown names a person, so no look is logged.
 
+mod given;
 mod shown;
 
 use clap::{Args, Subcommand};
@@ -22,6 +23,7 @@ use crate::domain::outage::Outage;
 use crate::domain::reckoning::Reckoned;
 use crate::domain::time::{Moment, end_of_day, iso_date};
 use crate::pipeline::reckoner::{self, Wanted};
+use crate::ports::archive::Archive as _;
 use crate::ports::clock::Clock as _;
 use crate::ports::notices::{Notices as _, Retried};
 
@@ -33,6 +35,7 @@ const HELP: &str = r#"Examples:
   arkki lilm reconcile --controller 1.2.246.10.99999992.10.0 --from 2026-11-01 --to 2026-11-30 --json
   arkki lilm list --standing stopped
   arkki lilm show 1.2.246.10.99999992.95.2026.7.1
+  arkki lilm show 1.2.246.10.99999992.95.2026.7.1 --cda > notice.xml            the document itself; the look is logged first
   arkki lilm retry 1.2.246.10.99999992.95.2026.7.1
 
 Exit codes: 0 well, 1 something is missing, unsent or refused (reconcile), or there is no such notice, 2 the archive could not be read."#;
@@ -61,6 +64,12 @@ enum What {
         /// The notice's id.
         #[arg(value_parser = oid)]
         id: Oid,
+        /// Give the CDA document of view LILM itself, as archived. It names people: the look is written to the access log first.
+        #[arg(long, conflicts_with = "bundle")]
+        cda: bool,
+        /// Give the FHIR bundle itself, as archived; logged as well.
+        #[arg(long)]
+        bundle: bool,
     },
     /// Hand a notice over to the FHIR server again at once: after its refusal was looked into, or because waiting is too long.
     Retry {
@@ -109,7 +118,11 @@ pub fn run(command: &Lilm, config: &Config) -> Report {
         let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
         match &command.what {
             What::List { standing, last } => Ok(shown::list(&newest(&archive, *standing, *last as usize).await.map_err(told)?)),
-            What::Show { id } => show(&archive, config, id).await.map_err(told),
+            What::Show { id, cda: false, bundle: false } => show(&archive, config, id).await.map_err(told),
+            What::Show { id, cda, .. } => match archive.notice(id).await.map_err(told)? {
+                None => Ok(unknown(id)),
+                Some(notice) => given::octets(archive.as_ref(), config, &notice, if *cda { given::Which::Cda } else { given::Which::Bundle }).await,
+            },
             What::Retry { id } => retry(&archive, config, id).await.map_err(told),
             What::Reconcile { controller, from, to, language } => {
                 let rules = crate::codes::rule_set::RuleSet::load(&app::rule_files(config.rules_folder.as_deref()).map_err(|fault| fault.0)?);

@@ -33,12 +33,16 @@ pub const URLS: [&str; 17] = [
 /// The keys of the lists.
 pub const LISTS: [&str; 9] = ["type", "purpose", "manner", "authentication", "register", "role", "event", "service-task", "document-type"];
 
+/// The keys of the lists that only the CDA rendering names.
+pub const CDA: [&str; 6] = ["view", "field", "confidentiality", "file-format", "document-type", "record-status"];
+
 /// What notices name.
 #[derive(Debug)]
 pub struct Lilm {
     node: String,
     urls: Vec<RawUrl>,
     lists: Vec<RawList>,
+    cda: Vec<RawList>,
 }
 
 /// A code with its system and words, as a bundle writes it.
@@ -58,6 +62,7 @@ struct Raw {
     node: Spanned<String>,
     url: Vec<RawUrl>,
     list: Vec<RawList>,
+    cda: Vec<RawList>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +78,9 @@ struct RawUrl {
 struct RawList {
     key: Spanned<String>,
     system: Spanned<String>,
+    /// The code system's name, where a CDA document says it.
+    #[serde(default)]
+    name: String,
     evidence: Evidence,
     codes: Vec<RawCode>,
     #[serde(skip)]
@@ -107,8 +115,13 @@ impl Lilm {
         if raw.node.get_ref().is_empty() || !raw.node.get_ref().bytes().all(|b| b.is_ascii_digit()) {
             return Err(file.fault_at(&raw.node, "a node class is one arc of an OID"));
         }
-        let keys: Vec<(&Spanned<String>, &[&str])> =
-            raw.url.iter().map(|u| (&u.key, URLS.as_slice())).chain(raw.list.iter().map(|l| (&l.key, LISTS.as_slice()))).collect();
+        let keys: Vec<(&Spanned<String>, &[&str])> = raw
+            .url
+            .iter()
+            .map(|u| (&u.key, URLS.as_slice()))
+            .chain(raw.list.iter().map(|l| (&l.key, LISTS.as_slice())))
+            .chain(raw.cda.iter().map(|l| (&l.key, CDA.as_slice())))
+            .collect();
         for (at, (key, known)) in keys.iter().enumerate() {
             let twice = keys.iter().take(at).any(|(other, of)| of == known && other.get_ref() == key.get_ref());
             if twice || !known.contains(&key.get_ref().as_str()) {
@@ -121,10 +134,20 @@ impl Lilm {
         if let Some(left) = LISTS.iter().find(|key| raw.list.iter().all(|l| l.key.get_ref() != *key)) {
             return Err(RulesFault::of(FILE, format!("no list {left}")));
         }
+        if let Some(left) = CDA.iter().find(|key| raw.cda.iter().all(|l| l.key.get_ref() != *key)) {
+            return Err(RulesFault::of(FILE, format!("no cda {left}")));
+        }
+        // A CDA document names code systems by OID only, and has one code of each of these but the fields'.
+        if let Some(list) = raw.cda.iter().find(|l| Oid::parse(l.system.get_ref()).is_err()) {
+            return Err(file.fault_at(&list.system, "not an OID"));
+        }
+        if let Some(list) = raw.cda.iter().find(|l| l.codes.is_empty()) {
+            return Err(file.fault_at(&list.key, "no code"));
+        }
         if let Some(url) = raw.url.iter().find(|u| u.url.get_ref().is_empty()) {
             return Err(file.fault_at(&url.url, "empty"));
         }
-        for list in &mut raw.list {
+        for list in raw.list.iter_mut().chain(&mut raw.cda) {
             let system = list.system.get_ref();
             if Oid::parse(system).is_err() && !system.starts_with("http://") && !system.starts_with("https://") {
                 return Err(file.fault_at(&list.system, "neither an OID nor a url"));
@@ -134,7 +157,7 @@ impl Lilm {
             }
             list.uri = uri(system);
         }
-        Ok(Self { node: raw.node.into_inner(), urls: raw.url, lists: raw.list })
+        Ok(Self { node: raw.node.into_inner(), urls: raw.url, lists: raw.list, cda: raw.cda })
     }
 
     /// The node class of notices' ids.
@@ -154,12 +177,7 @@ impl Lilm {
     pub fn coding(&self, list: &str, code: &str, language: Language) -> Option<Coding<'_>> {
         let list = self.list(list)?;
         let row = list.codes.iter().find(|row| row.code == code)?;
-        let display = match language {
-            Language::Fi => &row.fi,
-            Language::Sv => &row.sv,
-            Language::En => &row.en,
-        };
-        Some(Coding { system: &list.uri, code: &row.code, display })
+        Some(Coding { system: &list.uri, code: &row.code, display: row.words(language) })
     }
 
     /// A list's code system, as a FHIR uri.
@@ -174,15 +192,48 @@ impl Lilm {
         self.list(list).map_or_else(String::new, |list| list.codes.iter().map(|row| row.code.as_str()).collect::<Vec<_>>().join(", "))
     }
 
-    /// The keys of what was never seen: production takes no disclosures while there is one.
+    /// A code that the CDA rendering names, with its words and the name of its system: the list's first, or that of a field.
     #[must_use]
-    pub fn placeholders(&self) -> Vec<&str> {
+    pub fn cda(&self, list: &str, code: Option<&str>, language: Language) -> Option<(Coding<'_>, &str)> {
+        let list = self.cda.iter().find(|l| l.key.get_ref() == list)?;
+        let row = list.codes.iter().find(|row| code.is_none_or(|code| row.code == code))?;
+        Some((Coding { system: list.system.get_ref(), code: &row.code, display: row.words(language) }, &list.name))
+    }
+
+    /// The name of a list's code system; empty where none is known.
+    #[must_use]
+    pub fn name(&self, list: &str) -> &str {
+        self.list(list).map_or("", |list| &list.name)
+    }
+
+    /// The keys of what was never seen: production takes no disclosures while there is one. `cda`: with what only the CDA rendering names.
+    #[must_use]
+    pub fn placeholders(&self, cda: bool) -> Vec<&str> {
         let urls = self.urls.iter().filter(|u| u.evidence == Evidence::Placeholder).map(|u| u.key.get_ref().as_str());
-        urls.chain(self.lists.iter().filter(|l| l.evidence == Evidence::Placeholder).map(|l| l.key.get_ref().as_str())).collect()
+        let lists = self.lists.iter().chain(self.cda.iter().filter(|_| cda));
+        urls.chain(lists.filter(|l| l.evidence == Evidence::Placeholder).map(|l| l.key.get_ref().as_str())).collect()
+    }
+
+    /// The lists whose code system is a url, which a CDA document cannot name.
+    #[must_use]
+    pub fn without_oid(&self) -> Vec<&str> {
+        // The type of the event and the actors' roles stand in the bundle only.
+        let named = self.lists.iter().filter(|l| !matches!(l.key.get_ref().as_str(), "event" | "role"));
+        named.filter(|l| Oid::parse(l.system.get_ref()).is_err()).map(|l| l.key.get_ref().as_str()).collect()
     }
 
     fn list(&self, key: &str) -> Option<&RawList> {
         self.lists.iter().find(|l| l.key.get_ref() == key)
+    }
+}
+
+impl RawCode {
+    const fn words(&self, language: Language) -> &str {
+        match language {
+            Language::Fi => self.fi.as_str(),
+            Language::Sv => self.sv.as_str(),
+            Language::En => self.en.as_str(),
+        }
     }
 }
 
@@ -205,7 +256,9 @@ mod tests {
         let coding = lilm.coding("register", "1", Language::Fi).unwrap();
         assert_eq!((coding.system, coding.display), ("urn:oid:1.2.246.537.6.1264.201701", "Sosiaalihuollon asiakasrekisteri"));
         assert_eq!(lilm.coding("register", "9", Language::Fi), None);
-        assert_eq!(lilm.placeholders(), ["further", "type", "purpose"]);
+        assert_eq!(lilm.placeholders(false), ["further", "type", "purpose"]);
+        assert_eq!(lilm.placeholders(true), ["further", "type", "purpose", "view", "field", "document-type"]);
+        assert!(CDA.iter().all(|key| lilm.cda(key, None, Language::Sv).is_some()) && lilm.without_oid().is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::domain::access::Register;
 use crate::domain::environment::Environment;
 use crate::domain::language::Language;
 use crate::domain::limits;
+use crate::domain::notice::NoticeFormat;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 
@@ -108,6 +109,8 @@ pub struct Config {
     pub receiver: Oid,
     pub id_root: Oid,
     pub notice_root: Option<Oid>,
+    /// In which format notices leave (`[lilm] format`).
+    pub notice_format: NoticeFormat,
     pub code_system: Oid,
     pub receivers: Vec<String>,
     pub only_ae: bool,
@@ -213,6 +216,7 @@ impl Config {
         let archive_url = secret_url(&raw.archive.url, &raw.archive.password_file, "ARKKI_ARCHIVE_URL", "[archive] url", variable)?;
         schemed(&broker_url, &["amqp", "amqps"], "[broker] url or ARKKI_BROKER_URL")?;
         schemed(&archive_url, &["postgres", "postgresql", "sqlite"], "[archive] url or ARKKI_ARCHIVE_URL")?;
+        let (notice_root, notice_format) = super::lilm::check(&raw.lilm)?;
         Ok(Self {
             environment,
             instance: some(raw.instance).unwrap_or_else(instance_name),
@@ -256,7 +260,8 @@ impl Config {
             device: oid(&raw.answer.device, "[answer] device")?,
             receiver: oid(&raw.answer.receiver, "[answer] receiver")?,
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
-            notice_root: super::lilm::check(&raw.lilm)?,
+            notice_root,
+            notice_format,
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
             only_ae: raw.answer.only_ae,

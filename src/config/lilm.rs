@@ -4,21 +4,23 @@ use super::checked::ConfigFault;
 use super::raw::RawLilm;
 use crate::codes::lilm::Lilm;
 use crate::domain::environment::Environment;
+use crate::domain::notice::NoticeFormat;
 use crate::domain::oid::Oid;
 
 /// The longest root of notices' ids: year, number and part follow it in an OID of at most 64 characters.
 const ROOT: usize = 34;
 
-/// The checked section; `None` where notices are not taken.
+/// The checked section: the root of notices' ids, `None` where notices are not taken, and in which format they leave.
 ///
 /// # Errors
-/// The root is no OID, or too long.
-pub(super) fn check(raw: &RawLilm) -> Result<Option<Oid>, ConfigFault> {
+/// The root is no OID, or too long; there is no such format.
+pub(super) fn check(raw: &RawLilm) -> Result<(Option<Oid>, NoticeFormat), ConfigFault> {
+    let format = NoticeFormat::parse(&raw.format).ok_or_else(|| ConfigFault(format!("[lilm] format = {:?}: say \"fhir\", \"cda\" or \"both\"", raw.format)))?;
     if !raw.enabled {
-        return Ok(None);
+        return Ok((None, format));
     }
     match Oid::parse(&raw.id_root) {
-        Ok(root) if raw.id_root.len() <= ROOT => Ok(Some(root)),
+        Ok(root) if raw.id_root.len() <= ROOT => Ok((Some(root), format)),
         Ok(_) => Err(ConfigFault(format!("[lilm] id_root = {:?}: at most {ROOT} characters, since more follow it in each id", raw.id_root))),
         Err(_) => Err(ConfigFault(format!("[lilm] id_root = {:?} is not an OID", raw.id_root))),
     }
@@ -26,13 +28,21 @@ pub(super) fn check(raw: &RawLilm) -> Result<Option<Oid>, ConfigFault> {
 
 /// What keeps notices from being made with these rules: ids under another node class, or placeholders in production.
 #[must_use]
-pub fn faults(id_root: Option<&Oid>, environment: Environment, lilm: &Lilm) -> Vec<String> {
+pub fn faults((id_root, format): (Option<&Oid>, NoticeFormat), environment: Environment, lilm: &Lilm) -> Vec<String> {
     let Some(root) = id_root else { return Vec::new() };
     let mut out = Vec::new();
     if !root.as_str().split('.').any(|arc| arc == lilm.node()) {
         out.push(format!("[lilm] id_root = \"{root}\" has no node class {} of notices (codes/lilm.toml)", lilm.node()));
     }
-    let placeholders = lilm.placeholders();
+    let urls = lilm.without_oid();
+    if format.has_cda() && !urls.is_empty() {
+        out.push(format!(
+            "[lilm] format = \"{}\", and codes/lilm.toml names code systems by url ({}): a CDA document needs OIDs",
+            format.as_str(),
+            urls.join(", ")
+        ));
+    }
+    let placeholders = lilm.placeholders(format.has_cda());
     if environment == Environment::Production && !placeholders.is_empty() {
         let names = placeholders.join(", ");
         out.push(format!("codes/lilm.toml has placeholders ({names}): put the official lists there, or say [lilm] enabled = false"));
@@ -50,13 +60,18 @@ mod tests {
     fn placeholders_are_for_tests_and_ids_stand_under_their_node_class() {
         let lilm = Lilm::load(&embedded()).unwrap();
         let raw = |id_root: &str| RawLilm { id_root: id_root.to_owned(), ..RawLilm::default() };
-        let root = check(&RawLilm::default()).unwrap();
-        assert!(faults(root.as_ref(), Environment::Test, &lilm).is_empty());
-        let production = faults(root.as_ref(), Environment::Production, &lilm);
-        assert!(production.len() == 1 && production.iter().all(|fault| fault.contains("type, purpose")), "{production:?}");
-        assert!(faults(None, Environment::Production, &lilm).is_empty());
-        assert_eq!(faults(check(&raw("1.2.246.10.99999992")).unwrap().as_ref(), Environment::Test, &lilm).len(), 1);
+        let root = |raw: RawLilm| check(&raw).unwrap().0;
+        let site = root(RawLilm::default());
+        let said = |format, environment| faults((site.as_ref(), format), environment, &lilm);
+        assert!(NoticeFormat::ALL.into_iter().all(|format| said(format, Environment::Test).is_empty()));
+        let production = said(NoticeFormat::Fhir, Environment::Production);
+        assert!(production.len() == 1 && production.iter().all(|fault| fault.contains("type, purpose)")), "{production:?}");
+        let production = said(NoticeFormat::Cda, Environment::Production);
+        assert!(production.len() == 1 && production.iter().all(|fault| fault.contains("type, purpose, view, field")), "{production:?}");
+        assert!(faults((None, NoticeFormat::Both), Environment::Production, &lilm).is_empty());
+        assert_eq!(faults((root(raw("1.2.246.10.99999992")).as_ref(), NoticeFormat::Fhir), Environment::Test, &lilm).len(), 1);
         assert!(check(&raw("1.2.246.10.99999992.10.0.95.1.2.3.44")).is_err() && check(&raw("x")).is_err());
-        assert_eq!(check(&RawLilm { enabled: false, id_root: "x".to_owned() }).unwrap(), None);
+        assert_eq!(check(&RawLilm { enabled: false, id_root: "x".to_owned(), ..RawLilm::default() }).unwrap().0, None);
+        assert!(check(&RawLilm { format: "pdf".to_owned(), ..RawLilm::default() }).is_err());
     }
 }

@@ -142,6 +142,50 @@ impl RecipientKind {
     }
 }
 
+/// In which format a notice leaves on the notice queue. The bundle is archived always: it is what the archive says of the disclosure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeFormat {
+    /// The FHIR bundle.
+    Fhir,
+    /// The CDA R2 document of view LILM, archived beside the bundle.
+    Cda,
+    /// Both, as two messages.
+    Both,
+}
+
+impl NoticeFormat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Fhir, Self::Cda, Self::Both];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fhir => "fhir",
+            Self::Cda => "cda",
+            Self::Both => "both",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == text)
+    }
+
+    /// Whether the bundle leaves.
+    #[must_use]
+    pub const fn has_fhir(self) -> bool {
+        matches!(self, Self::Fhir | Self::Both)
+    }
+
+    /// Whether the document is made and leaves.
+    #[must_use]
+    pub const fn has_cda(self) -> bool {
+        matches!(self, Self::Cda | Self::Both)
+    }
+}
+
 /// By what right.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Basis {
@@ -220,6 +264,15 @@ pub struct Coded {
     pub code: String,
     /// What it says.
     pub display: String,
+}
+
+impl NoticeRecord {
+    /// The id of its CDA document: number 0 beside the parts' 1, 2, … . `None` without parts, which no kept notice is.
+    #[must_use]
+    pub fn cda_id(&self) -> Option<Oid> {
+        let (base, _) = self.parts.first()?.sent_id.as_str().rsplit_once('.')?;
+        Oid::parse(&format!("{base}.0")).ok()
+    }
 }
 
 impl OutsideDisclosure {

@@ -39,7 +39,11 @@ pub struct Reckoned {
     pub log_rows: u64,
     /// How many the ledger entry says there are.
     pub sealed_rows: Option<u64>,
-    /// When the broker confirmed it on the notice queue.
+    /// How many messages of it leave: one for each format.
+    pub messages: u64,
+    /// How many of those the broker has confirmed on the notice queue.
+    pub confirmed: u64,
+    /// When it confirmed the last of them.
     pub emitted: Option<Moment>,
     /// Rows of the outbox that still bear it.
     pub leaving: u64,
@@ -71,7 +75,7 @@ pub enum Flaw {
     NoLog,
     /// The logs have a row of it that names something else, or one too many.
     StrangeLog,
-    /// It is not in the outbox, and the broker never confirmed it.
+    /// A message of it is not in the outbox, and the broker never confirmed it.
     NeverEmitted,
     /// It should have left by the notice queue long ago.
     Unsent,
@@ -135,7 +139,7 @@ impl Reckoned {
             (!self.is_archived, Flaw::NoNotice),
             (self.logged == 0 || self.parts_logged < self.parts || self.sealed_rows.is_some_and(|rows| self.log_rows < rows), Flaw::NoLog),
             (self.strange > 0 || self.sealed_rows.is_some_and(|rows| self.log_rows > rows), Flaw::StrangeLog),
-            (self.emitted.is_none() && self.leaving == 0, Flaw::NeverEmitted),
+            (self.confirmed.saturating_add(self.leaving) < self.messages, Flaw::NeverEmitted),
             (self.emitted.is_none() && self.leaving > 0 && is_due, Flaw::Unsent),
             ((owed || standing == Some(Standing::Waiting)) && standing.is_none_or(|s| s == Standing::Waiting) && is_due, Flaw::NotTaken),
             (standing == Some(Standing::Stopped), Flaw::Stopped),
@@ -210,6 +214,8 @@ mod tests {
             strange: 0,
             log_rows: 2,
             sealed_rows: Some(2),
+            messages: 1,
+            confirmed: 1,
             emitted: Some(at),
             leaving: 0,
             sink: Some(AtSink { standing: Standing::Taken, attempts: 1, words: String::new(), at: Some(at) }),
@@ -233,9 +239,18 @@ mod tests {
         assert_eq!(flaws(|r| r.strange = 1, later, true), [Flaw::StrangeLog]);
         assert_eq!(flaws(|r| r.log_rows = 3, later, true), [Flaw::StrangeLog]);
         assert_eq!(flaws(|r| r.entered = None, later, true), [Flaw::NoEntry]);
-        assert_eq!(flaws(|r| r.emitted = None, soon, true), [Flaw::NeverEmitted]);
-        assert_eq!(flaws(|r| (r.emitted, r.leaving) = (None, 1), soon, true), []);
-        assert_eq!(flaws(|r| (r.emitted, r.leaving) = (None, 1), later, true), [Flaw::Unsent]);
+        let emitted = |r: &mut Reckoned, confirmed, leaving| (r.emitted, r.confirmed, r.leaving) = (None, confirmed, leaving);
+        let (mut lost, mut leaving) = (whole(), whole());
+        emitted(&mut lost, 0, 0);
+        emitted(&mut leaving, 0, 1);
+        assert_eq!(lost.flaws(soon, Some(start)), [Flaw::NeverEmitted]);
+        assert_eq!((leaving.flaws(soon, Some(start)), leaving.flaws(later, Some(start))), (vec![], vec![Flaw::Unsent]));
+        // Of two messages one is confirmed: the other leaves, or is lost.
+        (lost.messages, leaving.messages) = (2, 2);
+        emitted(&mut lost, 1, 0);
+        emitted(&mut leaving, 1, 1);
+        assert_eq!(lost.flaws(soon, Some(start)), [Flaw::NeverEmitted]);
+        assert_eq!((leaving.flaws(soon, Some(start)), leaving.flaws(later, Some(start))), (vec![], vec![Flaw::Unsent]));
         assert_eq!(flaws(|r| r.sink = None, later, false), []);
         assert_eq!(flaws(|r| r.sink = None, soon, true), []);
         assert_eq!(flaws(|r| r.sink = None, later, true), [Flaw::NotTaken]);

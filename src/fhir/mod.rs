@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod bundle;
+pub mod draft;
 pub mod event;
 pub mod json;
 pub mod kept;

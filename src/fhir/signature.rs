@@ -13,6 +13,8 @@ use crate::domain::time::Moment;
 
 /// ASTM E1762 purpose of signature: the verification signature of whoever sends.
 const PURPOSE: (&str, &str, &str) = ("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.5", "Verification Signature");
+/// The size of a key on P-256: P-384, the other curve that certificates may have, is larger.
+const P256_BITS: u32 = 256;
 /// The largest bundle read back, in octets: what we write is far smaller.
 const LARGEST: usize = 32 * 1024 * 1024;
 
@@ -24,10 +26,12 @@ pub struct Unsigned {
     pub input: Vec<u8>,
 }
 
-/// Prepares the signing of a bundle with this algorithm and certificate (DER). `None` when the bundle cannot be written canonically, which ours always can.
+/// Prepares the signing of a bundle with the key of this certificate (DER). `None` when no JWS can be made with it ([`algorithm`]), or when the bundle cannot be
+/// written canonically, which ours always can.
 #[must_use]
-pub fn prepare(bundle: Value, algorithm: Algorithm, certificate: &[u8]) -> Option<Unsigned> {
-    let header = object([("alg", text(alg(algorithm))), ("x5c", list(vec![text(STANDARD.encode(certificate))]))]);
+pub fn prepare(bundle: Value, certificate: &[u8]) -> Option<Unsigned> {
+    let alg = algorithm(&Certificate::from_der(certificate).ok()?)?;
+    let header = object([("alg", text(alg)), ("x5c", list(vec![text(STANDARD.encode(certificate))]))]);
     let head = URL_SAFE_NO_PAD.encode(canonical(&header)?);
     let payload = URL_SAFE_NO_PAD.encode(canonical(&bundle)?);
     let input = format!("{head}.{payload}").into_bytes();
@@ -84,7 +88,8 @@ pub fn verify(octets: &[u8]) -> Result<Verified, &'static str> {
     let first = header.get("x5c").and_then(Value::as_array).and_then(|chain| chain.first()).and_then(Value::as_str).ok_or("its JWS names no certificate")?;
     let der = STANDARD.decode(first).map_err(|_| "its certificate cannot be read")?;
     let certificate = Certificate::from_der(&der).map_err(|_| "its certificate cannot be read")?;
-    if certificate.algorithm().map(alg) != header.get("alg").and_then(Value::as_str) {
+    let alg = algorithm(&certificate).ok_or("its certificate's key is none that a JWS is made with here")?;
+    if header.get("alg").and_then(Value::as_str) != Some(alg) {
         return Err("its JWS is by another algorithm than its certificate's key");
     }
     let bundle = Value::Object(bundle);
@@ -95,9 +100,11 @@ pub fn verify(octets: &[u8]) -> Result<Verified, &'static str> {
     Ok(Verified { certificate, bundle })
 }
 
-const fn alg(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::RsaSha256 => "RS256",
-        Algorithm::EcdsaSha256 => "ES256",
+/// The algorithm of a JWS by this certificate's key (RFC 7518 §3.1). ES256 is ECDSA on P-256 and nothing else (§3.4), so a key on another curve has none: `None`.
+#[must_use]
+pub fn algorithm(certificate: &Certificate) -> Option<&'static str> {
+    match certificate.algorithm()? {
+        Algorithm::RsaSha256 => Some("RS256"),
+        Algorithm::EcdsaSha256 => (certificate.key_bits() == P256_BITS).then_some("ES256"),
     }
 }

@@ -29,6 +29,9 @@ const LISTED: usize = 10_000;
 /// Looks at an archived document by itself: signatures, header facts against the octets.
 pub type Verify = Arc<dyn Fn(&StoredDocument) -> Looked + Send + Sync>;
 
+/// Looks at an archived notice by itself: who signed its bundle and its CDA document. Says what is wrong.
+pub type VerifyNotice = Arc<dyn Fn(&StoredNotice) -> Vec<String> + Send + Sync>;
+
 /// What a look at an archived document came to.
 #[derive(Debug, Clone, Default)]
 pub struct Looked {
@@ -100,6 +103,8 @@ impl AuditReport {
 pub struct Plan<'p> {
     /// What is looked at in each document.
     pub verify: Verify,
+    /// What is looked at in each notice; `None` leaves its signers out, not its octets.
+    pub notices: Option<VerifyNotice>,
     /// What was kept to judge signers by; `None` does not judge them.
     pub past: Option<&'p Past<'p>>,
     /// How many documents are verified at once.
@@ -112,7 +117,7 @@ impl Plan<'_> {
     /// From the first entry, signers not judged.
     #[must_use]
     pub fn new(verify: Verify, threads: usize) -> Self {
-        Self { verify, past: None, threads, so_far: AuditReport::default() }
+        Self { verify, notices: None, past: None, threads, so_far: AuditReport::default() }
     }
 }
 
@@ -121,7 +126,8 @@ impl Plan<'_> {
 /// # Errors
 /// An outage: the archive did not answer, so nothing can be said.
 pub async fn audit(archive: &dyn Archive, plan: Plan<'_>, progress: &mut (dyn FnMut(&AuditReport, u64) + Send)) -> Result<AuditReport, Outage> {
-    let Plan { verify, past, threads, so_far: mut report } = plan;
+    let Plan { verify, notices, past, threads, so_far: mut report } = plan;
+    let eyes = Eyes { verify, notices };
     let of = archive.head().await?.map_or(0, |(position, _)| position.0);
     let mut last = report.head.unwrap_or((Position(0), Digest::ZERO));
     if last.0 > Position(0) {
@@ -144,7 +150,7 @@ pub async fn audit(archive: &dyn Archive, plan: Plan<'_>, progress: &mut (dyn Fn
             }
             break;
         }
-        let judged: Vec<_> = page.iter().map(|chained| judge(archive, chained, &verify, past)).collect();
+        let judged: Vec<_> = page.iter().map(|chained| judge(archive, chained, &eyes, past)).collect();
         let mut judged = stream::iter(judged).buffered(threads.max(1).saturating_add(AHEAD));
         for chained in &page {
             link(&mut report, chained, &mut last);
@@ -180,8 +186,15 @@ async fn walk(archive: &dyn Archive, report: &mut AuditReport) -> Result<(), Out
     Ok(())
 }
 
+/// What looks at what is archived.
+#[derive(Clone)]
+struct Eyes {
+    verify: Verify,
+    notices: Option<VerifyNotice>,
+}
+
 /// What is wrong behind one entry. Hashing and verifying burn a processor, so they run beside the runtime, at most as many at once as the caller's buffer holds.
-async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: Option<&Past<'_>>) -> Result<(Vec<String>, Signers), Outage> {
+async fn judge(archive: &dyn Archive, chained: &Chained, eyes: &Eyes, past: Option<&Past<'_>>) -> Result<(Vec<String>, Signers), Outage> {
     let (archived, event) = (chained.entry.kind == EntryKind::Archived, chained.entry.kind == EntryKind::Event);
     let mut found: Vec<String> = Vec::new();
     // An event that came along with a document has no decision of its own: the document's entry has it.
@@ -197,15 +210,15 @@ async fn judge(archive: &dyn Archive, chained: &Chained, verify: &Verify, past: 
         found.extend(archive.companions(chained).await?.into_iter().map(str::to_owned));
     }
     let notice = if chained.entry.kind == EntryKind::Notice { archive.notice_at(chained.position).await? } else { None };
-    let (entry, verify) = (chained.clone(), Arc::clone(verify));
+    let (entry, eyes) = (chained.clone(), eyes.clone());
     let judged = tokio::task::spawn_blocking(move || {
         if let Some(decision) = decision {
             check_decision(&mut found, &entry, &decision);
         }
         if entry.entry.kind == EntryKind::Notice {
-            check_notice(&mut found, &entry, notice.as_ref());
+            check_notice(&mut found, &entry, notice.as_ref(), eyes.notices.as_ref());
         }
-        let signatures = if archived { check_document(&mut found, &entry, document.as_ref(), &verify) } else { Vec::new() };
+        let signatures = if archived { check_document(&mut found, &entry, document.as_ref(), &eyes.verify) } else { Vec::new() };
         (found, signatures)
     });
     // A panic is a defect of ours over one document, and is told as a fault of that document, not as an archive that does not answer.
@@ -335,7 +348,7 @@ fn check_document(found: &mut Vec<String>, chained: &Chained, document: Option<&
 }
 
 /// The kept event and bundle are those of the entry, the bundle's signature verifies, and the columns say what it says.
-fn check_notice(found: &mut Vec<String>, chained: &Chained, notice: Option<&StoredNotice>) {
+fn check_notice(found: &mut Vec<String>, chained: &Chained, notice: Option<&StoredNotice>, look: Option<&VerifyNotice>) {
     let entry = &chained.entry;
     let Some(notice) = notice else {
         found.push("the notice cannot be read".to_owned());
@@ -349,6 +362,9 @@ fn check_notice(found: &mut Vec<String>, chained: &Chained, notice: Option<&Stor
         found.push("the notice has changed".to_owned());
     }
     found.extend(kept::faults(&notice.row.record, &notice.bundle));
+    if let Some(look) = look {
+        found.extend(look(notice));
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::effect::{self, Setting};
 use super::examine::{AcceptedDisclosure, Examined, Examiner};
 use super::gate::Stopping;
 use super::intake::Parts;
+use crate::cda::{self, seal};
 use crate::crypto::sealed::Sort;
 use crate::crypto::{self, sha256};
 use crate::domain::ack::AckType;
@@ -16,7 +17,7 @@ use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::ledger::{Entry, EntryKind};
 use crate::domain::log::{Disclosed, DisclosedRow, Party, Sealed};
-use crate::domain::notice::{Basis, Item, Leaving, NoticeNeeds, NoticeRecord, OutsideDisclosure, Person, Section};
+use crate::domain::notice::{Basis, Item, Leaving, NoticeFormat, NoticeNeeds, NoticeRecord, OutsideDisclosure, Person, Section};
 use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::domain::time::Moment;
@@ -27,8 +28,10 @@ use crate::rules::decide::Decision;
 use crate::rules::notice::{self, Known};
 use crate::v3::ack;
 
-/// What the notice queue's messages are.
-pub const CONTENT_TYPE: &str = "application/fhir+json";
+/// What the notice queue's messages are: the bundle,
+pub const FHIR_CONTENT: &str = "application/fhir+json";
+/// and the CDA document.
+pub const CDA_CONTENT: &str = "application/hl7-cda+xml";
 /// What the access log calls it.
 const ACTION: &str = "report";
 
@@ -39,6 +42,8 @@ pub struct NoticeSite {
     pub id_root: Oid,
     /// The notice queue.
     pub queue: String,
+    /// What leaves on it.
+    pub format: NoticeFormat,
 }
 
 /// Decides an event on today's facts.
@@ -75,7 +80,7 @@ pub(super) fn commit(
     let event_sha = setting.examined.key.octets;
     let parts = bundle::parts(event, &site.id_root, &event_sha).ok_or_else(|| defect("its ids are too long"))?;
     let made = bundle::bundle(event, &parts, corrected, setting.examiner.rule_set());
-    let unsigned = signature::prepare(made, setting.signer.algorithm(), setting.signer.certificate()).ok_or_else(|| defect("it cannot be written"))?;
+    let unsigned = signature::prepare(made, setting.signer.certificate()).ok_or_else(|| defect("it cannot be written"))?;
     let value = setting.signer.sign(&unsigned.input)?;
     let signed = unsigned.signed(&value, setting.at, event.system.as_str()).ok_or_else(|| defect("it cannot be written"))?;
     let bundle = Arc::new(signed);
@@ -89,26 +94,48 @@ pub(super) fn commit(
         event_sha,
         bundle_sha: sha256(&bundle),
     };
+    let cda = if site.format.has_cda() { Some(Arc::new(document(setting, event, &record, corrected)?)) } else { None };
     let answer = effect::answer(setting, AckType::Accept, warnings.to_vec());
     let entry = Entry {
         document_id: Some(event.id.as_str().to_owned()),
         document: Some(event_sha),
-        archived: Some(archived_digest(&bundle, None)),
+        archived: Some(archived_digest(&bundle, cda.as_ref().map(|cda| cda.as_slice()))),
         ..effect::entry(setting, EntryKind::Notice, None, Some(&answer))
     };
-    let leaving = Leaving { amqp_id: event.id.as_str().to_owned(), queue: site.queue.clone(), content_type: CONTENT_TYPE, body: Arc::clone(&bundle) };
+    let leaves = |id: &Oid, content_type, body: &Arc<Vec<u8>>| Leaving {
+        amqp_id: id.as_str().to_owned(),
+        queue: site.queue.clone(),
+        content_type,
+        body: Arc::clone(body),
+    };
+    let mut leaving = Vec::with_capacity(2);
+    if site.format.has_fhir() {
+        leaving.push(leaves(&event.id, FHIR_CONTENT, &bundle));
+    }
+    if let (Some(cda), Some(id)) = (&cda, record.cda_id()) {
+        leaving.push(leaves(&id, CDA_CONTENT, cda));
+    }
     Ok(NoticeCommit {
         looks: looks(setting, accepted, &record),
         disclosed: disclosed(setting.examiner, accepted, event_sha),
         record,
         event: Arc::clone(&setting.envelope.octets),
         bundle,
-        cda: None,
-        leaving: vec![leaving],
+        cda,
+        leaving,
         entry,
         outcome: ack::outcome_digest(AckType::Accept, warnings),
         answer,
     })
+}
+
+/// The CDA document, with our signature where a document of the patient family has it.
+fn document(setting: &Setting<'_>, event: &OutsideDisclosure, record: &NoticeRecord, corrected: Option<&NoticeRecord>) -> Result<Vec<u8>, Outage> {
+    let defect = |what: &str| Outage::new(Part::Machine, format!("a notice's document could not be made: {what}"));
+    let id = record.cda_id().ok_or_else(|| defect("it has no id"))?;
+    let made = cda::notice::make(event, &id, corrected, setting.examiner.rule_set()).map_err(defect)?;
+    let signer = (setting.signer.algorithm(), setting.signer.certificate());
+    Ok(seal::seal_with(made.text.as_bytes(), &made.point, signer, setting.at, |octets| setting.signer.sign(octets))?.octets)
 }
 
 /// What the ledger hashes of a notice: the bundle, and the CDA document after it where there is one.

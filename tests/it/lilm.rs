@@ -1,6 +1,8 @@
 //! Disclosures outside the archive on the whole road: the event comes over the broker, its notice lies in the archive, stands in both logs and leaves on the
 //! notice queue, signed so that other tools agree.
 
+mod formats;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,6 +248,7 @@ async fn an_audit_finds_each_changed_value_of_a_notice() {
         ("notice", "event", "event || '\\x20'".to_owned()),
         ("notice", "bundle", "bundle || '\\x20'".to_owned()),
         ("notice", "cda", "'\\x20'".to_owned()),
+        ("notice", "messages", "messages + 1".to_owned()),
         ("notice_part", "sent_id", format!("'{oid}'")),
         ("notice_part", "provenance_id", format!("'{oid}'")),
         ("notice_part", "controller", format!("'{oid}'")),

@@ -15,6 +15,7 @@ on_both! {
         a_refused_notice_stops_and_a_person_sends_it_on,
         whatever_the_server_says_nothing_is_lost_and_nothing_is_taken_twice,
         a_sink_that_begins_later_leaves_the_past_alone,
+        an_hour_without_the_server_costs_nothing_but_time,
         two_couriers_share_the_work;
     complete:
         what_is_whole_adds_up,

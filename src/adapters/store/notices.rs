@@ -58,6 +58,7 @@ fn row<'a>(e: &'a Effected<'_>, notice: &'a NoticeCommit) -> Vec<Value<'a>> {
         Value::Octets(Some(&notice.event)),
         Value::Octets(Some(&notice.bundle)),
         Value::Octets(notice.cda.as_ref().map(|cda| cda.as_slice())),
+        Value::Int(i64::try_from(notice.leaving.len()).ok()),
     ]
 }
 
@@ -228,7 +229,8 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
                (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM access_log a WHERE a.position = n.position \
                 AND a.action = 'report' AND a.document_id = n.id AND a.controller = p.controller)), \
                (SELECT count(*) FROM notice_part p WHERE p.position = n.position AND EXISTS (SELECT 1 FROM disclosure_log d WHERE d.position = n.position \
-                AND d.notice = n.id AND d.client = n.client AND d.kind = 3 AND d.disclosed_at = n.disclosed_at AND d.controller = p.controller AND d.register_type = p.register)) FROM notice n WHERE n.position = $1";
+                AND d.notice = n.id AND d.client = n.client AND d.kind = 3 AND d.disclosed_at = n.disclosed_at AND d.controller = p.controller AND d.register_type = p.register)), \
+               n.messages, CASE WHEN n.cda IS NULL THEN CAST(1 AS bigint) ELSE CAST(2 AS bigint) END FROM notice n WHERE n.position = $1";
     let rows = line.one(sql, &[place(chained.position)]).await?;
     let Some(row) = rows.first() else { return Ok(vec!["the notice is missing"]) };
     let mut wrong = Vec::new();
@@ -246,6 +248,9 @@ pub(super) async fn companions(line: &mut Line, chained: &Chained) -> Result<Vec
     }
     if number(row, 6) != number(row, 4) {
         wrong.push("the disclosure log does not have the notice for each of its parts");
+    }
+    if !matches!((number(row, 7), number(row, 8)), (Some(messages), Some(most)) if (1..=most).contains(&messages)) {
+        wrong.push("the notice says that another number of messages leaves than it has formats");
     }
     Ok(wrong)
 }

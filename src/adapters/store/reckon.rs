@@ -21,9 +21,10 @@ const PAGE: &str = "SELECT k.position, l.at, l.document_id, l.log_rows, n.id, n.
        OR NOT EXISTS (SELECT 1 FROM notice_part p WHERE p.position = k.position AND p.controller = d.controller))), \
      (SELECT count(*) FROM access_log a WHERE a.position = k.position), \
      (SELECT min(d.notice) FROM disclosure_log d WHERE d.position = k.position AND d.kind = 3), \
-     (SELECT min(e.at) FROM notice_emitted e WHERE e.position = k.position), \
+     (SELECT max(e.at) FROM notice_emitted e WHERE e.position = k.position), \
      (SELECT count(*) FROM outbox o WHERE o.notice_position = k.position), \
-     h.standing, h.attempts, h.words, h.settled_at \
+     h.standing, h.attempts, h.words, h.settled_at, \
+     n.messages, (SELECT count(*) FROM notice_emitted e WHERE e.position = k.position) \
      FROM (SELECT position FROM (SELECT position FROM ledger WHERE kind = 6 AND position > $1 ORDER BY position LIMIT $2) a \
        UNION SELECT position FROM (SELECT position FROM notice WHERE position > $1 ORDER BY position LIMIT $2) b \
        UNION SELECT position FROM (SELECT position FROM disclosure_log WHERE kind = 3 AND position > $1 ORDER BY position LIMIT $2) c) k \
@@ -63,6 +64,8 @@ fn one(row: &Row) -> Result<Reckoned, Fault> {
         }
         None => None,
     };
+    // Without its notice nobody knows how many messages there were; one there was.
+    let (messages, confirmed) = (row.int(19)?.map_or(1, unsigned), count(20)?);
     Ok(Reckoned {
         position: Position(unsigned(row.need_int(0)?)),
         id: archived.clone().or(row.text(2)?).or(row.text(12)?),
@@ -77,7 +80,9 @@ fn one(row: &Row) -> Result<Reckoned, Fault> {
         strange: count(10)?,
         log_rows: count(9)?.saturating_add(count(11)?),
         sealed_rows: row.int(3)?.map(unsigned),
-        emitted: moment(13)?,
+        messages,
+        confirmed,
+        emitted: if confirmed >= messages { moment(13)? } else { None },
         leaving: count(14)?,
         sink,
     })

@@ -215,6 +215,7 @@ pub(super) static NOTICE: Table = Table {
         ("event", Octets),
         ("bundle", Octets),
         ("cda", Octets),
+        ("messages", Int),
     ],
     tail: "",
 };

@@ -139,6 +139,7 @@ fn value(one: &Reckoned, flaws: &[Flaw]) -> Value {
         "recorded_at": at(one.recorded),
         "archived_at": at(one.entered),
         "emitted_at": at(one.emitted),
+        "messages": one.messages,
         "leaving": one.leaving,
         "disclosure_log_rows": one.logged,
         "sink": one.sink.as_ref().map(|sink| json!({

@@ -5,10 +5,15 @@ use crate::cda::verify::{self, SignatureFact, SignerRule};
 use crate::cda::{beside, content, plain};
 use crate::codes::signatures::{SigningPlace, SigningProfile};
 use crate::crypto;
+use crate::crypto::certificate::Certificate;
+use crate::crypto::trust::Distrust;
 use crate::domain::digest::Digest;
 use crate::domain::document::{Group, Header};
 use crate::domain::finding::Finding;
+use crate::domain::notice::StoredNotice;
 use crate::domain::oid::Oid;
+use crate::domain::time::Moment;
+use crate::fhir::signature;
 use crate::pipeline::audit::Looked;
 use crate::ports::archive::StoredDocument;
 use crate::xml::prepass::{self, Encoding};
@@ -57,6 +62,58 @@ impl Examiner {
                 Looked { faults, signatures: Vec::new() }
             }
         }
+    }
+
+    /// What is wrong with an archived notice's signers, and with its CDA document. The bundle's own signature is `fhir::kept`'s; here its certificate must have
+    /// led to a trust anchor when it was archived, be for signatures, and be ours. The document's is verified by the code for every document of its family.
+    #[must_use]
+    pub fn audit_notice(&self, stored: &StoredNotice, own: &OwnSigner) -> Vec<String> {
+        let mut faults = Vec::new();
+        let senders: Vec<Oid> = self.site.signers.iter().chain(&own.serials).cloned().collect();
+        // What is no bundle of ours has been named by then.
+        if let Ok(verified) = signature::verify(&stored.bundle) {
+            faults.extend(self.bundle_signer(&verified.certificate, &senders, stored.row.at).map(|what| format!("the bundle: {what}")));
+        }
+        if let Some(cda) = &stored.cda {
+            faults.extend(self.audit_notice_document(cda, stored, &senders).into_iter().map(|what| format!("the notice's document: {what}")));
+        }
+        faults
+    }
+
+    fn bundle_signer(&self, certificate: &Certificate, senders: &[Oid], at: Moment) -> Option<&'static str> {
+        let usage = certificate.usage();
+        match self.site.anchors.verify(certificate.der(), at) {
+            Err(Distrust::Unreadable | Distrust::Chain) => Some("its certificate leads to no trust anchor"),
+            Err(Distrust::Validity) => Some("its certificate was not valid when it was archived"),
+            Ok(_) if !usage.digital_signature && !usage.non_repudiation => Some("its certificate is not for signatures"),
+            Ok(_) if !certificate.serial().is_some_and(|serial| senders.iter().any(|oid| oid.as_str() == serial)) => {
+                Some("its certificate is not this system's")
+            }
+            Ok(_) => None,
+        }
+    }
+
+    fn audit_notice_document(&self, octets: &[u8], stored: &StoredNotice, senders: &[Oid]) -> Vec<String> {
+        let Ok(text) = std::str::from_utf8(octets) else { return vec!["it is not UTF-8".to_owned()] };
+        let Ok(document) = tree::parse(text) else { return vec!["it is not well-formed".to_owned()] };
+        let mut faults = Vec::new();
+        let record = &stored.row.record;
+        let hash = |client: &[u8]| crypto::hmac_sha256(&self.site.site_key, client).unwrap_or(Digest::ZERO);
+        let fits = plain::read(&document, self.site.environment(), &hash).is_ok_and(|header| {
+            let controller = record.parts.first().map(|part| &part.controller);
+            Some(&header.id) == record.cda_id().as_ref() && header.client == record.client && Some(&header.controller) == controller
+        });
+        if !fits {
+            faults.push("it and the archive's columns differ".to_owned());
+        }
+        let rule = SignerRule { senders, require_professional: false };
+        let profile = self.rules.signatures.at(SigningPlace::PatientHeader);
+        match verify::verify_within(&document, profile, &self.site.anchors, &rule) {
+            Ok(signatures) if matches!(signatures.as_slice(), [ours] if ours.kind == verify::Kind::System) => {}
+            Ok(_) => faults.push("it does not bear our signature alone".to_owned()),
+            Err(found) => faults.extend(named(found)),
+        }
+        faults
     }
 
     /// Our signature that lies beside the document.

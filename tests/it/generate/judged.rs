@@ -19,7 +19,7 @@ use arkki::domain::ledger::Position;
 use arkki::domain::lifecycle::{Event, EventKind, EventRecord, Scope};
 use arkki::domain::limits;
 use arkki::domain::message::{Envelope, Reply, Sender};
-use arkki::domain::notice::{NoticeFacts, NoticeRecord};
+use arkki::domain::notice::{NoticeFacts, NoticeFormat, NoticeRecord};
 use arkki::domain::oid::Oid;
 use arkki::domain::will::{ClientWills, Will};
 use arkki::fhir::bundle;
@@ -57,7 +57,7 @@ pub static EXAMINER: LazyLock<Examiner> = LazyLock::new(|| {
         id_root: oid("1.2.246.10.99999992.18.1"),
         device: oid(frame::TEST_ARCHIVE),
         receiver: oid(Organisation::SAMPLE.unit),
-        notices: Some(NoticeSite { id_root: oid("1.2.246.10.99999992.10.0.95"), queue: "arkki.notice".to_owned() }),
+        notices: Some(NoticeSite { id_root: oid("1.2.246.10.99999992.10.0.95"), queue: "arkki.notice".to_owned(), format: NoticeFormat::Fhir }),
     };
     Examiner::new(&files, RuleSet::load(&files).unwrap(), site).unwrap()
 });

@@ -10,7 +10,7 @@ use arkki::adapters::store::Store;
 use arkki::domain::handover::{Settled, Standing, StoredAs};
 use arkki::domain::ledger::Position;
 use arkki::domain::time::Moment;
-use arkki::pipeline::courier::{Courier, Patience};
+use arkki::pipeline::courier::{Courier, Patience, Round};
 use arkki::ports::clock::Clock as _;
 use arkki::ports::notices::{Kept, Notices, Retried};
 use tokio::sync::watch;
@@ -201,4 +201,65 @@ pub async fn two_couriers_share_the_work(place: Place) {
     assert!(server.kept().values().all(|times| times.len() == 1));
     assert_eq!(server.requests(), 40);
     agree(&store, &server, 1..=40).await;
+}
+
+/// A clock that a test moves.
+struct Moved(std::sync::atomic::AtomicI64);
+
+impl Moved {
+    fn by(&self, step: Duration) {
+        self.0.fetch_add(i64::try_from(step.as_micros()).unwrap(), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl arkki::ports::clock::Clock for Moved {
+    fn now(&self) -> Moment {
+        Moment::from_micros(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// An hour in which the server answers nothing or 503, by the clock and with the usual patience: it is tried a few times and not hammered, the reckoning names
+/// what should have left, nothing is stopped; and once the server is back, each notice is taken within the longest pause, once.
+pub async fn an_hour_without_the_server_costs_nothing_but_time(place: Place) {
+    const STEP: Duration = Duration::from_secs(30);
+    let (store, server) = (open(&place).await, Server::start(Manner::Noise));
+    archived(&store, 1..=9).await;
+    let begin = at(0);
+    let clock = Arc::new(Moved(std::sync::atomic::AtomicI64::new(begin.micros())));
+    let courier = Courier { clock: Arc::clone(&clock) as Arc<dyn arkki::ports::clock::Clock>, patience: Patience::USUAL, ..courier(&store, &server, None) };
+    let (_stop, seen) = watch::channel(false);
+    let late = |all: Vec<arkki::domain::reckoning::Reckoned>| {
+        all.iter().filter(|one| one.flaws(clock.now(), Some(Moment::from_seconds(0))).contains(&arkki::domain::reckoning::Flaw::NotTaken)).count()
+    };
+    // As `run` does, but that the pauses are the clock's. Silence lengthens the pause between rounds; nobody is asked before it is over.
+    let (mut silent, mut next) = (0_u32, begin);
+    let mut walk = async |until: Moment| {
+        while clock.now() < until {
+            if clock.now() >= next {
+                match courier.round(silent, &seen).await.unwrap() {
+                    Round::Silent => {
+                        next = clock.now().plus(Patience::USUAL.first.saturating_mul(1 << silent.min(16)).min(Patience::USUAL.longest));
+                        silent += 1;
+                    }
+                    Round::Spoken => silent = 0,
+                    Round::Idle => {}
+                }
+            }
+            clock.by(STEP);
+        }
+    };
+    walk(begin.plus(Duration::from_secs(1800))).await;
+    server.behave(Manner::Page(503));
+    walk(begin.plus(Duration::from_secs(3600))).await;
+    let (asked, all) = (server.requests(), standings(&store).await);
+    assert!(all.values().all(|(standing, _)| *standing == Standing::Waiting), "{all:?}");
+    assert!((9..=9 * 12).contains(&asked), "{asked} requests in an hour");
+    assert_eq!(late(store.reckon(Position(0), 100).await.unwrap()), 9);
+    server.behave(Manner::Well);
+    walk(begin.plus(Duration::from_secs(3600 + 2 * 15 * 60))).await;
+    let all = standings(&store).await;
+    assert!(all.len() == 9 && all.values().all(|(standing, _)| *standing == Standing::Taken), "{all:?}");
+    assert_eq!(late(store.reckon(Position(0), 100).await.unwrap()), 0);
+    assert!(server.kept().len() == 9 && server.kept().values().all(|times| times.len() == 1));
+    agree(&store, &server, 1..=9).await;
 }

@@ -49,7 +49,7 @@ fn made(rules: &RuleSet, octets: &[u8]) -> Vec<u8> {
     let keys = kit::repository().join("samples/keys");
     let key = SigningKey::from_pem(&std::fs::read(keys.join("system-key.pem")).unwrap()).unwrap();
     let certificate = Certificate::from_pem(&std::fs::read(keys.join("system.pem")).unwrap()).unwrap();
-    let unsigned = signature::prepare(bundle::bundle(&read.event, &parts, None, rules), certificate.algorithm().unwrap(), certificate.der()).unwrap();
+    let unsigned = signature::prepare(bundle::bundle(&read.event, &parts, None, rules), certificate.der()).unwrap();
     let value = key.sign_sha256(&unsigned.input).unwrap();
     unsigned.signed(&value, Moment::from_seconds(1_795_255_200), read.event.system.as_str()).unwrap()
 }
