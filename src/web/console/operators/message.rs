@@ -48,13 +48,10 @@ impl One {
     fn is_own(&self, console: &Console, visit: &Visit) -> bool {
         let register = &console.config.register;
         let sender = self.facts.row.key.sender.as_str();
-        let of = register.systems().find(|system| system.user == sender).map(|system| &system.organisation);
-        match of {
-            Some(organisation) => {
-                *organisation == visit.person.organisation
-                    || visit.person.organisation.is_under(organisation)
-                    || organisation.is_under(&visit.person.organisation)
-            }
+        let own = &visit.person.organisation;
+        match register.systems().find(|system| system.user == sender).map(|system| &system.organisation) {
+            // A county's people see what its units send, and a unit's people what the county sends for it.
+            Some(organisation) => organisation == own || organisation.is_under(own.as_str()) || own.is_under(organisation.as_str()),
             None => register.systems().next().is_none(),
         }
     }
@@ -141,14 +138,14 @@ fn page(console: &Console, asked: &Asked, visit: &Visit, one: &One, lines: Optio
         html.open("dl", &[]);
         let hash = row.key.octets.to_hex();
         let position = row.position.map_or_else(|| "–".to_owned(), |position| position.0.to_string());
-        let lines = [
+        let known = [
             ("message-hash", hash.as_str()),
             ("message-sender", row.key.sender.as_str()),
             ("message-document", row.document_id.as_deref().unwrap_or("–")),
             ("message-id", row.amqp_id.as_deref().unwrap_or("–")),
             ("ledger-position", &position),
         ];
-        for (key, value) in lines {
+        for (key, value) in known {
             html.leaf("dt", &[], word(key));
             html.leaf("dd", &[], value);
         }
