@@ -12,7 +12,7 @@ async fn a_refused_message_is_found_and_its_findings_stand_beside_its_lines() {
     let gateway = Gateway::new(None, "").await;
     let mut serve = gateway.serve(&[]);
     let samples = |folder: &str| files(&kit::repository().join("samples").join(folder));
-    let refused = samples("refused").into_iter().find(|file| file.to_str().unwrap().contains("/E308")).unwrap();
+    let refused = samples("refused").into_iter().find(|file| file.to_str().unwrap().contains("/E305")).unwrap();
     let good = samples("accepted").remove(0);
     let hetu = "060666-966W";
     let answers = gateway.send(&[good, refused.clone()]);
@@ -25,7 +25,7 @@ async fn a_refused_message_is_found_and_its_findings_stand_beside_its_lines() {
     let hash = arkki::crypto::sha256(&std::fs::read(&refused).unwrap()).to_hex();
     assert!(list.body.contains(&format!("/messages/{hash}")), "{}", list.body);
     let page = browser.get(&format!("/messages/{hash}"));
-    for word in ["E308", "Received", "Examined", "Decided", "Answer delivered", &hash] {
+    for word in ["E305", "Received", "Examined", "Decided", "Answer delivered", &hash] {
         assert!(page.body.contains(word), "{word}: {}", page.body);
     }
     // Nothing of what is in it is shown without a reason; with one, the place is marked and the look is in the log.
