@@ -1,6 +1,7 @@
 //! The web console in a real browser: what people see, at every width, in the dark, by the keyboard alone, without scripts; and axe-core's word on each page.
 
 mod archivist;
+mod operators;
 
 use crate::console::browser::Terminal;
 use crate::kit::browser::{Chromium, ENTER, screenshots, walk};

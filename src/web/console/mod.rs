@@ -4,7 +4,7 @@
 //! * `doors`, `openid`: how people come in; `people`: who may, and who is in; broken glass
 //! * `board`: the gateway at this moment; `doctor`: whether everything is as it must be
 //! * `disclosure`: a disclosure outside the archive is reported; `officer`: logs and notices for the data-protection officer
-//! * `archivist`: documents found, looked at and invalidated
+//! * `archivist`: documents found, looked at and invalidated; `operators`: messages, and the rules to read
 //!
 //! It reads the archive through its ports and writes the access log there; what changes a document goes to the inbound queue, as everybody's does.
 
@@ -21,6 +21,7 @@ mod guard;
 mod html;
 mod officer;
 mod openid;
+mod operators;
 mod pages;
 mod people;
 mod road;
@@ -304,6 +305,7 @@ fn router(console: &Arc<Console>) -> Router {
         .route(officer::EXPORT, post(officer::export))
         .route(officer::NOTICES, get(officer::notices))
         .merge(archivist::routes())
+        .merge(operators::routes())
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(console), guard::stand))
         .with_state(Arc::clone(console))

@@ -20,6 +20,8 @@ const SECTIONS: &[Section] = &[
     Section { path: "/", word: "home", roles: &[Operator, Archivist, Officer, Administrator] },
     Section { path: super::archivist::PATH, word: "documents", roles: super::archivist::ROLES },
     Section { path: super::disclosure::PATH, word: "home-disclosure-short", roles: super::disclosure::ROLES },
+    Section { path: super::operators::MESSAGES, word: "messages", roles: super::operators::ROLES },
+    Section { path: super::operators::RULES, word: "rules", roles: super::operators::ROLES },
     Section { path: super::officer::PATH, word: "officer", roles: super::officer::ROLES },
     Section { path: super::doctor::PATH, word: "doctor", roles: super::doctor::ROLES },
     Section { path: super::people::PATH, word: "people", roles: super::people::ROLES },
