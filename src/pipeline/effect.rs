@@ -68,7 +68,16 @@ pub fn plan(setting: Setting<'_>, decision: &Decision) -> Result<Planned, Outage
     let supersedes = setting.prior.map(|p| p.revision);
     let planned = |effect, expects: &[Expectation], ending, code| {
         let reply = setting.reply.clone();
-        let commit = Commit { key: setting.examined.key.clone(), at: setting.at, reply, effect, expects: expects.to_vec(), supersedes, replay: setting.replay, road: Road::default() };
+        let commit = Commit {
+            key: setting.examined.key.clone(),
+            at: setting.at,
+            reply,
+            effect,
+            expects: expects.to_vec(),
+            supersedes,
+            replay: setting.replay,
+            road: Road::default(),
+        };
         Planned { commit, ending, code }
     };
     Ok(match (decision, &setting.examined.verdict) {

@@ -63,11 +63,7 @@ fn is_guarded(answer: &Answer) {
     for word in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
         assert!(policy.contains(word) && !policy.contains("unsafe"), "{policy}");
     }
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
-        ("cache-control", "no-store"),
-    ] {
+    for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cache-control", "no-store")] {
         assert_eq!(answer.header(name), Some(value), "{name} of {}", answer.head);
     }
     // The board's script is a file of the console's own; nothing stands inline.

@@ -52,7 +52,10 @@ const COMMANDS: [(&[&str], &[&str]); 54] = [
     (&["lilm", "list"], &["--standing", "--last"]),
     (&["lilm", "show"], &["<ID>"]),
     (&["lilm", "reconcile"], &["--controller", "--from", "--to", "--language"]),
-    (&["refusals"], &["groups", "list", "show", "hold", "release", "discard", "comment", "undo", "actions", "octets", "replay", "jobs", "stop", "resume", "end"]),
+    (
+        &["refusals"],
+        &["groups", "list", "show", "hold", "release", "discard", "comment", "undo", "actions", "octets", "replay", "jobs", "stop", "resume", "end"],
+    ),
     (&["refusals", "groups"], &["--code", "--finding", "--sender", "--from", "--until", "--state", "--limit"]),
     (&["refusals", "list"], &["--code", "--finding", "--sender", "--from", "--until", "--state", "--limit", "--after"]),
     (&["refusals", "show"], &["<ID>"]),

@@ -109,7 +109,16 @@ pub fn event_commit(record: EventRecord, (group, case_id, relation_id): (Group, 
         record,
     };
     let at = event.record.at;
-    Commit { key: key(message), at, reply: Some(reply("e")), effect: Effect::Event(Box::new(event)), expects: Vec::new(), supersedes: None, replay: None, road: arkki::domain::messages::Road::default() }
+    Commit {
+        key: key(message),
+        at,
+        reply: Some(reply("e")),
+        effect: Effect::Event(Box::new(event)),
+        expects: Vec::new(),
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 fn event_entry(record: &EventRecord, message: &[u8]) -> Entry {

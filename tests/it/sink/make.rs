@@ -97,7 +97,16 @@ pub fn notice(n: u32, ago: i64) -> Commit {
         answer,
         outcome: sha256(b"accepted"),
     };
-    Commit { key: key(&event), at: at(0), reply: Some(reply("c")), effect: Effect::Notice(Box::new(notice)), expects: Vec::new(), supersedes: None, replay: None, road: arkki::domain::messages::Road::default() }
+    Commit {
+        key: key(&event),
+        at: at(0),
+        reply: Some(reply("c")),
+        effect: Effect::Notice(Box::new(notice)),
+        expects: Vec::new(),
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 fn disclosed(n: u32, part: &NoticePart, at: Moment) -> DisclosedRow {

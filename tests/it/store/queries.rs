@@ -336,7 +336,16 @@ pub fn answer(message: &[u8], outcome: &str, documents: &[u32]) -> Commit {
     };
     let looks = std::iter::once(None).chain(documents.iter().copied().map(Some)).map(look).collect();
     let effect = Effect::Answer(Box::new(QueryAnswer { code: None, entry, answer, outcome: sha256(outcome.as_bytes()), looks, disclosed: Vec::new() }));
-    Commit { key, at: at(0), reply: Some(reply("q")), effect, expects: Vec::new(), supersedes: None, replay: None, road: arkki::domain::messages::Road::default() }
+    Commit {
+        key,
+        at: at(0),
+        reply: Some(reply("q")),
+        effect,
+        expects: Vec::new(),
+        supersedes: None,
+        replay: None,
+        road: arkki::domain::messages::Road::default(),
+    }
 }
 
 pub async fn the_same_verdict_sends_the_stored_octets_and_logs_again(place: Place) {
