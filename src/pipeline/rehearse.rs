@@ -135,7 +135,7 @@ fn one(today: &Examiner, candidate: &Examiner, message: &KeptMessage, profile: &
         (false, false) if before != after => Some(Turn::Otherwise),
         (true, true) | (false, false) => None,
     };
-    let is_drifted = message.code.is_some() != !before.is_empty();
+    let is_drifted = message.code.is_some() == before.is_empty();
     let changed = turn.map(|turn| Changed {
         position: message.position.0,
         at: message.at,
