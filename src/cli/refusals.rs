@@ -102,7 +102,7 @@ enum What {
         /// The action's number.
         #[arg(value_name = "ACTION")]
         action: u64,
-        /// Why.
+        /// Why; kept with your name, and shown to every operator.
         #[arg(long, value_name = "WORDS", value_parser = words)]
         why: String,
     },

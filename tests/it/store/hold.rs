@@ -54,7 +54,20 @@ pub async fn everybody_who_waited_is_answered_once(place: Place) {
     assert!(end.outbox.iter().all(|row| row.body == end.outbox[0].body));
     assert_eq!(archive_.held_counts(&Sender::new(SENDER)).await.unwrap(), (0, 0));
     assert_eq!(place.sql("SELECT count(*) FROM held_reply").await, "0");
-    assert_eq!(archive_.counts().await.unwrap(), Counts { documents: 1, messages: 1, accepted: 1, outbox: 3, ledger: 1, ..Counts::default() });
+    let counts = archive_.counts().await.unwrap();
+    assert_eq!(
+        counts,
+        Counts {
+            documents: 1,
+            messages: 1,
+            accepted: 1,
+            outbox: 3,
+            ledger: 1,
+            outbox_since: counts.outbox_since,
+            held_since: counts.held_since,
+            ..Counts::default()
+        }
+    );
 }
 
 pub async fn a_hold_that_is_too_late_is_stale(place: Place) {
@@ -81,7 +94,11 @@ pub async fn a_hold_whose_time_is_up_is_due_and_refused(place: Place) {
     assert_eq!((due[0].revision, &due[0].awaits), (2, &Awaited::Relation(relation_id(1))));
     let end = done(archive_.commit(replying(superseding(refuse(b"waits", "E300"), 2), None)).await.unwrap());
     assert_eq!((end.position, end.outbox.len(), end.outbox[0].correlation.as_deref()), (Some(Position(1)), 1, Some("c")));
-    assert_eq!(archive_.counts().await.unwrap(), Counts { messages: 1, refused: 1, outbox: 1, ledger: 1, ..Counts::default() });
+    let counts = archive_.counts().await.unwrap();
+    assert_eq!(
+        counts,
+        Counts { messages: 1, refused: 1, outbox: 1, ledger: 1, outbox_since: counts.outbox_since, held_since: counts.held_since, ..Counts::default() }
+    );
 }
 
 pub async fn a_refused_message_may_be_held_and_then_accepted(place: Place) {
@@ -90,10 +107,27 @@ pub async fn a_refused_message_may_be_held_and_then_accepted(place: Place) {
     done(archive_.commit(refuse(&sent, "E300")).await.unwrap());
     let end = done(archive_.commit(superseding(hold(&sent, Awaited::Case(case_id(1)), 60), 1)).await.unwrap());
     assert!(end.outbox.is_empty(), "the old refusal is not sent again");
-    assert_eq!(archive_.counts().await.unwrap(), Counts { messages: 1, held: 1, outbox: 1, ledger: 1, ..Counts::default() });
+    let counts = archive_.counts().await.unwrap();
+    assert_eq!(
+        counts,
+        Counts { messages: 1, held: 1, outbox: 1, ledger: 1, outbox_since: counts.outbox_since, held_since: counts.held_since, ..Counts::default() }
+    );
     let end = done(archive_.commit(replying(superseding(archive(header(1)), 2), None)).await.unwrap());
     assert_eq!((end.position, end.outbox.len()), (Some(Position(2)), 1));
     let page = archive_.ledger_page(Position(1), 10).await.unwrap();
     assert_eq!(page[0].entry.supersedes, Some(Position(1)));
-    assert_eq!(archive_.counts().await.unwrap(), Counts { documents: 1, messages: 1, accepted: 1, outbox: 2, ledger: 2, ..Counts::default() });
+    let counts = archive_.counts().await.unwrap();
+    assert_eq!(
+        counts,
+        Counts {
+            documents: 1,
+            messages: 1,
+            accepted: 1,
+            outbox: 2,
+            ledger: 2,
+            outbox_since: counts.outbox_since,
+            held_since: counts.held_since,
+            ..Counts::default()
+        }
+    );
 }
