@@ -5,7 +5,7 @@ const { PORT, CLIENT, SECRET, REDIRECT, ACCOUNT } = process.env;
 const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   clients: [{
     client_id: CLIENT, client_secret: SECRET || undefined, redirect_uris: [REDIRECT], response_types: ["code"], grant_types: ["authorization_code"],
-    token_endpoint_auth_method: SECRET ? "client_secret_basic" : "none", application_type: "native",
+    token_endpoint_auth_method: SECRET ? "client_secret_basic" : "none", application_type: "web",
   }],
   pkce: { required: () => true },
   features: { devInteractions: { enabled: false } },
@@ -20,7 +20,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
 });
 provider.use(async (ctx, next) => {
   if (!ctx.path.startsWith("/interaction/")) return next();
-  await provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: ACCOUNT } }, { mergeWithLastSubmission: false });
+  await provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: ACCOUNT }, consent: {} }, { mergeWithLastSubmission: false });
   ctx.respond = false;
 });
 provider.listen(Number(PORT), "127.0.0.1", () => console.log("ready"));
