@@ -133,9 +133,8 @@ mod tests {
         let changed = TOKEN.replacen("eyJpc3Mi", "eyJpc3Mj", 1);
         assert!(!Compact::read(&changed).unwrap().is_by(&key));
         let shorter = TOKEN.get(..TOKEN.len() - 4).unwrap();
-        assert!(!Compact::read(shorter).unwrap().is_by(&key));
-        for none in ["", "a", "a.b", "a.b.c.d", "!.!.!", ".."] {
-            assert!(Compact::read(none).map_or(true, |token| !token.is_by(&key)), "{none}");
+        for none in [shorter, "", "a", "a.b", "a.b.c.d", "!.!.!", ".."] {
+            assert!(!Compact::read(none).is_ok_and(|token| token.is_by(&key)), "{none}");
         }
         assert!(VerifyingKey::p256(Y, X).is_err(), "not on the curve");
         assert!(VerifyingKey::rsa("AQAB", "AQAB").is_err(), "far too small");
