@@ -11,6 +11,9 @@ use crate::domain::document::{Group, Header};
 use crate::domain::lifecycle::Named;
 use crate::domain::oid::Oid;
 
+/// What each of a client's will expressions brings beside its ids: the next is judged by all before it, and a notice by the permission it rests on.
+const WILL: &str = "will";
+
 /// The ids that a message makes, and those it looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touches {
@@ -24,6 +27,9 @@ impl Touches {
     pub fn of(header: &Header) -> Self {
         let mut brings = vec![header.id.as_str().to_owned(), header.set_id.as_str().to_owned()];
         let mut needs = Vec::new();
+        if header.group.is_will() {
+            brings.push(WILL.to_owned());
+        }
         for (id, brought) in [(&header.case_id, header.group == Group::Case), (&header.relation_id, header.group == Group::ClientRelation)] {
             if let Some(id) = id {
                 if brought { brings.push(id.as_str().to_owned()) } else { needs.push(id.as_str().to_owned()) }
@@ -42,10 +48,11 @@ impl Touches {
         Self { brings, needs: Vec::new() }
     }
 
-    /// What a notice touches: it brings its event's id and hangs on the one it corrects.
+    /// What a notice touches: it brings its event's id and hangs on the one it corrects and on the client's will.
     #[must_use]
     pub fn of_notice(id: &Oid, corrects: Option<&Oid>) -> Self {
-        Self { brings: vec![id.as_str().to_owned()], needs: corrects.map(|id| id.as_str().to_owned()).into_iter().collect() }
+        let needs = corrects.map(Oid::as_str).into_iter().chain([WILL]).map(str::to_owned).collect();
+        Self { brings: vec![id.as_str().to_owned()], needs }
     }
 
     /// Whether the later message must wait for the earlier one.
@@ -159,6 +166,15 @@ mod tests {
         let started: Vec<&str> = lanes.leave(&case).into_iter().map(|(_, j)| j).collect();
         assert_eq!(started, ["hangs on it", "came later, stays later"]);
         assert_eq!(lanes.waiting(), 0);
+    }
+
+    #[test]
+    fn a_permission_waits_for_the_informing_before_it() {
+        let will = |id: &str| touches(&[id, WILL], &[]);
+        assert!(will("permission").must_follow(&will("informing")));
+        let notice = Touches::of_notice(&Oid::parse("1.2.246.10.1").unwrap(), None);
+        assert!(notice.must_follow(&will("permission")) && will("denial").must_follow(&notice));
+        assert!(!notice.must_follow(&touches(&["1.2.246.10.2"], &["case"])));
     }
 
     #[tokio::test]
