@@ -133,7 +133,6 @@ mod tests {
         ("demo", LIVES),
         ("console", LIVES),
         ("messages follow", LIVES),
-        ("top", LIVES),
         ("api token", "makes what callers are known by"),
         ("api document", "stands at /api/v1/openapi.json"),
         ("restore", "belongs to a fresh place, before the gateway starts"),

@@ -104,7 +104,11 @@ pub(super) const WARNED: &[Fault] = &[
             "\"palveluntuottaja\": [{\"sosiaalipalvelu\": [{\"display\": \"Turvakotipalvelu\"}]}], \"palvelunjarjestajan_palveluyksikko\"",
         )
     }),
-    Fault::new(Code::W908, "birth-date-of-another-day", |g| relation(g, "\"syntymaaika\": \"19", "\"syntymaaika\": \"18")),
+    Fault::new(Code::W908, "birth-date-of-another-day", |g| {
+        // A client of the family is born in one century or the other.
+        let of_the_last = relation(g, "\"syntymaaika\": \"19", "\"syntymaaika\": \"18");
+        of_the_last.or_else(|| relation(g, "\"syntymaaika\": \"20", "\"syntymaaika\": \"19"))
+    }),
 ];
 
 /// What stands in the generated page; what takes its place is as long, so that every offset stays right.
