@@ -26,7 +26,9 @@ CREATE TABLE sent (
 CREATE INDEX sent_run ON sent (first, last);
 
 -- Lists. The accepted, which are the most, are in no index of their own: what is not one of them is.
-CREATE INDEX inbox_sender ON inbox (sender, position);
+-- That of a sender's messages is partial so that no plan made on empty tables can take it for the key (sender, octets_sha): the look-up of every batch would then
+-- walk over all that the sender ever sent.
+CREATE INDEX inbox_sender ON inbox (sender, position) WHERE position IS NOT NULL;
 CREATE INDEX inbox_standing ON inbox (standing, position) WHERE standing <> 1;
 CREATE INDEX inbox_code ON inbox (code, position) WHERE code IS NOT NULL;
 -- Sendings of a stored answer that have an entry of their own.

@@ -43,7 +43,7 @@ const PACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_s
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Top {
-    /// Watch this instance, HOST:PORT of its [telemetry] listen; may be repeated. Without it those of [telemetry] instances.
+    /// Watch this instance, HOST:PORT of its telemetry.listen; may be repeated. Without it those of telemetry.instances.
     #[arg(long, value_name = "HOST:PORT")]
     instance: Vec<String>,
     /// Seconds between two looks.

@@ -244,6 +244,7 @@ fn led_by(line: &Line, lead: Option<&(&str, String)>, (below, above): (&str, &st
     let within = match *column {
         "code" => " AND i.code IS NOT NULL",
         "standing" => " AND i.standing <> 1",
+        "sender" => " AND i.position IS NOT NULL",
         _ => "",
     };
     match line {

@@ -101,7 +101,7 @@ pub async fn copy_out(url: &str, folder: &Path) -> Result<Copied, Outage> {
 }
 
 /// Copies an archive in: into a database without tables, or a file that is not there yet. All of it or nothing. Its tables are then those of the release that made the
-/// copy; [`super::migrate`] brings them up to this one.
+/// copy; [`super::migrate()`] brings them up to this one.
 ///
 /// # Errors
 /// When the place is not fresh, the copy is of another sort of database or of a later release, a file is not what it was, or the database is out of reach.
