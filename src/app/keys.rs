@@ -28,8 +28,8 @@ use crate::ports::checkpoints::Stamper;
 use crate::ports::clock::{Clock as _, Entropy};
 use crate::telemetry;
 
-/// How often the certificates' ends are looked at: they come in days.
-const KEY_WATCH: Duration = Duration::from_secs(3600);
+/// How often the certificates' ends are looked at: the alarm that one has ended must not come an hour late.
+const KEY_WATCH: Duration = Duration::from_secs(60);
 /// At how many days before its end a certificate is spoken of.
 const KEY_WARNINGS: [i64; 4] = [60, 30, 14, 7];
 
@@ -172,7 +172,7 @@ pub(super) async fn take_keys(hups: &mut Signal, ring: &Keyring, reload: &(dyn F
     }
 }
 
-/// Looks every hour how long the certificates last, and says so at 60, 30, 14 and 7 days, once each.
+/// Looks every minute how long the certificates last, and says so at 60, 30, 14 and 7 days, once each.
 pub(super) async fn watch_keys(ring: Arc<Keyring>) {
     let mut said: HashMap<Digest, i64> = HashMap::new();
     let mut tick = tokio::time::interval(KEY_WATCH);

@@ -183,7 +183,8 @@ fn key_checks(
     if config.environment == Environment::Production && key.certificate.is_arkki_test() {
         checks.push(unwell(key_name, "environment = \"production\" with Arkki's test key, which is public".into(), "use the key that DVV issued"));
     }
-    if anchors.verify(key.certificate.der(), at).is_err() {
+    // Of one that has ended that is said already.
+    if key.certificate.not_after() >= at && anchors.verify(key.certificate.der(), at).is_err() {
         let what = "the signing certificate does not lead to a trust anchor: `arkki audit` could not verify our own signatures".to_owned();
         checks.push(unwell(certificate_name, what, "add its CA to [sign] trust, and CAs between to [sign] intermediates"));
     }
@@ -264,6 +265,8 @@ fn ending(name: &str, certificate: &Certificate, now: Moment) -> Check {
     let days = days_left(certificate, now);
     if certificate.not_before() > now {
         unwell(name, format!("it begins only on {}", certificate.not_before()), "check the clock, or wait")
+    } else if certificate.not_after() < now {
+        unwell(name, format!("it ended on {}", certificate.not_after()), "put the next one in its place now, then SIGHUP")
     } else if days < SOON_DAYS {
         unwell(name, format!("it ends in {days} days, on {}", certificate.not_after()), "order the next one now")
     } else {

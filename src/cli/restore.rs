@@ -17,6 +17,7 @@ use crate::domain::ledger::Position;
 use crate::domain::time::Moment;
 use crate::pipeline::audit::AuditReport;
 use crate::pipeline::checkpoint::line::{self, LINE_OCTETS, Line};
+use crate::pipeline::checkpoint::verify;
 use crate::ports::archive::{Archive as _, Counts};
 
 /// The longest line of a log read.
@@ -109,6 +110,10 @@ async fn restored(command: &Restore, config: &Config) -> Result<Told, String> {
     let (mut found, seen) = audit::whole(config, command.checkpoint.clone()).await?;
     // That the file reaches further is what was lost, and is told as such.
     found.faults.retain(|fault| fault.position <= copied.head.0);
+    // So is a checkpoint of the copy's last position that was made when the copy was: the ledger holds what it signed, or there is another fault.
+    if copied.checkpoint.as_ref().is_none_or(|(position, _)| *position < copied.head.0) {
+        found.faults.retain(|fault| fault.position != copied.head.0 || fault.what != verify::LOST);
+    }
     if found.head.as_ref().map_or(Position(0), |(position, _)| *position) != copied.head.0 {
         found.fault(copied.head.0, "the ledger does not end where the backup says");
     }

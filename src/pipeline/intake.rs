@@ -323,7 +323,12 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let examined = &ready.examined;
     let began = ready.job.trace.now();
     let facts: Facts = parts.gate.through(|| parts.archive.facts(examined.needs())).await?;
-    let at = parts.clock.now();
+    // What is decided from here on may be signed as of that moment: without a certificate in force everything waits, as for a key out of reach.
+    let in_force = || {
+        let now = parts.clock.now();
+        std::future::ready(parts.keys.in_force(now).map(|()| now))
+    };
+    let at = parts.gate.through(in_force).await?;
     let held = ready.job.held.as_ref();
     if let Some(held) = held
         && facts.prior.as_ref().is_none_or(|p| p.revision != held.revision || p.standing != Standing::Held)

@@ -10,6 +10,14 @@ use crate::domain::time::Moment;
 pub trait Keys: Send + Sync {
     /// The key that signs at this moment.
     fn at(&self, moment: Moment) -> Arc<dyn Signer>;
+
+    /// Whether that key's certificate is in force at this moment: what it signs then could not be verified otherwise.
+    ///
+    /// # Errors
+    /// An outage of [`Part::Key`](crate::domain::outage::Part::Key) until another certificate is in its place.
+    fn in_force(&self, _moment: Moment) -> Result<(), Outage> {
+        Ok(())
+    }
 }
 
 /// A key that signs with SHA-256; the national profiles take RSA only (documents.md Q15).

@@ -45,6 +45,7 @@ mod queries;
 mod refusals;
 mod road;
 mod rules;
+mod runbook;
 mod sign;
 mod sink;
 mod store;

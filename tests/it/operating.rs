@@ -1,7 +1,9 @@
-//! Operating: the HTTP API, a gateway that refuses a broker which could lose messages, backup and restore, the upgrade from the release before.
+//! Operating: the HTTP API, a gateway that refuses a broker which could lose messages, a certificate that ends, backup and restore, the upgrade from the
+//! release before.
 
 mod api;
 mod broker;
+mod certificate;
 mod copies;
 mod upgrade;
 

@@ -74,6 +74,7 @@ on_both! {
         a_messages_page_has_all_its_moments_and_decisions,
         what_left_is_a_row_a_run,
         a_row_deleted_by_hand_is_named_in_one_round,
+        what_a_former_release_did_is_judged_by_what_it_can_know,
         old_refusals_are_forgotten_and_come_again;
     crowd:
         many_at_once_make_one_chain,

@@ -3,6 +3,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Key;
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::certificate::Certificate;
+use crate::domain::outage::{Outage, Part};
 use crate::domain::time::Moment;
 use crate::ports::signer::{Keys, Signer};
 
@@ -62,12 +65,57 @@ impl Keyring {
     }
 }
 
+impl Ring {
+    fn at(&self, moment: Moment) -> &Key {
+        match &self.next {
+            Some((from, next)) if moment >= *from => next,
+            _ => &self.current,
+        }
+    }
+}
+
 impl Keys for Keyring {
     fn at(&self, moment: Moment) -> Arc<dyn Signer> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        match &ring.next {
-            Some((from, next)) if moment >= *from => Arc::clone(&next.signer),
-            _ => Arc::clone(&ring.current.signer),
+        let key = ring.at(moment);
+        match in_force(&key.certificate, moment) {
+            Ok(()) => Arc::clone(&key.signer),
+            Err(outage) => Arc::new(Ended { of: Arc::clone(&key.signer), outage }),
         }
+    }
+
+    fn in_force(&self, moment: Moment) -> Result<(), Outage> {
+        in_force(&self.ring.read().unwrap_or_else(PoisonError::into_inner).at(moment).certificate, moment)
+    }
+}
+
+fn in_force(certificate: &Certificate, moment: Moment) -> Result<(), Outage> {
+    let because = if moment < certificate.not_before() {
+        format!("the signing certificate begins only on {}", certificate.not_before())
+    } else if moment > certificate.not_after() {
+        format!("the signing certificate ended on {}: put the next one in [sign], then SIGHUP", certificate.not_after())
+    } else {
+        return Ok(());
+    };
+    Err(Outage::new(Part::Key, because))
+}
+
+/// A key whose certificate is not in force: it signs nothing, for nobody could verify it.
+struct Ended {
+    of: Arc<dyn Signer>,
+    outage: Outage,
+}
+
+impl Signer for Ended {
+    fn sign(&self, _octets: &[u8]) -> Result<Vec<u8>, Outage> {
+        Err(self.outage.clone())
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        self.of.algorithm()
+    }
+
+    fn certificate(&self) -> &[u8] {
+        self.of.certificate()
     }
 }

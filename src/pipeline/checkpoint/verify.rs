@@ -59,6 +59,9 @@ pub struct Against<'a> {
     pub seen: (u64, u64),
 }
 
+/// What is said of the newest checkpoint in a file that the archive itself does not have.
+pub const LOST: &str = "the archive has lost a checkpoint that the file has, or has another in its place";
+
 impl<'a> Against<'a> {
     /// Nothing seen yet.
     ///
@@ -169,7 +172,7 @@ impl<'a> Against<'a> {
         let Some((position, hash)) = self.last else { return Ok(()) };
         let there = checkpoints.checkpoints(Position(position.0.saturating_sub(1)), 1).await?;
         if !there.first().is_some_and(|own| own.statement.position == position && own.hash == hash) {
-            report.fault(position, "the archive has lost a checkpoint that the file has, or has another in its place");
+            report.fault(position, LOST);
         }
         Ok(())
     }

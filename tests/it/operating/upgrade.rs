@@ -77,6 +77,7 @@ fn serve_former(gateway: &Gateway, program: &str, log: &str) -> Process {
     // It knows nothing of options that came later, and its probe must not stand in the way of ours.
     let config = gateway.folder.path().join("former.toml");
     let text = std::fs::read_to_string(gateway.folder.path().join("arkki.toml")).unwrap();
+    let text = text.replace("reconcile_minutes = 1\n", "");
     std::fs::write(&config, text.replace(&format!("127.0.0.1:{}", gateway.port), &format!("127.0.0.1:{}", kit::ports::free()))).unwrap();
     let mut command = std::process::Command::new(program);
     command.arg("--config").arg(&config).arg("serve").env("ARKKI_BROKER_URL", &gateway.vhost.amqp_url).env("ARKKI_ARCHIVE_URL", &gateway.archive_url);
@@ -95,6 +96,9 @@ async fn two_releases_side_by_side_without_a_gap() {
     for dialect in ["postgres", "sqlite"] {
         let archive = if dialect == "postgres" { Some(kit::postgres::database().await.url) } else { None };
         let gateway = Gateway::new(archive, "").await;
+        let config = gateway.folder.path().join("arkki.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("[archive]\n", "[archive]\nreconcile_minutes = 1\n")).unwrap();
         let mut old = serve_former(&gateway, &program, "former.log");
         let accepted = |names: &[&str]| {
             let answers = gateway.send(&samples(names));
@@ -108,15 +112,61 @@ async fn two_releases_side_by_side_without_a_gap() {
         // The tables change under the running old one, which goes on alone…
         println!("{dialect}: {}", gateway.arkki(&["migrate", "--json"]).must().trim());
         accepted(&["06", "07"]);
+        // … and refuses one that nobody can be answered.
+        publish(&gateway, b"<stranger/>", None);
         // … then beside the new one, on the same queue …
         let mut new = gateway.serve(&[]);
         accepted(&["08", "13", "14", "11", "01", "02"]);
-        // … which stays when the old one leaves.
-        old.signal(Signal::Term);
-        assert!(old.wait(LONG).is_some_and(|s| s.success()));
+        // Answers that find no queue yet are due again and again, and either of the two takes them: what the old one sends it does not note.
+        let late = made(&gateway, "late", &["--kind", "client-relation", "--seed", "31", "--count", "20"]);
+        for file in &crate::road::files(&late) {
+            publish(&gateway, &std::fs::read(file).unwrap(), Some("arkki.reply.guest.late"));
+        }
+        assert!(kit::wait_until_blocking(LONG, || waiting(&gateway) >= 20.0), "{} answers wait", waiting(&gateway));
+        let queue = format!("/api/queues/{}/arkki.reply.guest.late", gateway.vhost.name);
+        assert!(gateway.vhost.api("PUT", &queue, Some(r#"{"durable":true}"#)).0 < 300);
+        // Under load the old one leaves, and the new one stays.
+        let plans = made(&gateway, "plans", &["--kind", "client-document", "--seed", "32", "--count", "60"]);
+        let bad = made(&gateway, "bad", &["--fault", "E305", "--seed", "33", "--count", "60"]);
+        std::thread::scope(|scope| {
+            let replay = |folder: PathBuf| {
+                let gateway = &gateway;
+                move || {
+                    gateway.arkki(&[
+                        "replay",
+                        folder.to_str().unwrap(),
+                        "--rate",
+                        "25",
+                        "--reply",
+                        &format!("arkki.reply.guest.{}", folder.file_name().unwrap().to_str().unwrap()),
+                    ])
+                }
+            };
+            let both = [scope.spawn(replay(plans)), scope.spawn(replay(bad))];
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            old.signal(Signal::Term);
+            assert!(old.wait(LONG).is_some_and(|s| s.success()));
+            for one in both {
+                println!("{}", one.join().unwrap().must());
+            }
+        });
         accepted(&["15", "17"]);
+        let came = || messages(&gateway, "arkki.reply.guest.late");
+        assert!(kit::wait_until_blocking(LONG, || came() >= 20), "{} of 20 answers came late", came());
         let audit = json(&gateway.arkki(&["audit", "--json"]));
-        assert_eq!((audit["faults"].as_u64(), audit["documents"].as_u64()), (Some(0), Some(12)), "{audit}");
+        assert_eq!((audit["faults"].as_u64(), audit["documents"].as_u64()), (Some(0), Some(12 + 20 + 180)), "{audit}");
+        // Nothing is unexplained, and what the old one refused is in the operators' list after a round of the new one's.
+        let listed = || json(&gateway.arkki(&["refusals", "list", "--limit", "200", "--json"]));
+        assert!(kit::wait_until_blocking(LONG * 3, || refusals(&listed()) == 61), "{}", listed());
+        let sum = json(&gateway.arkki(&["reconcile", "--json"]));
+        println!("{dialect}: {}", gateway.arkki(&["reconcile"]).text());
+        assert_eq!(
+            (sum["unexplained"].as_u64(), sum["unlisted"].as_u64(), sum["dead_letters"].as_u64(), sum["unanswered_refusals"].as_u64()),
+            (Some(0), Some(0), Some(1), Some(1)),
+            "{sum}"
+        );
+        println!("{}", gateway.arkki(&["refusals", "groups"]).text());
+        assert_eq!(came(), 20, "each answer once");
         new.signal(Signal::Term);
         assert!(new.wait(LONG).is_some_and(|s| s.success()), "{}", gateway.log_text());
         let text = std::fs::read_to_string(gateway.folder.path().join("former.log")).unwrap();
@@ -124,4 +174,40 @@ async fn two_releases_side_by_side_without_a_gap() {
         let by = |log: &str| log.matches("\"ending\":").count();
         println!("{dialect}: the release before decided {} messages, this one {}", by(&text), by(&gateway.log_text()));
     }
+}
+
+/// A message by the broker's own HTTP API, as guest, with this reply address.
+fn publish(gateway: &Gateway, octets: &[u8], reply: Option<&str>) {
+    use base64::Engine as _;
+    let mut properties = serde_json::json!({ "user_id": "guest", "delivery_mode": 2 });
+    if let Some(reply) = reply {
+        properties["reply_to"] = reply.into();
+    }
+    let payload = base64::engine::general_purpose::STANDARD.encode(octets);
+    let body = serde_json::json!({ "properties": properties, "routing_key": "arkki.inbound", "payload": payload, "payload_encoding": "base64" });
+    let path = format!("/api/exchanges/{}/amq.default/publish", gateway.vhost.name);
+    let (status, said) = gateway.vhost.api("POST", &path, Some(&body.to_string()));
+    assert!(status < 300 && said.contains("true"), "{status} {said}");
+}
+
+/// Messages made to order, in a folder of the gateway's.
+fn made(gateway: &Gateway, name: &str, words: &[&str]) -> PathBuf {
+    let folder = gateway.folder.path().join(name);
+    gateway.arkki(&[&["generate", "--out", folder.to_str().unwrap()], words].concat()).must();
+    folder
+}
+
+/// Answers in the outbox.
+fn waiting(gateway: &Gateway) -> f64 {
+    super::gauge(gateway.port, "arkki_outbox").unwrap_or(0.0)
+}
+
+/// Messages in a queue, as the broker counts them.
+fn messages(gateway: &Gateway, queue: &str) -> u64 {
+    let (_, said) = gateway.vhost.api("GET", &format!("/api/queues/{}/{queue}", gateway.vhost.name), None);
+    serde_json::from_str::<serde_json::Value>(&said).ok().and_then(|said| said["messages"].as_u64()).unwrap_or(0)
+}
+
+fn refusals(listed: &serde_json::Value) -> usize {
+    listed["refusals"].as_array().map_or(0, Vec::len)
 }

@@ -213,6 +213,32 @@ pub async fn a_row_deleted_by_hand_is_named_in_one_round(place: Place) {
     );
 }
 
+pub async fn what_a_former_release_did_is_judged_by_what_it_can_know(place: Place) {
+    let archive_ = filled(&place).await;
+    archive_.outbox_sent(&leased(&archive_).await).await.unwrap();
+    // As a release without these tables leaves it: 7 it refused without an answer, 8 with one, neither with a number of answers, 8 in no list; and whatever
+    // left, left through it.
+    place.sql("UPDATE ledger SET answers = NULL, answer = NULL WHERE position = 7").await;
+    place.sql("UPDATE ledger SET answers = NULL WHERE position = 8").await;
+    place.sql("UPDATE refusal_group SET open = open - 1 WHERE id = (SELECT grp FROM refusal WHERE id = 8)").await;
+    place.sql("DELETE FROM refusal WHERE id = 8").await;
+    place.sql("DELETE FROM sent").await;
+    let sum = round(&archive_).await;
+    assert_eq!((sum.unexplained, sum.former, sum.unanswered), (0, 8, 1), "1 to 6, and 9 with the one that has no list: {:?}", sum.named);
+    assert_eq!(sum.unlisted, [Position(8)]);
+    assert_eq!(archive_.list_refusals(&[Position(3), Position(8), Position(99)]).await.unwrap(), 1);
+    assert_eq!(archive_.list_refusals(&sum.unlisted).await.unwrap(), 0, "once");
+    assert_eq!(place.sql("SELECT count(*) FROM refusal_group WHERE finding = '*' AND code = 'E200' AND open = 1").await, "1");
+    assert_eq!(place.sql("SELECT count(*) FROM refusal WHERE id = 8 AND state = 1 AND queue IS NULL").await, "1");
+    assert_eq!(round(&archive_).await.unlisted, []);
+    // Long after its last decision nothing is excused any more.
+    let unsent = done(archive_.commit(came(archive(header(9)), "m-13", 2_000)).await.unwrap());
+    place.sql(&format!("DELETE FROM outbox WHERE id = {}", unsent.outbox[0].id.0)).await;
+    let sum = round(&archive_).await;
+    let named: Vec<_> = sum.named.iter().map(|one| (one.position, one.missing)).collect();
+    assert_eq!((named, sum.former), (vec![(unsent.position, Missing::Answer)], 8));
+}
+
 async fn leased(archive_: &Store) -> Vec<arkki::domain::outbox::OutboxId> {
     archive_.outbox_lease(at(100_000), 1000).await.unwrap().iter().map(|row| row.id).collect()
 }
