@@ -54,7 +54,7 @@ async fn nothing_is_signed_with_a_certificate_that_has_ended() {
         exits(&doctor, 1);
         assert!(doctor.text().contains("signing certificate: it ended on"), "{}", doctor.text());
         certify(&gateway, 90 * 86_400);
-        serve.signal(Signal::Hup);
+        serve.signal(Signal::Hangup);
         sender.join().unwrap();
     });
     let audit = json(&gateway.arkki(&["audit", "--json"]));
