@@ -128,7 +128,7 @@ pub struct Checked {
     pub owed: Vec<(Moment, Unexplained)>,
     /// When a release from before deliveries were noted decided last.
     pub former: Option<Moment>,
-    /// Refusals of such a release that nobody was answered.
+    /// Refusals of such a release that nobody could be answered, by their code.
     pub unanswered: u64,
     /// Refusals of such a release that the operators' list does not have.
     pub unlisted: Vec<Position>,

@@ -74,10 +74,10 @@ async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, F
          + CASE WHEN l.answers IS NULL OR l.answers = 0 OR (SELECT min(o.id) FROM outbox o WHERE o.position = l.position) IS NOT NULL OR \
            (SELECT min(s.at) FROM sent s WHERE s.first >= l.position - l.position % {RUN} AND s.first <= l.position AND s.last >= l.position) IS NOT NULL THEN 0 ELSE 512 END AS bigint), \
          l.sender, l.at, \
-         CAST(CASE WHEN l.answers IS NOT NULL THEN 0 WHEN l.kind <> 2 THEN 1 ELSE 1 + CASE WHEN l.answer IS NULL THEN 2 ELSE 0 END + CASE WHEN \
+         CAST(CASE WHEN l.answers IS NOT NULL THEN 0 WHEN l.kind <> 2 THEN 1 ELSE 1 + CASE WHEN l.code IN ('E813', 'E903') THEN 2 ELSE 0 END + CASE WHEN \
            (SELECT r.id FROM refusal r WHERE r.sender = l.sender AND r.octets_sha = l.message) IS NULL AND \
            (SELECT i.standing FROM inbox i WHERE i.position = l.position AND i.code IS NOT NULL) = 2 THEN 4 ELSE 0 END END AS bigint) \
-         FROM (SELECT position, at, message, sender, kind, answer, document_id, log_rows, answers FROM ledger WHERE position > $1 ORDER BY position LIMIT $2) l \
+         FROM (SELECT position, at, message, sender, kind, code, answer, document_id, log_rows, answers FROM ledger WHERE position > $1 ORDER BY position LIMIT $2) l \
          ORDER BY l.position"
     );
     let rows = line.composed(sql, &[place(after), Value::Int(Some(i64::from(limit)))]).await?;
@@ -96,7 +96,8 @@ async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, F
             let one = Unexplained { position: Some(position), missing, which: short(&row.need_text(3)?, decode::digest(row, 1).ok()) };
             if missing == Missing::Answer { checked.owed.push((decided, one)) } else { checked.found.push(one) }
         }
-        // An entry that does not say how many answers it made is a former release's; which of its refusals had no answer, and which the list lacks.
+        // An entry that does not say how many answers it made is a former release's; which of its refusals the door made, for want of a sender or an address
+        // to answer to, and which the list lacks.
         let former = row.need_int(5)?;
         if former & 1 == 1 {
             checked.former = checked.former.max(Some(decided));

@@ -216,9 +216,9 @@ pub async fn a_row_deleted_by_hand_is_named_in_one_round(place: Place) {
 pub async fn what_a_former_release_did_is_judged_by_what_it_can_know(place: Place) {
     let archive_ = filled(&place).await;
     archive_.outbox_sent(&leased(&archive_).await).await.unwrap();
-    // As a release without these tables leaves it: 7 it refused without an answer, 8 with one, neither with a number of answers, 8 in no list; and whatever
+    // As a release without these tables leaves it: 7 it refused for want of an address, 8 with one, neither with a number of answers, 8 in no list; and whatever
     // left, left through it.
-    place.sql("UPDATE ledger SET answers = NULL, answer = NULL WHERE position = 7").await;
+    place.sql("UPDATE ledger SET answers = NULL, code = 'E903' WHERE position = 7").await;
     place.sql("UPDATE ledger SET answers = NULL WHERE position = 8").await;
     place.sql("UPDATE refusal_group SET open = open - 1 WHERE id = (SELECT grp FROM refusal WHERE id = 8)").await;
     place.sql("DELETE FROM refusal WHERE id = 8").await;
