@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store::{self, Store};
-use arkki::domain::change::Commit;
+use arkki::domain::change::{Commit, Committed};
 use arkki::domain::facts::{Awaited, Standing};
 use arkki::domain::ledger::{EntryKind, Position};
 use arkki::domain::messages::{KeptOctets, MessageCriteria, MessageName, MessageRow, Road};
@@ -233,6 +233,9 @@ pub async fn old_refusals_are_forgotten_and_come_again(place: Place) {
     assert!(faults.is_empty(), "{faults:?}");
     let found = archive_.message(&MessageName::Position(Position(7))).await.unwrap();
     assert_eq!((found[0].has_octets, found[0].has_answer, found[0].row.state), (false, false, Standing::Refused));
+    // Who decided on a repeat just before it was forgotten decides again: else the message would be settled, and nobody answered.
+    let late = archive_.commit(repeat(&key(b"<a/>"), "c-late")).await.unwrap();
+    assert!(matches!(late, Committed::Stale), "{late:?}");
     // It comes again: the facts say that nothing is final, the answer is new, and its octets are kept again.
     let facts = archive_.facts(needs(b"<a/>", None)).await.unwrap();
     assert!(!facts.prior.as_ref().unwrap().is_final);
