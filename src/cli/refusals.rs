@@ -21,6 +21,7 @@ use crate::domain::change::{Access, Look};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
+use crate::domain::person::names_a_person;
 use crate::domain::refused::{ActionId, By, Deed, JobId, NAMED, RefusalId, RefusedCriteria, RefusedMark, RefusedMessage, RefusedState};
 use crate::domain::time::{Moment, end_of_day, iso_date, start_of_day};
 use crate::pipeline::given::{self, Given};
@@ -229,7 +230,11 @@ fn mark(text: &str) -> Result<RefusedMark, String> {
 }
 
 fn words(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("say why".to_owned()) } else { Ok(text.trim().to_owned()) }
+    match text.trim() {
+        "" => Err("say why".to_owned()),
+        words if names_a_person(words) => Err("an identity code stands in it: every operator reads these words".to_owned()),
+        words => Ok(words.to_owned()),
+    }
 }
 
 /// Today's rule set, as the gateway with this configuration names it.
