@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::session::NoEntry;
 use super::{Asked, Console, form, pages};
@@ -30,6 +31,8 @@ pub(super) const BACK: &str = "/enter/openid";
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// How many may be at the provider at once; one more forgets the first.
 const UNDER_WAY: usize = 256;
+/// How many may be asking for the provider's description at once: strangers ask too, and each holds a thread.
+const ASKING: usize = 8;
 /// How far the provider's clock may be ahead of ours, and how long a token may have been made before, in seconds.
 const SKEW: i64 = 120;
 /// The longest subject, in octets (OpenID Connect Core §2).
@@ -40,6 +43,7 @@ pub struct OpenIdDoor {
     place: OpenId,
     provider: Provider,
     under_way: Mutex<VecDeque<Attempt>>,
+    asking: Semaphore,
 }
 
 /// Somebody who was sent to the provider.
@@ -57,7 +61,7 @@ impl OpenIdDoor {
     /// # Errors
     /// A file that cannot be used.
     pub fn new(place: &OpenId) -> Result<Self, String> {
-        Ok(Self { provider: Provider::new(place.ca_file.as_deref())?, place: place.clone(), under_way: Mutex::default() })
+        Ok(Self { provider: Provider::new(place.ca_file.as_deref())?, place: place.clone(), under_way: Mutex::default(), asking: Semaphore::new(ASKING) })
     }
 
     fn remember(&self, attempt: Attempt) {
@@ -97,10 +101,14 @@ fn cookie_name(console: &Console) -> String {
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
     let asked = Asked::of(&console, &request);
     let Some(door) = console.openid.clone() else { return pages::words(&console, &asked, StatusCode::NOT_FOUND, ("not-found-heading", "not-found")) };
+    let Ok(turn) = door.asking.try_acquire() else {
+        return pages::words(&console, &asked, StatusCode::TOO_MANY_REQUESTS, ("too-many-heading", "too-many"));
+    };
     let description = match described(Arc::clone(&door)).await {
         Ok(description) => description,
         Err(why) => return away(&console, &asked, &why),
     };
+    drop(turn);
     let (state, nonce, verifier) = (random(console.entropy.as_ref()), random(console.entropy.as_ref()), random(console.entropy.as_ref()));
     let challenge = encoded(&sha256(verifier.as_bytes()).0);
     let back = format!("{}{BACK}", console.address());
