@@ -12,6 +12,7 @@ use serde_json::json;
 use super::actor::actor;
 use super::audit;
 use super::report::{Health, Report};
+use super::when::{from, until};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
@@ -23,7 +24,7 @@ use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
 use crate::domain::person::names_a_person;
 use crate::domain::refused::{ActionId, By, Deed, JobId, NAMED, RefusalId, RefusedCriteria, RefusedMark, RefusedMessage, RefusedState};
-use crate::domain::time::{Moment, end_of_day, iso_date, start_of_day};
+use crate::domain::time::Moment;
 use crate::pipeline::given::{self, Given};
 use crate::ports::clock::{Clock as _, Entropy as _};
 use crate::ports::refusals::{Change, Refusals as _};
@@ -210,18 +211,6 @@ impl Which {
 
 fn state(text: &str) -> Result<RefusedState, String> {
     RefusedState::parse(text).ok_or_else(|| "say open, held, discarded or mended".to_owned())
-}
-
-fn from(text: &str) -> Result<Moment, String> {
-    iso_date(text).map(start_of_day).or_else(|| Moment::parse_iso(text)).ok_or_else(unknown_moment)
-}
-
-fn until(text: &str) -> Result<Moment, String> {
-    iso_date(text).map(|day| Moment::from_micros(end_of_day(day).micros() + 1)).or_else(|| Moment::parse_iso(text)).ok_or_else(unknown_moment)
-}
-
-fn unknown_moment() -> String {
-    "neither a day (2026-11-22) nor a moment with its zone (2026-11-22T10:00:00Z)".to_owned()
 }
 
 fn mark(text: &str) -> Result<RefusedMark, String> {
