@@ -196,6 +196,16 @@ pub async fn a_row_deleted_by_hand_is_named_in_one_round(place: Place) {
         assert_eq!(found, known, "{statement}");
         assert_eq!(sum.unexplained, known.len() as u64);
     }
+    // The newest entry, behind which no other shows the gap.
+    let newest = place.sql("SELECT max(position) FROM ledger").await;
+    place.sql(&format!("CREATE TABLE aside AS SELECT * FROM ledger WHERE position = {newest}")).await;
+    place.sql(&format!("DELETE FROM ledger WHERE position = {newest}")).await;
+    let sum = round(&archive_).await;
+    let lost: Vec<_> = sum.named.iter().filter(|one| one.missing == Missing::Entry).map(|one| one.position.map(|p| p.0.to_string())).collect();
+    assert_eq!(lost, [Some("5".to_owned()), Some(newest)]);
+    place.sql("INSERT INTO ledger SELECT * FROM aside").await;
+    place.sql("DROP TABLE aside").await;
+    assert_eq!(round(&archive_).await.unexplained, known.len() as u64);
     // An answer that neither waits nor has left.
     let unsent = done(archive_.commit(came(archive(header(9)), "m-13", 800)).await.unwrap());
     assert_eq!(round(&archive_).await.unexplained, known.len() as u64, "it waits");
