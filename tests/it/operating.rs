@@ -5,6 +5,7 @@ mod api;
 mod broker;
 mod certificate;
 mod copies;
+mod scenario;
 mod upgrade;
 
 use std::time::Duration;
