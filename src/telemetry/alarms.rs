@@ -255,7 +255,7 @@ pub const RULES: [Rule; 25] = [
             "Underskriftscertifikatet går ut inom 30 dagar.",
             "A signing certificate ends within 30 days.",
         ],
-        mend: "docs/signatures.md",
+        mend: "docs/operating.md, A certificate expires",
     },
     Rule {
         name: "CertificateEnds",
@@ -267,7 +267,7 @@ pub const RULES: [Rule; 25] = [
             "Underskriftscertifikatet går ut inom tre dagar eller har gått ut.",
             "A signing certificate ends within three days, or has ended.",
         ],
-        mend: "docs/signatures.md",
+        mend: "docs/operating.md, A certificate expires",
     },
     Rule {
         name: "DiskLow",

@@ -179,9 +179,9 @@ async fn the_page_runs_in_its_order() {
         let places = [
             ("amqp://arkki:secret@127.0.0.1/%2f", broker.as_str()),
             ("http://arkki:secret@127.0.0.1:15672", &management),
-            ("postgres://arkki@127.0.0.1/arkki_restored", &format!("{server}/{fresh}")),
+            ("postgres://arkki@127.0.0.1/restored", &format!("{server}/{fresh}")),
             ("postgres://arkki@127.0.0.1/arkki", &database.url),
-            ("-U arkki arkki_restored", &format!("-U arkki -p {port} {fresh}")),
+            ("-U arkki restored", &format!("-U arkki -p {port} {fresh}")),
             ("--sender arkki", &format!("--sender {user}")),
             ("127.0.0.1:9464", &format!("127.0.0.1:{probe}")),
             (RULES, &format!("{}/", kit::repository().display())),
