@@ -100,8 +100,14 @@ const JOB: Members = &[
 const OUTCOMES: Members = &[("accepted", "number"), ("same", "number"), ("refused", "number"), ("held", "number"), ("already", "number")];
 const PREVIEW: Members = &[("matching", "number"), ("busy", "number"), ("unchanged", "number"), ("unanswerable", "number"), ("ready", "number")];
 const ACTED: Members = &[("deed", "text"), ("action", "number?"), ("count", "number"), ("more", "flag")];
-const RECONCILED: Members =
-    &[("entries", "number"), ("held", "number"), ("inbound", "number?"), ("dead_letters", "number?"), ("unanswered_refusals", "number"), ("unexplained", "number")];
+const RECONCILED: Members = &[
+    ("entries", "number"),
+    ("held", "number"),
+    ("inbound", "number?"),
+    ("dead_letters", "number?"),
+    ("unanswered_refusals", "number"),
+    ("unexplained", "number"),
+];
 const NAMED: Members = &[("position", "number?"), ("missing", "text"), ("which", "text"), ("says", "text"), ("do", "text")];
 const REHEARSED: Members =
     &[("today", "text"), ("candidate", "text"), ("examined", "number"), ("bare", "number"), ("drifted", "number"), ("changed", "number")];

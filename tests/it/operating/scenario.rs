@@ -251,14 +251,31 @@ fn the_archive(caller: &Caller<'_>) {
 fn harm(caller: &Caller<'_>) {
     let administrator = Some(caller.open.tokens[2].as_str());
     for query in [
-        "last=0", "last=100001", "last=-1", "last=many", "last=1&last=2", "before=x", "before=-1", "state=perhaps", "code=E9999", "from=yesterday", "until=2026-13-01",
-        "config=%2Fetc%2Fpasswd", "json=false", "sender=%00", "sender=%ff", "nothing=1", "state=",
+        "last=0",
+        "last=100001",
+        "last=-1",
+        "last=many",
+        "last=1&last=2",
+        "before=x",
+        "before=-1",
+        "state=perhaps",
+        "code=E9999",
+        "from=yesterday",
+        "until=2026-13-01",
+        "config=%2Fetc%2Fpasswd",
+        "json=false",
+        "sender=%00",
+        "sender=%ff",
+        "nothing=1",
+        "state=",
     ] {
         let said = caller.call("GET", &format!("/messages?{query}"), administrator, None);
         assert_eq!(said.status, 400, "{query}: {}", said.body);
     }
     // What is only strange is looked for, and not found.
-    for query in ["sender=%27%3B%20DROP%20TABLE%20inbox%3B--", "document=--config%3D%2Fetc%2Fpasswd", "message-id=%3Cscript%3E", "sender=%F0%9F%92%A3", "document=%25"] {
+    for query in
+        ["sender=%27%3B%20DROP%20TABLE%20inbox%3B--", "document=--config%3D%2Fetc%2Fpasswd", "message-id=%3Cscript%3E", "sender=%F0%9F%92%A3", "document=%25"]
+    {
         assert!(positions(&caller.get(&format!("/messages?{query}"))).is_empty(), "{query}");
     }
     for query in ["limit=0", "limit=1001", "after=1", "after=a%2Fb", "after=99999999999999999999%2F1", "state=lost", "ids=x"] {

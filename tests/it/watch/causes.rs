@@ -99,6 +99,8 @@ async fn a_notice_refused_and_a_notice_deleted_ring_and_fall_silent() {
     sql(&gateway, &["CREATE TABLE kept AS SELECT * FROM notice ORDER BY position LIMIT 1", "DELETE FROM notice WHERE position IN (SELECT position FROM kept)"])
         .await;
     prometheus.rings(&["NoticesMissing"]);
+    let named = gateway.arkki(&["reconcile"]);
+    assert!(named.code == Some(1) && named.text().contains("the notice of a disclosure is missing"), "{}", named.text());
     assert!(wait_until_blocking(SOON, || said(&gateway, "NoticesMissing", "opened") == 1), "{}", gateway.log_text());
     sql(&gateway, &["INSERT INTO notice SELECT * FROM kept", "DROP TABLE kept"]).await;
     prometheus.is_silent(&["NoticesMissing"]);
