@@ -63,7 +63,7 @@ async fn open(url: &str) -> Arc<Store> {
 }
 
 /// The n-th message: its hash is its number in decimal digits, its AMQP id `m-n`, whose tag stands in for the real one.
-fn statements(count: u64, sqlite: bool) -> Vec<String> {
+pub fn statements(count: u64, sqlite: bool) -> Vec<String> {
     let (sha, amqp, numbers, zero) = if sqlite {
         (
             "CAST(printf('%032d', n) AS BLOB)",

@@ -381,7 +381,7 @@ pub struct Preview {
 /// A replay as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
-    /// Which refusals; only open ones are taken, whatever `criteria.state` says.
+    /// Which refusals; only open ones are taken: where `criteria.state` names another state, none.
     pub criteria: RefusedCriteria,
     /// Who, when, why.
     pub by: By,

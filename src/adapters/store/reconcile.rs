@@ -56,6 +56,8 @@ impl Reconciling for Store {
 /// The entries of a page and what each is missing. Scalar subqueries throughout: each is one look-up by key, where PostgreSQL could answer an EXISTS by
 /// hashing a whole table.
 async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, Fault> {
+    // Read before the entries: what it counts is there by then, unless it was taken away.
+    let head = unsigned(super::transaction::head(line).await?.position);
     // Of a sending that shows a stored answer again, and of an event along, the decision is another entry's.
     let sql = format!(
         "SELECT l.position, l.message, CAST( \
@@ -107,6 +109,12 @@ async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, F
         }
     }
     checked.last = (before > after.0).then_some(Position(before));
+    // Behind the last entry no later one shows the gap.
+    if checked.entries < u64::from(limit) {
+        for lost in (before.saturating_add(1)..=head).take(usize::try_from(GAPS).unwrap_or(0)) {
+            checked.found.push(Unexplained { position: Some(Position(lost)), missing: Missing::Entry, which: String::new() });
+        }
+    }
     Ok(checked)
 }
 

@@ -224,8 +224,8 @@ fn decoded(text: &str) -> Option<String> {
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {
         if octet == b'%' {
-            let pair = [rest.next()?, rest.next()?];
-            octets.push(u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?);
+            let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            octets.push(digit()? << 4 | digit()?);
         } else {
             octets.push(octet);
         }

@@ -1,15 +1,18 @@
-//! How many commits a second PostgreSQL takes with documents of 30 KB: printed, never asserted.
+//! How PostgreSQL finds a message, and how many commits a second it takes with documents of 30 KB: printed, never asserted.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
 use super::make::*;
 use super::place::Place;
+use crate::kit;
 
 const CALLERS: u32 = 100;
 const EACH: u32 = 20;
+/// The server tells what it counted after a second or so.
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_a_second() {
@@ -40,6 +43,27 @@ async fn commits_a_second() {
         count / elapsed,
         1000.0 * cpu / count
     );
+}
+
+/// The statements run with plans made on empty tables, where every index looks alike: the key must be the only one that fits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_looked_up_by_its_key_alone() {
+    let place = Place::postgres().await;
+    let archive_ = place.open("one").await;
+    for n in 1..=40 {
+        let head = header(n);
+        let sent = message(&head);
+        archive_.facts(needs(&sent, Some(&head))).await.unwrap();
+        done(archive_.commit(archive(head)).await.unwrap());
+    }
+    let scans = async |index: &str| -> u64 {
+        let sql = format!("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}'");
+        place.sql(&sql).await.parse().unwrap()
+    };
+    let lists = async || scans("inbox_sender").await + scans("inbox_standing").await + scans("inbox_code").await + scans("inbox_kept").await;
+    // The server's counters come a moment later.
+    assert!(kit::wait_until(SOON, async || scans("inbox_pkey").await + lists().await >= 40).await);
+    assert_eq!(lists().await, 0, "an index made for lists was walked");
 }
 
 /// CPU time of this process so far; other tests running beside are counted too.
