@@ -61,7 +61,7 @@ fn shown(sum: &Reconciled, most: usize) -> Report {
     let mut text = format!("ledger entries  {}\non hold         {}\n", sum.entries, sum.held);
     match &sum.queues {
         Some(queues) => text.push_str(&format!(
-            "inbound queues  {} messages wait\ndead letters    {} in the queue, {} refusals without an answer in the ledger\n",
+            "inbound queues  {} messages wait\ndead letters    {} in the queue, {} put there by decisions\n",
             queues.inbound, queues.dead_letters, sum.unanswered
         )),
         None => text.push_str("broker          not asked: [broker] management_url is not set, or does not answer\n"),

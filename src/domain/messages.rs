@@ -22,6 +22,8 @@ pub struct Road {
     pub examined: Option<Moment>,
     /// When our signature was made, where there is one.
     pub signed: Option<Moment>,
+    /// Its delivery goes to the dead-letter queue, since nobody can be answered.
+    pub dead_letter: bool,
 }
 
 /// Which messages. What is not there does not narrow. AMQP ids, document ids and hashes lead straight to their messages; the others walk down the ledger.

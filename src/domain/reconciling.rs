@@ -33,6 +33,8 @@ pub enum Missing {
     Received,
     /// An answer that neither waits in the outbox nor has left.
     Answer,
+    /// The operators' row of a refusal, or its group.
+    Refusal,
     /// The octets of a message on hold.
     Held,
     /// The decision behind a message in the dead-letter queue.
@@ -41,7 +43,7 @@ pub enum Missing {
 
 impl Missing {
     /// All of them, in the order of their bits.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Entry,
         Self::Message,
         Self::Document,
@@ -52,6 +54,7 @@ impl Missing {
         Self::StoredAnswer,
         Self::Received,
         Self::Answer,
+        Self::Refusal,
         Self::Held,
         Self::DeadLetter,
     ];
@@ -70,6 +73,7 @@ impl Missing {
             Self::StoredAnswer => "stored-answer",
             Self::Received => "received",
             Self::Answer => "answer",
+            Self::Refusal => "refusal",
             Self::Held => "held",
             Self::DeadLetter => "dead-letter",
         }
@@ -89,6 +93,7 @@ impl Missing {
             Self::StoredAnswer => "the stored answer is missing",
             Self::Received => "the received octets are missing",
             Self::Answer => "the answer neither waits in the outbox nor has left",
+            Self::Refusal => "the refusal is missing from the operators' list, or its group is",
             Self::Held => "a message on hold has lost its octets",
             Self::DeadLetter => "a message lies in the dead-letter queue that no decision put there",
         }
@@ -98,9 +103,16 @@ impl Missing {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Entry | Self::Message | Self::Document | Self::Octets | Self::Event | Self::Notice | Self::LogRows | Self::StoredAnswer | Self::Received => {
-                "run arkki audit; restore from the backup before anything else is written"
-            }
+            Self::Entry
+            | Self::Message
+            | Self::Document
+            | Self::Octets
+            | Self::Event
+            | Self::Notice
+            | Self::LogRows
+            | Self::StoredAnswer
+            | Self::Received
+            | Self::Refusal => "run arkki audit; restore from the backup before anything else is written",
             Self::Answer => "ask the sender to send the message again: it gets the stored answer",
             Self::Held => "ask the sender to send the message again, or restore from the backup",
             Self::DeadLetter => "look at its x-death header: the delivery limit puts there what makes Arkki end",

@@ -369,10 +369,10 @@ async fn decide_and_commit(parts: &Parts, ready: &Ready, place: &mut Option<Plac
     let until = held.map_or_else(|| at.plus(parts.hold), |held| held.until);
     let Ok(Planned { mut commit, ending, code }) = plan(parts, ready, facts.prior, decision, (at, until)).await? else { return Ok(Step::Defect) };
     let sealed = ready.job.trace.step("seal", decided);
-    commit.road = road(ready, &commit, parts.clock.now());
     // An acknowledgement is owed no answer, so it lacks no address: settled like any other, also when it is handed over again.
     let quarantine = ready.job.envelope.reply.is_none() && ready.job.own_key().is_none() && !examined.is_acknowledgement;
     let ending = if quarantine { Ending::Quarantined } else { ending };
+    commit.road = Road { dead_letter: quarantine, ..road(ready, &commit, parts.clock.now()) };
     if let Some(turn) = place.as_mut().and_then(|p| p.turn.take()) {
         // A dropped sender means the one before has gone: our turn all the same.
         let _passed = turn.await;
@@ -398,6 +398,7 @@ fn road(ready: &Ready, commit: &Commit, made: Moment) -> Road {
         received: Some(ready.job.received),
         examined: Some(ready.at),
         signed: matches!(commit.effect, Effect::Archive(_) | Effect::Notice(_)).then_some(made),
+        dead_letter: false,
     }
 }
 

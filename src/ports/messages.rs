@@ -59,7 +59,7 @@ pub trait Reconciling: Send + Sync {
     /// An outage.
     async fn reconcile_held(&self) -> Result<Checked, Outage>;
 
-    /// How many refusals nobody was answered: those that went to the dead-letter queue. Those from before answers were counted come with their pages.
+    /// How many deliveries decisions put into the dead-letter queue: the refusals that nobody was answered, and the copies of what was sent again. Those from before answers were counted come with their pages.
     ///
     /// # Errors
     /// An outage.

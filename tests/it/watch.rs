@@ -2,6 +2,7 @@
 
 mod alerts;
 mod causes;
+mod letters;
 mod pages;
 mod prometheus;
 mod rings;

@@ -124,7 +124,7 @@ fn decision(row: &Row) -> Result<DecisionFacts, Fault> {
         document_id: row.text(4)?,
         rules: decode::digest(row, 5)?,
         supersedes: row.int(6)?.map(|position| Position(unsigned(position))),
-        road: Road { amqp_id: amqp_id(row, 7)?, received: moment(8)?, examined: moment(9)?, signed: moment(10)? },
+        road: Road { amqp_id: amqp_id(row, 7)?, received: moment(8)?, examined: moment(9)?, signed: moment(10)?, dead_letter: false },
         archived: moment(11)?,
         instance: row.text(12)?,
         answers: row.int(13)?.map(unsigned),

@@ -33,7 +33,7 @@ impl Reconciling for Store {
 
     async fn unanswered_refusals(&self) -> Result<u64, Outage> {
         on_spare!(&self.lines, |line| async move {
-            let rows = line.one("SELECT count(*) FROM ledger WHERE kind = 2 AND answers = 0", &[]).await?;
+            let rows = line.one("SELECT (SELECT count(*) FROM ledger WHERE kind = 2 AND answers = 0) + CAST((SELECT COALESCE(sum(copies), 0) FROM dead_letter) AS bigint)", &[]).await?;
             Ok::<_, Fault>(unsigned(rows.first().ok_or_else(|| Fault::unreadable(0))?.need_int(0)?))
         })
     }
@@ -74,7 +74,9 @@ async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, F
          + CASE WHEN l.kind NOT IN (2, 3, 4) OR \
            (SELECT i.revision FROM inbox i WHERE i.position = l.position AND i.octets IS NULL AND i.forgotten_at IS NULL) IS NULL THEN 0 ELSE 256 END \
          + CASE WHEN l.answers IS NULL OR l.answers = 0 OR (SELECT min(o.id) FROM outbox o WHERE o.position = l.position) IS NOT NULL OR \
-           (SELECT min(s.at) FROM sent s WHERE s.first >= l.position - l.position % {RUN} AND s.first <= l.position AND s.last >= l.position) IS NOT NULL THEN 0 ELSE 512 END AS bigint), \
+           (SELECT min(s.at) FROM sent s WHERE s.first >= l.position - l.position % {RUN} AND s.first <= l.position AND s.last >= l.position) IS NOT NULL THEN 0 ELSE 512 END \
+         + CASE WHEN l.kind <> 2 OR l.answers IS NULL OR (SELECT i.standing FROM inbox i WHERE i.position = l.position AND i.code IS NOT NULL) IS NULL OR \
+           (SELECT r.grp FROM refusal r JOIN refusal_group g ON g.id = r.grp WHERE r.sender = l.sender AND r.octets_sha = l.message) IS NOT NULL THEN 0 ELSE 1024 END AS bigint), \
          l.sender, l.at, \
          CAST(CASE WHEN l.answers IS NOT NULL THEN 0 WHEN l.kind <> 2 THEN 1 ELSE 1 + CASE WHEN l.code IN ('E813', 'E903') THEN 2 ELSE 0 END + CASE WHEN \
            (SELECT r.id FROM refusal r WHERE r.sender = l.sender AND r.octets_sha = l.message) IS NULL AND \

@@ -1,7 +1,7 @@
 //! One batch, one transaction: the heavy octets first, in key order; then the head's lock; under it the look, the chain and the rows; then the commit.
 //! Whoever holds the head waits for nothing after it, and octets are taken in key order, so no two batches can wait for each other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::compose::{Effected, Head, Prior, compose};
 use super::fault::Fault;
@@ -16,7 +16,7 @@ use super::{events, messages, notices, now, refusal_rows, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
-use crate::domain::ledger::{Chained, Position};
+use crate::domain::ledger::{Chained, EntryKind, Position};
 use crate::domain::limits::OUTBOX_LEASE;
 use crate::domain::log::DisclosedRow;
 use crate::domain::message::{MessageKey, Reply};
@@ -226,6 +226,7 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
     DISCLOSURE_LOG.insert(line, &effected.iter().zip(&denials).flat_map(|(e, denials)| log::disclosed_values(e, denials)).collect()).await?;
     refusal_rows::write(line, effected).await?;
     refusal_rows::end_replays(line, effected).await?;
+    dead_letters(line, effected).await?;
     let holds = effected.iter().filter_map(|e| if let Effect::Hold(held) = &e.commit.effect { Some(held_row(e.commit, held)) } else { None });
     HELD.insert(line, &holds.collect()).await?;
     HELD_REPLY.insert(line, &waiting_rows(effected)).await?;
@@ -236,6 +237,28 @@ async fn write(line: &mut Line, effected: &[Effected<'_>], frames: &[Option<Dige
         ids.insert(row.need_text(1)?, row.need_int(0)?);
     }
     Ok(ids)
+}
+
+/// Counts what the ledger cannot tell of the dead-letter queue. A batch whose answers all have an address costs nothing.
+async fn dead_letters(line: &mut Line, effected: &[Effected<'_>]) -> Result<(), Fault> {
+    let mut copies: BTreeMap<&MessageKey, i64> = BTreeMap::new();
+    for e in effected {
+        // What `unanswered_refusals` counts.
+        let is_told = e.out.is_empty() && e.chained.as_ref().is_some_and(|chained| chained.entry.kind == EntryKind::Refused);
+        let more = i64::from(e.commit.road.dead_letter) - i64::from(is_told);
+        if more != 0 {
+            *copies.entry(&e.commit.key).or_default() += more;
+        }
+    }
+    copies.retain(|_, more| *more != 0);
+    let rows: Rows<'_> = copies.iter().map(|(key, more)| vec![text(key.sender.as_str()), digest(&key.octets), Value::Int(Some(*more))]).collect();
+    let columns = "INSERT INTO dead_letter (sender, octets_sha, copies)";
+    let known = "ON CONFLICT (sender, octets_sha) DO UPDATE SET copies = dead_letter.copies + excluded.copies";
+    let sql = Both {
+        postgres: format!("{columns} SELECT * FROM UNNEST($1::text[], $2::bytea[], $3::bigint[]) {known}"),
+        sqlite: format!("{columns} VALUES ($1, $2, $3) {known}"),
+    };
+    line.many(&sql, &[Kind::Text, Kind::Octets, Kind::Int], &rows).await.map(drop)
 }
 
 /// Two deliveries of one message may wait under the same words: one row, since one statement may not meet the same row twice.

@@ -114,6 +114,8 @@ async fn run(number: u32, size: u32) {
     }
     assert_eq!((all(&said, "late"), all(&said, "missing"), said["flawed"].as_array().unwrap().len() as u64), (late, 0, late));
     gateway.arkki(&["audit"]).must();
+    // Killed between commits and settling, between publishing and forgetting: everything has its explanation.
+    gateway.arkki(&["reconcile"]).must();
     serve.signal(Signal::Term);
     assert!(serve.wait(Duration::from_secs(40)).is_some_and(|s| s.success()), "{}", tail(&gateway));
     let gone = set(&database, "DELETE FROM disclosure_log WHERE notice = (SELECT min(id) FROM notice) RETURNING notice");

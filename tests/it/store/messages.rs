@@ -26,7 +26,13 @@ async fn open(place: &Place, instance: &str) -> Arc<Store> {
 /// A commit that came under this AMQP id, decided so many seconds after the first.
 fn came(mut commit: Commit, amqp_id: &str, seconds: i64) -> Commit {
     commit.at = at(seconds);
-    commit.road = Road { amqp_id: Some(amqp_id.to_owned()), received: Some(at(seconds - 3)), examined: Some(at(seconds - 2)), signed: Some(at(seconds - 1)) };
+    commit.road = Road {
+        amqp_id: Some(amqp_id.to_owned()),
+        received: Some(at(seconds - 3)),
+        examined: Some(at(seconds - 2)),
+        signed: Some(at(seconds - 1)),
+        dead_letter: false,
+    };
     match &mut commit.effect {
         arkki::domain::change::Effect::Archive(archive) => archive.entry.at = at(seconds),
         arkki::domain::change::Effect::Refuse(refuse) => refuse.entry.at = at(seconds),
@@ -108,7 +114,10 @@ pub async fn a_messages_page_has_all_its_moments_and_decisions(place: Place) {
     assert_eq!((facts.row.key.clone(), facts.row.state, facts.has_octets, facts.has_answer), (key(&received), Standing::Accepted, true, true));
     let [decision] = &facts.decisions[..] else { panic!("{:?}", facts.decisions) };
     assert_eq!((decision.kind, decision.at, decision.answers, decision.waiting), (EntryKind::Archived, at(180), Some(1), 1));
-    assert_eq!(decision.road, Road { amqp_id: Some("m-3".to_owned()), received: Some(at(177)), examined: Some(at(178)), signed: Some(at(179)) });
+    assert_eq!(
+        decision.road,
+        Road { amqp_id: Some("m-3".to_owned()), received: Some(at(177)), examined: Some(at(178)), signed: Some(at(179)), dead_letter: false }
+    );
     assert_eq!((decision.instance.as_deref(), decision.delivered.len()), (Some("one"), 0));
     assert!(decision.archived.is_some(), "the transaction's own moment");
     // By the hash too, and by its beginning.
@@ -187,6 +196,8 @@ pub async fn a_row_deleted_by_hand_is_named_in_one_round(place: Place) {
         ("DELETE FROM ledger WHERE position = 5".to_owned(), Some(5), Missing::Entry),
         ("DELETE FROM inbox WHERE position = 6".to_owned(), Some(6), Missing::Message),
         ("UPDATE inbox SET octets = NULL WHERE position = 8".to_owned(), Some(8), Missing::Received),
+        ("DELETE FROM refusal WHERE position = 9".to_owned(), Some(9), Missing::Refusal),
+        ("DELETE FROM refusal_group WHERE code = 'E100'".to_owned(), Some(7), Missing::Refusal),
         ("DELETE FROM held".to_owned(), None, Missing::Held),
     ] {
         place.sql(&statement).await;

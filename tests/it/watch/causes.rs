@@ -99,6 +99,8 @@ async fn a_notice_refused_and_a_notice_deleted_ring_and_fall_silent() {
     sql(&gateway, &["CREATE TABLE kept AS SELECT * FROM notice ORDER BY position LIMIT 1", "DELETE FROM notice WHERE position IN (SELECT position FROM kept)"])
         .await;
     prometheus.rings(&["NoticesMissing"]);
+    let named = gateway.arkki(&["reconcile"]);
+    assert!(named.code == Some(1) && named.text().contains("the notice of a disclosure is missing"), "{}", named.text());
     assert!(wait_until_blocking(SOON, || said(&gateway, "NoticesMissing", "opened") == 1), "{}", gateway.log_text());
     sql(&gateway, &["INSERT INTO notice SELECT * FROM kept", "DROP TABLE kept"]).await;
     prometheus.is_silent(&["NoticesMissing"]);
@@ -106,6 +108,9 @@ async fn a_notice_refused_and_a_notice_deleted_ring_and_fall_silent() {
     serve.signal(Signal::Term);
     assert!(serve.wait(SOON).is_some_and(|s| s.success()), "{}", gateway.log_text());
 }
+
+/// The gateway connects anew, and plans its statements anew: a plan that it has made does not outlive a column's change.
+const ANEW: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 /// A document in a frame of its controller, in a file.
 fn put(gateway: &Gateway, name: &str, octets: &[u8]) -> std::path::PathBuf {
@@ -184,13 +189,13 @@ async fn a_statement_that_finds_what_the_decision_denies_rings_and_falls_silent(
         assert_eq!(ask(2), "0", "the statement leaves out what the client denies");
     });
     assert!(metrics(&gateway).contains("arkki_disclosure_disagreements_total 0"), "{}", metrics(&gateway));
-    let odd = ["CREATE COLLATION odd (provider = icu, locale = 'en-u-ka-shifted')", "ALTER TABLE document ALTER COLUMN controller TYPE text COLLATE odd"];
+    let odd = ["CREATE COLLATION odd (provider = icu, locale = 'en-u-ka-shifted')", "ALTER TABLE document ALTER COLUMN controller TYPE text COLLATE odd", ANEW];
     sql(&gateway, &odd).await;
     assert_eq!(tokio::task::block_in_place(|| ask(3)), "0", "found, and not given");
     prometheus.rings(&["DisclosureDisagrees"]);
     assert!(wait_until_blocking(SOON, || said(&gateway, "DisclosureDisagrees", "opened") == 1), "{}", gateway.log_text());
     assert!(metrics(&gateway).contains("arkki_disclosure_disagreements_total 3"), "{}", metrics(&gateway));
-    sql(&gateway, &["ALTER TABLE document ALTER COLUMN controller TYPE text COLLATE \"C\"", "DROP COLLATION odd"]).await;
+    sql(&gateway, &["ALTER TABLE document ALTER COLUMN controller TYPE text COLLATE \"C\"", "DROP COLLATION odd", ANEW]).await;
     assert_eq!(tokio::task::block_in_place(|| ask(4)), "0");
     prometheus.is_silent(&["DisclosureDisagrees"]);
     assert!(metrics(&gateway).contains("arkki_disclosure_disagreements_total 3"), "{}", metrics(&gateway));
