@@ -109,6 +109,7 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
     ("arkki_topology_faults", "What stands wrong at the broker, as last looked at: arkki doctor names it."),
     ("arkki_topology_losing", "What of it could lose a message. ALARM when above 0."),
+    ("arkki_glass_broken", "1 while the archivist's pages may stand open to somebody beyond their roles (broken glass). ALARM when above 0."),
     ("arkki_in_hand", "Deliveries in hand."),
     ("arkki_in_hand_oldest_seconds", "Age of the oldest delivery in hand, in seconds; 0 with none."),
     ("arkki_unanswered_seconds", "Critical time: age of the oldest unanswered message, in hand, on hold or in the outbox, in seconds."),
