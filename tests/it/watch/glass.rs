@@ -41,6 +41,10 @@ async fn broken_glass_rings_until_its_time_is_over() {
     assert!(plan.iter().any(|step| step.contains("access_log_glass")), "{plan:?}");
     line.close().await.unwrap();
     prometheus.is_silent(&["GlassBroken"]);
+    // The gateway's own bell: opened once, closed once.
+    let said = |what: &str| gateway.log_text().lines().filter(|line| line.contains(&format!("alarm {what}")) && line.contains("\"GlassBroken\"")).count();
+    assert!(wait_until_blocking(3 * SOON, || said("closed") > 0), "{}", metrics(&gateway));
+    assert_eq!((said("opened"), said("closed")), (1, 1), "{}", gateway.log_text());
     assert!(metrics(&gateway).contains("\narkki_glass_broken 0"), "{}", metrics(&gateway));
     assert!(!gateway.log_text().contains("danger"), "the reason stands in the access log alone");
     terminal.end();
