@@ -3,7 +3,9 @@ SHELL := /bin/bash
 CARGO ?= $(or $(shell command -v cargo),$(HOME)/.cargo/bin/cargo)
 ARKKI := $(or $(CARGO_TARGET_DIR),target)/release/arkki
 
-.PHONY: help demo build test lint bench fuzz samples format
+SETUP ?= scripts/setup
+
+.PHONY: help demo build test lint bench fuzz samples pictures format
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -13,30 +15,34 @@ demo: build ## install what is missing, build, and run the main job on embedded 
 	@$(ARKKI) demo
 
 build:
-	@scripts/setup demo
+	@$(SETUP) demo
 	@$(CARGO) build --release --locked --bin arkki
 
 test: ## every test (or ONLY=store::), on a private RabbitMQ and a private PostgreSQL that it starts and stops
-	@scripts/setup test
+	@$(SETUP) test
 	@$(CARGO) test --locked $(ONLY)
 	@if [ "$$ARKKI_NO_BROWSER" = 1 ]; then echo 'Left out, for ARKKI_NO_BROWSER=1: what a real browser shows.'; fi
 
 lint: ## format, clippy and docs, with warnings as errors
-	@scripts/setup demo
+	@$(SETUP) demo
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet --locked --workspace --no-deps --document-private-items
 
 bench: ## messages/s, CPU, latency and memory, on a broker and a database of its own
-	@scripts/setup test
+	@$(SETUP) test
 	@$(CARGO) bench --locked
 
 fuzz: ## look for octets that break the readers: every target for FUZZ_SECONDS (600), coverage-guided, with AddressSanitizer
-	@scripts/setup demo
+	@$(SETUP) demo
 	@scripts/fuzz
 
 samples: ## make samples/ again, octet for octet
 	@$(CARGO) run --quiet --locked --example make_samples
+
+pictures: ## make docs/pictures/ again, as a real browser paints the console
+	@$(SETUP) test
+	@ARKKI_PICTURES=1 $(CARGO) test --quiet --locked --test it desk::pictures
 
 format: ## let rustfmt write
 	@$(CARGO) fmt --all

@@ -59,6 +59,7 @@ impl Upkeep {
                 if let Ok(counts) = counts {
                     telemetry::counts(&counts);
                     telemetry::hold_fills(counts.held, held_in_all);
+                    telemetry::glass(counts.glass_broken, SystemClock.now());
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = counts;
                 }
             }

@@ -235,13 +235,23 @@ fn of_client(client: &Client, examiner: &Examiner, upto: Position, now: Moment) 
         }
     };
     let reason = client.reason.as_deref().map(reason).transpose()?;
+    Ok(about_client((digest, client_sealed), client.controller.clone(), (client.older, reason), (upto, now)))
+}
+
+/// What is asked about a client: the last years up to now, or everything.
+fn about_client(
+    (digest, client_sealed): (Digest, Option<Sealed>),
+    controller: Option<Oid>,
+    (older, reason): (bool, Option<String>),
+    (upto, now): (Position, Moment),
+) -> Asked {
     let today = now.helsinki_date();
     let then = Date { year: today.year.saturating_sub(CLIENT_YEARS), ..today };
     let then = real_date(i64::from(then.year), i64::from(then.month), i64::from(then.day)).unwrap_or(Date { day: 28, ..then });
-    let from = if client.older { Moment::from_micros(0) } else { start_of(then) };
+    let from = if older { Moment::from_micros(0) } else { start_of(then) };
     let before = Moment::from_micros(now.micros().saturating_add(1));
-    let span = Span { of: Whose::Client(digest, client.controller.clone()), from, before, upto };
-    Ok(Asked { span, client_sealed, controller: client.controller.clone(), reason, action: "export-client" })
+    let span = Span { of: Whose::Client(digest, controller.clone()), from, before, upto };
+    Asked { span, client_sealed, controller, reason, action: "export-client" }
 }
 
 /// A reason is kept in clear, so no identity code may stand in it.

@@ -1,6 +1,11 @@
 //! The people of the house who work at the web console: who somebody is, for which organisation, and in which roles.
 
+use std::time::Duration;
+
 use super::oid::Oid;
+
+/// How long broken glass stays broken: somebody sees the archivist's pages beyond the own roles for so long.
+pub const GLASS_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// What somebody is trusted to do at the console. One role includes no other: who has two is named with two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

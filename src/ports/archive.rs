@@ -299,4 +299,6 @@ pub struct Counts {
     pub held_since: Option<Moment>,
     /// Ledger entries.
     pub ledger: u64,
+    /// When somebody last opened the archivist's pages beyond their roles.
+    pub glass_broken: Option<Moment>,
 }

@@ -100,7 +100,7 @@ const AT_ONCE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(60));
 const DAY: f64 = 86_400.0;
 
 /// Every alarm.
-pub const RULES: [Rule; 25] = [
+pub const RULES: [Rule; 26] = [
     Rule {
         name: INSTANCE_DOWN,
         severity: Severity::Critical,
@@ -356,6 +356,18 @@ pub const RULES: [Rule; 25] = [
             "A search found a document that the decision denies. It was not given.",
         ],
         mend: "docs/disclosure.md",
+    },
+    Rule {
+        name: "GlassBroken",
+        severity: Severity::Warning,
+        when: When::Above("arkki_glass_broken", 0.0),
+        holds: AT_ONCE,
+        says: [
+            "Joku avasi arkistonhoitajan sivut yli oman roolinsa. Kuka ja miksi, sen sanoo käyttöloki.",
+            "Någon öppnade arkivariens sidor utöver sin egen roll. Vem och varför står i användningsloggen.",
+            "Somebody opened the archivist's pages beyond their roles. The access log says who, and why.",
+        ],
+        mend: "docs/console.md, Breaking the glass",
     },
     Rule {
         name: "OcspSilent",

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::alarms::{Change, Rule};
 use crate::domain::language::Language;
 use crate::domain::refused::{ItemState, JobState, ReplayOutcome, ReplayStanding};
+use crate::domain::staff::GLASS_TIME;
 use crate::domain::time::Moment;
 use crate::ports::archive::Counts;
 
@@ -49,6 +50,12 @@ pub fn waits(waits: &Waits) {
 #[allow(clippy::cast_precision_loss)] // a gauge is a float
 pub fn hold_fills(held: u64, most: u64) {
     gauge!("arkki_held_share").set(held as f64 / most.max(1) as f64);
+}
+
+/// Whether glass may stand open: somebody broke it less than [`GLASS_TIME`] ago.
+pub fn glass(broken: Option<Moment>, now: Moment) {
+    let is_open = broken.is_some_and(|at| now < at.plus(GLASS_TIME));
+    gauge!("arkki_glass_broken").set(if is_open { 1.0 } else { 0.0 });
 }
 
 /// Clients whose messages are under way, and messages that wait for an earlier one of theirs.

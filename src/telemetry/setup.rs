@@ -119,6 +119,7 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
     ("arkki_topology_faults", "What stands wrong at the broker, as last looked at: arkki doctor names it."),
     ("arkki_topology_losing", "What of it could lose a message. ALARM when above 0."),
+    ("arkki_glass_broken", "1 while the archivist's pages may stand open to somebody beyond their roles (broken glass). ALARM when above 0."),
     ("arkki_replay_jobs", "Replay jobs, by state: running, stopped, done, ended."),
     ("arkki_replay_messages", "Messages of replay jobs that are undecided, by state: waiting, on-road."),
     ("arkki_in_hand", "Deliveries in hand."),

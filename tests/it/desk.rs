@@ -2,6 +2,7 @@
 
 mod archivist;
 mod operators;
+mod pictures;
 
 use crate::console::browser::Terminal;
 use crate::kit::browser::{Chromium, ENTER, screenshots, walk};

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod causes;
+mod glass;
 mod letters;
 mod pages;
 mod prometheus;

@@ -1,6 +1,8 @@
 //! Who is at the console's desk: roles, certificate cards over real TLS, a real OpenID Connect provider, broken glass, the officer's file. The browser is curl:
 //! another program than ours reads our TLS, our cookies and our redirects.
 
+mod officer;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -149,8 +151,8 @@ fn revoke(folder: &Path, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_provider_says_who_somebody_is_and_a_forged_way_back_is_none() {
-    if std::env::var_os("ARKKI_NO_BROWSER").is_some() {
-        println!("left out: the provider comes with the browser's packages (ARKKI_NO_BROWSER is set)");
+    // The provider comes with the browser's packages.
+    if kit::browser::left_out() {
         return;
     }
     let folder = kit::temp_dir();

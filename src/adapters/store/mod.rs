@@ -25,6 +25,7 @@ mod decode;
 mod deeds;
 mod events;
 mod fault;
+mod glass;
 mod handovers;
 mod held;
 mod history;
@@ -240,6 +241,7 @@ impl Archive for Store {
             let (_, held) = held::counts(line, "").await?;
             let (outbox, unroutable, outbox_since) = outbox::counts(line).await?;
             let held_since = held::since(line).await?;
+            let glass_broken = glass::broken(line).await?;
             let [documents, messages, accepted, refused] = head.tallies.map(unsigned);
             Ok(Counts {
                 documents,
@@ -252,6 +254,7 @@ impl Archive for Store {
                 outbox_since,
                 held_since,
                 ledger: unsigned(head.position),
+                glass_broken,
             })
         })
     }

@@ -1,5 +1,5 @@
-//! The logs of one controller for the console's page: the same rows in the same forms as `arkki log export`, whole in memory and bounded, logged before they are
-//! given.
+//! The logs of one controller's register for the console's page, between two days or about one client: the same rows in the same forms as `arkki log export` and
+//! `arkki log client` give, whole in memory and bounded, logged before they are given.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,15 +7,17 @@ use std::sync::Arc;
 use clap::ValueEnum as _;
 
 use super::sheet::{Format, Head};
-use super::{Export, Fault, How, Which, of_controller, sum, written};
+use super::{Asked, Export, Fault, How, Which, about_client, of_controller, reason, sum, written};
 use crate::adapters::store::Store;
 use crate::crypto::sha256;
 use crate::domain::digest::Digest;
 use crate::domain::document::Date;
 use crate::domain::language::Language;
 use crate::domain::ledger::Position;
+use crate::domain::log::Whose;
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
+use crate::domain::person::HETU_ROOT;
 use crate::domain::time::Moment;
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::given;
@@ -29,16 +31,34 @@ pub const MOST_OCTETS: usize = 32 * 1024 * 1024;
 pub struct Wish<'a> {
     /// Whose register.
     pub controller: &'a Oid,
-    /// The first day, in Finnish time.
-    pub from: Date,
-    /// The last.
-    pub to: Date,
+    /// What of it.
+    pub part: Part<'a>,
     /// csv, json or html.
     pub format: &'a str,
     /// access, disclosure or both.
     pub log: &'a str,
     /// Language of the words.
     pub language: Language,
+}
+
+/// What of a register's logs.
+pub enum Part<'a> {
+    /// Everything between two days.
+    Days {
+        /// The first day, in Finnish time.
+        from: Date,
+        /// The last.
+        to: Date,
+    },
+    /// What concerns one client.
+    Client {
+        /// The client's identity code.
+        id: &'a str,
+        /// Also what is older than two years.
+        older: bool,
+        /// Why it is asked; kept in the access log.
+        reason: &'a str,
+    },
 }
 
 /// What is given.
@@ -59,6 +79,10 @@ pub struct Exported {
 pub enum NotGiven {
     /// The wish is none: an unknown form or log, or the days lie the wrong way.
     Wrong,
+    /// The client's identity code is none.
+    Client,
+    /// There is no reason, a too long one, or one with an identity code in it.
+    Reason,
     /// It is larger than [`MOST_OCTETS`].
     TooLarge,
     /// The archive.
@@ -78,15 +102,13 @@ pub async fn export(
 ) -> Result<Exported, NotGiven> {
     let format = Format::from_str(wish.format, false).map_err(|_| NotGiven::Wrong)?;
     let log = Which::from_str(wish.log, false).map_err(|_| NotGiven::Wrong)?;
-    let how = How { format, log, output: None, language: wish.language };
-    let export = Export { controller: wish.controller.clone(), from: wish.from, to: wish.to, how };
     let upto = archive.head().await.map_err(NotGiven::Outage)?.map_or(Position(0), |(position, _)| position);
-    let asked = of_controller(&export, upto).map_err(|_| NotGiven::Wrong)?;
+    let asked = asked(wish, examiner, (format, log), (upto, now))?;
     let head = Head {
         format,
         language: wish.language,
         controller: Some(wish.controller.as_str().to_owned()),
-        is_client: false,
+        is_client: matches!(asked.span.of, Whose::Client(..)),
         from: asked.span.from,
         before: asked.span.before,
         made: now,
@@ -106,6 +128,21 @@ pub async fn export(
         Format::Html => ("text/html; charset=utf-8", "html"),
     };
     Ok(Exported { octets: kept.0, rows, sha, content_type, extension })
+}
+
+/// What is wished for, read as the commands read it.
+fn asked(wish: &Wish<'_>, examiner: &Examiner, (format, log): (Format, Which), (upto, now): (Position, Moment)) -> Result<Asked, NotGiven> {
+    match wish.part {
+        Part::Days { from, to } => {
+            let how = How { format, log, output: None, language: wish.language };
+            of_controller(&Export { controller: wish.controller.clone(), from, to, how }, upto).map_err(|_| NotGiven::Wrong)
+        }
+        Part::Client { id, older, reason: words } => {
+            let words = reason(words).map_err(|_| NotGiven::Reason)?;
+            let client = crate::cli::query::client_of(id, HETU_ROOT, examiner).map_err(|_| NotGiven::Client)?;
+            Ok(about_client(client, Some(wish.controller.clone()), (older, Some(words)), (upto, now)))
+        }
+    }
 }
 
 struct Kept(Vec<u8>);

@@ -303,6 +303,7 @@ fn router(console: &Arc<Console>) -> Router {
         .route(doctor::PATH, get(doctor::show))
         .route(officer::PATH, get(officer::show))
         .route(officer::EXPORT, post(officer::export))
+        .route(officer::CLIENT, post(officer::client))
         .route(officer::NOTICES, get(officer::notices))
         .merge(archivist::routes())
         .merge(operators::routes())

@@ -1,7 +1,7 @@
 //! Who may come in, who is in, and the glass: the administrator's page, and the page on which somebody opens the archivist's pages beyond their roles.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -11,7 +11,7 @@ use super::board::table;
 use super::session::{Glass, Visit};
 use super::{Asked, Console, guard, pages};
 use crate::domain::person::names_a_person;
-use crate::domain::staff::{Person, Role};
+use crate::domain::staff::{GLASS_TIME, Person, Role};
 use crate::pipeline::given::{self, Note};
 use crate::telemetry;
 
@@ -23,8 +23,6 @@ pub(super) const ROLES: &[Role] = &[Role::Administrator];
 pub(super) const GLASS: &str = "/glass";
 /// Who may break it: people of the house who are no archivists.
 pub(super) const GLASS_ROLES: &[Role] = &[Role::Operator, Role::Officer, Role::Administrator];
-/// How long it stays broken.
-const GLASS_TIME: Duration = Duration::from_secs(15 * 60);
 /// The shortest reason, in characters: a word is none.
 const REASON_LEAST: usize = 10;
 /// The longest, in octets.

@@ -1,7 +1,11 @@
 //! `arkki demo`: the main job on one screen, on embedded parts and on a real RabbitMQ.
 
-use super::{arkki, exits, json};
-use crate::kit;
+use std::time::Duration;
+
+use super::{arkki, command, exits, json};
+use crate::console::browser::Browser;
+use crate::kit::terminal::Terminal;
+use crate::kit::{self, wait_until_blocking};
 
 fn samples() -> usize {
     ["accepted", "disclosures", "refused", "hostile"].iter().map(|f| std::fs::read_dir(kit::repository().join("samples").join(f)).unwrap().count()).sum()
@@ -18,6 +22,9 @@ fn on_embedded_parts_every_answer_is_as_promised_and_the_archive_can_be_audited(
     assert!(text.starts_with("sample ") && text.contains("Every answer is the one the sample's name promises."), "{text}");
     assert!(text.contains("accepted/01-client-relation-fi.xml") && text.contains("E305"), "{text}");
     assert_eq!(text.lines().take_while(|l| !l.is_empty()).count(), samples() + 1, "{text}");
+    // Without a terminal the console's first page is fetched, and that is that: no way in is printed, and nothing answers any more.
+    let address = text.split("The web console answered at ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{text}"));
+    assert!(!text.contains("/enter/") && std::net::TcpStream::connect(address.trim_start_matches("http://")).is_err(), "{text}");
     // What it says to try next works as written.
     let config = format!("{archive}/arkki.toml");
     assert!(text.contains(&format!("arkki --config {config} audit")), "{text}");
@@ -49,4 +56,34 @@ async fn on_a_real_broker_the_answers_are_the_same() {
     }
     assert!(!std::fs::read_to_string(archive.join("arkki.toml")).unwrap().contains("guest:guest"), "a password was written down");
     exits(&arkki(&["demo", "--archive", archive.to_str().unwrap(), "--amqp", "amqp://u:s3cret@127.0.0.1:1/v"]), 2);
+}
+
+#[test]
+fn on_a_terminal_the_console_is_served_until_it_is_interrupted() {
+    let folder = kit::temp_dir();
+    let archive = folder.path().join("try");
+    let terminal = Terminal::open(200, 50, &command(&["demo", "--archive", archive.to_str().unwrap()]));
+    let screen = terminal.shows(&["Every answer is the one", "The web console over this archive:", "Ctrl-C ends the console.", "/enter/"]);
+    let links = |screen: &[String]| screen.iter().filter(|line| line.starts_with("http://127.0.0.1:") && line.contains("/enter/")).cloned().collect::<Vec<_>>();
+    let link = links(&screen).pop().unwrap();
+    // The demo's archive is in it, for every role; the second step of the walk in docs/console.md.
+    let mut browser = Browser::enter(link.trim());
+    let csrf = browser.get("/documents?lang=en").field("csrf");
+    let found = browser.post("/documents", &[("csrf", &csrf), ("client", "060666-966W"), ("state", "any")]);
+    assert!(found.status == 200 && found.body.contains("/documents/1.2.246.10.99999992.95.2026.1.4\""), "{}", found.body);
+    for (path, words) in
+        [("/?lang=en", "id=\"board\""), ("/messages?state=refused", "E305"), ("/doctor", "</html>"), ("/officer/notices", "</html>"), ("/rules", "E305")]
+    {
+        let page = browser.get(path);
+        assert!(page.status == 200 && page.body.contains(words), "{path}: {} {}", page.status, page.body);
+    }
+    // Enter gives another link.
+    terminal.press("Enter");
+    assert!(wait_until_blocking(Duration::from_secs(30), || links(&terminal.screen()).len() == 2), "{}", terminal.screen().join("\n"));
+    terminal.press("C-c");
+    terminal.shows(&["ended 0"]);
+    let host = link.trim_start_matches("http://").split('/').next().unwrap();
+    assert!(std::net::TcpStream::connect(host).is_err(), "something still answers at {host}");
+    // What it leaves is whole.
+    exits(&arkki(&["--config", archive.join("arkki.toml").to_str().unwrap(), "audit"]), 0);
 }

@@ -50,8 +50,7 @@ pub struct Element(String);
 impl Chromium {
     /// Opens a window of 1280 × 900; `None`, said aloud, with `ARKKI_NO_BROWSER=1`.
     pub fn open() -> Option<Self> {
-        if std::env::var("ARKKI_NO_BROWSER").is_ok_and(|value| value == "1") {
-            eprintln!("left out, for ARKKI_NO_BROWSER=1: what a real browser shows");
+        if left_out() {
             return None;
         }
         let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -272,6 +271,15 @@ impl Drop for Chromium {
         // Chromium ends with its session; chromedriver after it.
         let _gone = self.agent.delete(&self.session).call();
     }
+}
+
+/// Whether this run goes without a browser, and what is installed with it; said aloud.
+pub fn left_out() -> bool {
+    let left_out = std::env::var("ARKKI_NO_BROWSER").is_ok_and(|value| value == "1");
+    if left_out {
+        eprintln!("left out, for ARKKI_NO_BROWSER=1: what a real browser shows");
+    }
+    left_out
 }
 
 /// Every page of these addresses in three languages, light and dark, from 320 to 1920 pixels: nothing sticks out, axe finds nothing; a picture of each

@@ -137,3 +137,48 @@ fn mentions(root: &str) -> Vec<PathBuf> {
         })
         .collect()
 }
+
+/// The browser's own first test; [`without_a_browser_tests_fail_or_are_left_out_aloud`] runs it where there is none.
+#[test]
+fn a_browser_shows_a_page() {
+    let Some(browser) = super::browser::Chromium::open() else { return };
+    browser.goto("data:text/html,<title>seen</title><p>seen");
+    assert_eq!(browser.title(), "seen");
+}
+
+#[test]
+fn without_a_browser_tests_fail_or_are_left_out_aloud() {
+    let folder = temp_dir();
+    let said = |without: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["kit::check::a_browser_shows_a_page", "--exact", "--nocapture"]).env("PATH", folder.path()).env_remove("ARKKI_NO_BROWSER");
+        command.envs(without.map(|value| ("ARKKI_NO_BROWSER", value)));
+        let output = super::run_command(&mut command, b"");
+        (output.ok(), output.text() + &output.errors())
+    };
+    for without in [None, Some("0"), Some("")] {
+        let (passed, text) = said(without);
+        assert!(!passed, "{without:?}: {text}");
+        for words in ["is missing", "Debian package: chromium", "`scripts/setup test` installs it", "ARKKI_NO_BROWSER=1"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+    let (passed, text) = said(Some("1"));
+    assert!(passed && text.contains("left out, for ARKKI_NO_BROWSER=1: what a real browser shows"), "{text}");
+}
+
+/// `make test` without its work: what it says when the tests have passed, and when they have not.
+#[test]
+fn the_last_line_of_make_test_says_what_was_left_out() {
+    let made = |cargo: &str, without: Option<&str>| {
+        let mut command = Command::new("make");
+        command.args(["--silent", "test", &format!("CARGO={cargo}"), "SETUP=true"]).current_dir(super::repository()).env_remove("ARKKI_NO_BROWSER");
+        command.env_remove("MAKEFLAGS").env_remove("MFLAGS");
+        command.envs(without.map(|value| ("ARKKI_NO_BROWSER", value)));
+        super::run_command(&mut command, b"")
+    };
+    let last = |text: String| text.lines().last().unwrap_or_default().to_owned();
+    assert_eq!(last(made("true", Some("1")).must()), "Left out, for ARKKI_NO_BROWSER=1: what a real browser shows.");
+    assert_eq!(last(made("true", None).must()), "");
+    assert!(!made("false", Some("1")).ok() && !made("false", None).ok());
+}

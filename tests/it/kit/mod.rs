@@ -4,6 +4,7 @@
 //! * [`postgres::own_server`] and [`rabbit::own_server`]: a server of the test's own, to stop and to kill
 //! * [`process::Process`]: a child (`arkki serve`) that never outlives the run
 //! * [`browser::Chromium`]: a real browser, what it paints, and axe-core (`ARKKI_NO_BROWSER=1` leaves it out)
+//! * [`terminal::Terminal`]: a real terminal with a command in it
 //! * [`run`] a tool, [`temp_dir`], [`shared`] reference data, [`wait_until`] a condition holds, [`canary::grep`]
 //!
 //! Whatever happens to the run, [`watchdog`] stops the servers and removes the folder. A missing program is a failure that names its Debian package.
@@ -17,6 +18,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod rabbit;
+pub mod terminal;
 mod tools;
 mod watchdog;
 

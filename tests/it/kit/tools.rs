@@ -34,6 +34,9 @@ const PACKAGES: [(&str, &str); 21] = [
     ("xmlsec1", "xmlsec1"),
 ];
 
+/// Of these what only the browser's tests need.
+const BROWSER: [&str; 3] = ["chromedriver", "chromium", "npm"];
+
 /// What a tool said.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -130,7 +133,8 @@ pub fn tool(program: impl AsRef<OsStr>) -> PathBuf {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/bin", "/usr/sbin", "/bin", "/sbin"].map(PathBuf::from))
+        // Where the path of who is not root seldom leads.
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("{} is missing{}", name.display(), package_hint(program.as_ref())))
@@ -158,8 +162,7 @@ pub fn newest(patterns: &[&str], program: &str) -> Option<PathBuf> {
 /// ` (Debian package: …)` for programs the kit knows.
 pub fn package_hint(program: &OsStr) -> String {
     let name = Path::new(program).file_name().unwrap_or(program);
-    PACKAGES
-        .iter()
-        .find(|(known, _)| name == *known)
-        .map_or_else(String::new, |(_, package)| format!(" (Debian package: {package}; `scripts/setup test` installs it)"))
+    let Some((known, package)) = PACKAGES.iter().find(|(known, _)| name == *known) else { return String::new() };
+    let without = if BROWSER.contains(known) { "; with ARKKI_NO_BROWSER=1 what a real browser shows is left out" } else { "" };
+    format!(" (Debian package: {package}; `scripts/setup test` installs it{without})")
 }

@@ -1,70 +1,14 @@
 //! `arkki top` on a real terminal: tmux is the terminal, presses the keys and reads the screen. And once, for scripts.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::{publish, samples};
 use crate::faces::{exits, json};
+use crate::kit::terminal::Terminal;
 use crate::kit::{self, process::Signal, wait_until_blocking};
 use crate::road::Gateway;
 
 const SOON: Duration = Duration::from_secs(60);
-
-/// A terminal of a size, with a command in it.
-struct Terminal {
-    socket: String,
-    _folder: kit::TempDir,
-}
-
-impl Terminal {
-    fn open(width: u16, height: u16, gateway: &Gateway, args: &[&str]) -> Self {
-        let folder = kit::temp_dir();
-        let socket = folder.path().join("tmux").display().to_string();
-        let terminal = Self { socket, _folder: folder };
-        let inner = gateway.command(args);
-        let mut command = terminal.tmux();
-        command.args(["-f", "/dev/null", "new-session", "-d", "-x", &width.to_string(), "-y", &height.to_string()]);
-        command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8");
-        for (name, value) in inner.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?))) {
-            command.arg("-e").arg(format!("{name}={value}"));
-        }
-        // The screen stays when the command has ended, and says so.
-        let words: Vec<String> = std::iter::once(inner.get_program()).chain(inner.get_args()).map(|w| format!("'{}'", w.to_str().unwrap())).collect();
-        command.arg(format!("{}; echo \"ended $?\"; sleep 600", words.join(" ")));
-        kit::run_command(&mut command, b"").must();
-        terminal
-    }
-
-    fn tmux(&self) -> Command {
-        let mut command = Command::new(kit::tool("tmux"));
-        command.arg("-u").arg("-S").arg(&self.socket);
-        command
-    }
-
-    fn press(&self, key: &str) {
-        kit::run_command(self.tmux().args(["send-keys", key]), b"").must();
-    }
-
-    fn screen(&self) -> Vec<String> {
-        kit::run_command(self.tmux().args(["capture-pane", "-p"]), b"").text().lines().map(str::to_owned).collect()
-    }
-
-    /// Waits until the screen shows all of these.
-    fn shows(&self, wanted: &[&str]) -> Vec<String> {
-        let all = || {
-            let screen = self.screen().join("\n");
-            wanted.iter().all(|part| screen.contains(part))
-        };
-        assert!(wait_until_blocking(SOON, all), "{wanted:?} are not all on the screen:\n{}", self.screen().join("\n"));
-        self.screen()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = kit::run_command(self.tmux().arg("kill-server"), b"");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_view_shows_the_gateway_and_obeys_its_keys() {
@@ -73,7 +17,7 @@ async fn the_live_view_shows_the_gateway_and_obeys_its_keys() {
     // A message without a reply address: something to be alarmed about.
     publish(&gateway.vhost, &samples("refused", &["E305"])[0], None, &serde_json::json!({}));
     gateway.send(&samples("accepted", &["01", "02", "03", "13", "17"]));
-    let wide = Terminal::open(80, 24, &gateway, &["top", "--every", "0.5"]);
+    let wide = Terminal::open(80, 24, &gateway.command(&["top", "--every", "0.5"]));
     let screen = wide.shows(&["arkki top", "1/1 up", "documents 5", "arkki.inbound", "arkki.dead-letter", "oldest", "outbox", "unexplained", "well", "q quit"]);
     assert!(screen.len() <= 24 && screen.iter().all(|line| line.chars().count() <= 80), "{screen:#?}");
     assert!(screen.last().is_some_and(|keys| keys.contains("q quit")), "{screen:#?}");
@@ -106,7 +50,7 @@ async fn the_live_view_shows_the_gateway_and_obeys_its_keys() {
     // The terminal is as it was.
     wide.shows(&["ended 0"]);
 
-    let narrow = Terminal::open(40, 24, &gateway, &["top"]);
+    let narrow = Terminal::open(40, 24, &gateway.command(&["top"]));
     let screen = narrow.shows(&["arkki top", "1/1 up", "msg/s", "oldest", "outbox", "arkki.inbound", "q quit"]);
     assert!(screen.iter().all(|line| line.chars().count() <= 40), "{screen:#?}");
     narrow.press("C-c");
