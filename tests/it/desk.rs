@@ -9,7 +9,7 @@ use crate::kit::browser::{Chromium, ENTER, screenshots, walk};
 use crate::road::Gateway;
 
 /// Where the console of this link answers.
-fn origin(link: &str) -> String {
+pub fn origin(link: &str) -> String {
     link.split("/enter/").next().unwrap().to_owned()
 }
 

@@ -41,6 +41,7 @@ mod lilm;
 mod messages;
 mod operating;
 mod order;
+mod pages;
 mod queries;
 mod refusals;
 mod road;

@@ -1,6 +1,6 @@
 //! Refused messages: their groups and lists, what people do about them, and replays: on both archives, and through the whole road.
 
-mod rehearsal;
+pub mod rehearsal;
 mod replays;
 mod road;
 mod speed;

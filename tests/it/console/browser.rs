@@ -120,6 +120,28 @@ impl Browser {
         (String::from_utf8_lossy(&octets[..at]).into_owned(), octets.split_off(at + 4))
     }
 
+    /// A page of any kind: its head, and its body where that is text that ends.
+    pub fn get_head(&mut self, path: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.host).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let cookie = self.cookie.clone().unwrap_or_default();
+        write!(stream, "GET {path} HTTP/1.1\r\nConnection: close\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", self.host).unwrap();
+        let mut head = Vec::new();
+        let mut octet = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut octet).unwrap() > 0 {
+            head.extend(octet);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let mut answer = Answer { status, head, body: String::new() };
+        if answer.header("content-type").is_none_or(|kind| kind.contains("html") || kind.contains("plain")) {
+            let mut octets = Vec::new();
+            stream.read_to_end(&mut octets).unwrap();
+            answer.body = String::from_utf8_lossy(&octets).into_owned();
+        }
+        answer
+    }
+
     /// Sends a form as a browser that obeys `no-referrer` does.
     pub fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();

@@ -246,12 +246,34 @@ impl Chromium {
     /// Holds the page against WCAG 2.1 A and AA and axe-core's best practices; no violation is taken.
     #[track_caller]
     pub fn is_accessible(&self) {
-        self.post("execute/sync", &json!({ "script": axe(), "args": [] }));
+        assert_eq!(self.violations(), Vec::<String>::new(), "{} at {}", self.title(), self.url());
+    }
+
+    /// What axe-core has against the page.
+    #[track_caller]
+    pub fn violations(&self) -> Vec<String> {
+        if self.run("return window.axe === undefined", &[]) == json!(true) {
+            self.post("execute/sync", &json!({ "script": axe(), "args": [] }));
+        }
         let script = "const done = arguments[arguments.length - 1]; axe.run(document, { iframes: false, resultTypes: ['violations'], \
              runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }) \
              .then(r => done(r.violations.map(v => v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join(' | ')))).catch(e => done(['axe: ' + e]))";
         let found = self.post("execute/async", &json!({ "script": script, "args": [] }));
-        assert_eq!(found, json!([]), "{} at {}", self.title(), self.url());
+        found.as_array().into_iter().flatten().map(|violation| violation.as_str().unwrap_or("?").to_owned()).collect()
+    }
+
+    /// How many windows are open: a page that opens another one is seen so.
+    #[track_caller]
+    pub fn windows(&self) -> usize {
+        self.get("window/handles").as_array().map_or(0, Vec::len)
+    }
+
+    /// Clicks at a place of the window, whatever stands there: into a frame too.
+    #[track_caller]
+    pub fn click_at(&self, x: u32, y: u32) {
+        for kind in ["mousePressed", "mouseReleased"] {
+            self.devtools("Input.dispatchMouseEvent", &json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 }));
+        }
     }
 
     #[track_caller]

@@ -9,7 +9,7 @@ use crate::kit;
 use crate::kit::process::Signal;
 use crate::road::{Gateway, files};
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
