@@ -42,6 +42,7 @@ mod messages;
 mod operating;
 mod order;
 mod queries;
+mod refs;
 mod refusals;
 mod road;
 mod rules;
