@@ -6,12 +6,14 @@ mod pages;
 mod rehearsal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store;
 use arkki::ports::archive::Archive as _;
 
 use crate::console::browser::Browser;
+use crate::kit::wait_until_blocking;
 use crate::refusals::road::{QUEUE, as_guest};
 use crate::road::Gateway;
 use crate::store::make::done;
@@ -31,6 +33,14 @@ async fn refused(gateway: &Gateway, many: u32) -> Vec<String> {
         done(archive.commit(as_guest(&message)).await.unwrap());
     }
     hashes
+}
+
+/// Waits as a person does, who looks a few times a second: a session may ask for so many pages a minute only.
+fn comes(mut condition: impl FnMut() -> bool) -> bool {
+    wait_until_blocking(Duration::from_secs(120), || {
+        std::thread::sleep(Duration::from_millis(200));
+        condition()
+    })
 }
 
 /// A number of a page's list, by its id.

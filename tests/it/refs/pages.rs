@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{GROUP, number, refused};
+use super::{GROUP, comes, number, refused};
 use crate::console::browser::{Browser, Terminal};
 use crate::kit::process::Signal;
-use crate::kit::wait_until_blocking;
 use crate::road::Gateway;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -137,22 +136,23 @@ async fn a_replay_is_previewed_begun_once_stopped_within_a_second_and_resumed() 
     assert!(page.body.contains("Nothing was doubled"), "{}", page.body);
     assert!(other.get(&path).body.contains("Another replay has taken all of these already"));
     // Progress; a stop that acts within a second; what waits keeps its place.
-    assert!(wait_until_blocking(SOON, || number(&mut browser, &job, "decided") > 10));
+    assert!(comes(|| number(&mut browser, &job, "decided") > 10));
     let csrf = form.field("csrf");
     assert_eq!(browser.post(&job, &[("csrf", "forged"), ("change", "stop")]).status, 403);
     assert_eq!(browser.post(&job, &[("csrf", &csrf), ("change", "burn")]).status, 422);
     let asked = Instant::now();
     assert_eq!(browser.post(&job, &[("csrf", &csrf), ("change", "stop")]).status, 303);
-    assert!(wait_until_blocking(SOON, || number(&mut browser, &job, "on-road") == 0));
+    let settled = crate::kit::wait_until_blocking(SOON, || number(&mut browser, &job, "on-road") == 0);
     let took = asked.elapsed();
+    assert!(settled);
     let stopped = number(&mut browser, &job, "decided");
     println!("stopped with {stopped} of 200 decided, {} ms after it was asked", took.as_millis());
     std::thread::sleep(Duration::from_millis(1200));
     assert!(number(&mut browser, &job, "decided") == stopped && stopped < 200, "a stop stops");
     assert!(browser.get(&job).body.contains("Stopped"));
     assert_eq!(browser.post(&job, &[("csrf", &csrf), ("change", "resume")]).status, 303);
-    assert!(wait_until_blocking(SOON, || number(&mut browser, &job, "decided") == 200), "{}", browser.get(&job).body);
-    assert!(wait_until_blocking(SOON, || browser.get(&job).body.contains("Done")));
+    assert!(comes(|| number(&mut browser, &job, "decided") == 200), "{}", browser.get(&job).body);
+    assert!(comes(|| browser.get(&job).body.contains("Done")));
     // Each once, and the link both ways on the message's page.
     let message = browser.get(&format!("/messages/{}", hashes[3]));
     for word in ["Replay 1", "the registers came", "console:local-tester"] {

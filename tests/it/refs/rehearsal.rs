@@ -1,14 +1,11 @@
 //! A rehearsal from the console: only folders that the configuration names, one at a time, and nothing is written.
 
 use std::path::Path;
-use std::time::Duration;
 
-use super::{number, refused};
+use super::{comes, number, refused};
 use crate::console::browser::{Browser, Terminal};
-use crate::kit::{self, wait_until_blocking};
+use crate::kit;
 use crate::road::Gateway;
-
-const SOON: Duration = Duration::from_secs(120);
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -51,12 +48,12 @@ async fn a_folder_of_the_configuration_is_rehearsed_and_no_other() {
     // One at a time: it compiles two rule sets, which takes longer than this request.
     assert_eq!(begin(&mut browser, &csrf, "0"), 409);
     let is_over = |browser: &mut Browser| browser.get("/rehearsal").body.contains("name=\"folder\"");
-    assert!(wait_until_blocking(SOON, || is_over(&mut browser)), "{}", browser.get("/rehearsal").body);
+    assert!(comes(|| is_over(&mut browser)), "{}", browser.get("/rehearsal").body);
     assert_eq!(number(&mut browser, "/rehearsal", "looked"), 25);
     assert_eq!(number(&mut browser, "/rehearsal", "changed"), 0);
     // Rules that are none are said to be that, and the next one may begin.
     assert_eq!(begin(&mut browser, &csrf, "1"), 303);
-    assert!(wait_until_blocking(SOON, || is_over(&mut browser)));
+    assert!(comes(|| is_over(&mut browser)));
     let told = browser.get("/rehearsal");
     assert!(told.body.contains("role=\"alert\"") && told.body.contains("1-client-relation.toml"), "{}", told.body);
     terminal.end();
