@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{GROUP, comes, refused};
 use crate::console::browser::Terminal;
-use crate::desk::origin;
 use crate::kit::browser::{Chromium, ENTER, walk};
 use crate::kit::process::Signal;
 use crate::road::Gateway;
@@ -20,7 +19,7 @@ async fn a_group_is_replayed_stopped_and_resumed_by_people_with_and_without_scri
     let mut terminal = Terminal::open(&gateway);
     let link = terminal.link();
     browser.goto(&link);
-    let origin = origin(&link);
+    let origin = link.split("/enter/").next().unwrap().to_owned();
     // Discarded, and taken back.
     browser.goto(&format!("{origin}/refusals?lang=en"));
     browser.picture("refusals-groups");

@@ -39,7 +39,7 @@ async fn a_folder_of_the_configuration_is_rehearsed_and_no_other() {
         assert_eq!(browser.post("/rehearsal", &wish).status, 422, "{folder} {last}");
     }
     let wish = |csrf: &str, folder: &str| [("csrf", csrf.to_owned()), ("folder", folder.to_owned()), ("last", "25".to_owned()), ("action", "begin".to_owned())];
-    let mut begin = |browser: &mut Browser, csrf: &str, folder: &str| {
+    let begin = |browser: &mut Browser, csrf: &str, folder: &str| {
         let fields = wish(csrf, folder);
         browser.post("/rehearsal", &fields.each_ref().map(|(name, value)| (*name, value.as_str()))).status
     };

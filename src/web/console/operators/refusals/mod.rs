@@ -106,8 +106,8 @@ fn why_field(html: &mut Html, words: (&ConsoleWords, Language), id: &str, value:
 }
 
 /// What a code says, where it is one of this release.
-fn says<'c>(console: &'c Console, asked: &Asked, code: &str) -> std::borrow::Cow<'c, str> {
-    Code::parse(code).map_or("–".into(), |code| console.examiner.catalogue().text(&Finding::whole(code), asked.language).to_owned().into())
+fn says(console: &Console, asked: &Asked, code: &str) -> String {
+    Code::parse(code).map_or_else(|| "–".to_owned(), |code| console.examiner.catalogue().text(&Finding::whole(code), asked.language))
 }
 
 /// A way within these pages.
