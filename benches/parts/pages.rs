@@ -14,7 +14,7 @@ use crate::kit::process::Process;
 use crate::{kit, messages, search};
 
 /// How often each page is asked for. A session may look at so many pages a minute only: each page has a session of its own.
-const TIMES: u32 = 100;
+const TIMES: u32 = 200;
 const SOON: Duration = Duration::from_secs(60);
 /// Of `samples/accepted`.
 const STRUCTURED: &str = "1.2.246.10.99999992.95.2026.1.4";
@@ -110,7 +110,7 @@ fn pages(gateway: &Gateway, name: &str, url: &str) -> String {
         }
         drop(console);
         took.sort_unstable();
-        let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)].as_secs_f64() * 1000.0;
+        let at = |percent: usize| took[(took.len() * percent).div_ceil(100).saturating_sub(1)].as_secs_f64() * 1000.0;
         table += &format!("| {name}: {page} | {:.1} | {:.1} | {:.1} | {:.1} |\n", at(50), at(99), at(100), octets as f64 / 1000.0);
     }
     drop(serve);

@@ -29,7 +29,7 @@ use crate::domain::ledger::Position;
 use crate::domain::log::{Sealed, Span, Whose};
 use crate::domain::oid::Oid;
 use crate::domain::outage::Outage;
-use crate::domain::person::{HETU_ROOT, Hetu};
+use crate::domain::person::{HETU_ROOT, names_a_person};
 use crate::domain::time::{Moment, end_of_day, iso_date, real_date};
 use crate::pipeline::examine::Examiner;
 use crate::pipeline::given::{self, Note};
@@ -247,8 +247,7 @@ fn of_client(client: &Client, examiner: &Examiner, upto: Position, now: Moment) 
 /// A reason is kept in clear, so no identity code may stand in it.
 fn reason(text: &str) -> Result<String, String> {
     let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')' | '"'));
-    if words.map(|word| word.trim_end_matches('.')).any(|word| Hetu::parse(word).is_ok()) {
+    if names_a_person(&text) {
         return Err("--reason holds an identity code: say the reason without it".to_owned());
     }
     match text.len() {

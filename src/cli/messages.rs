@@ -11,13 +11,14 @@ use serde_json::json;
 
 use super::audit;
 use super::report::{Health, Report};
+use super::when::{from, until};
 use crate::adapters::store::Store;
 use crate::config::checked::Config;
 use crate::domain::facts::Standing;
 use crate::domain::ledger::Position;
 use crate::domain::messages::{MessageCriteria, MessageName, MessageRow};
 use crate::domain::outage::Outage;
-use crate::domain::time::{Moment, iso_date, start_of_day};
+use crate::domain::time::Moment;
 use crate::ports::archive::Archive as _;
 use crate::ports::messages::Messages as _;
 
@@ -130,17 +131,6 @@ fn code(text: &str) -> Result<String, String> {
 
 fn state(text: &str) -> Result<Standing, String> {
     shown::STATES.into_iter().find(|(_, word)| *word == text).map(|(state, _)| state).ok_or_else(|| "say accepted, refused, noted, answered or held".to_owned())
-}
-
-const TIME: &str = "neither a day (2026-11-22) nor a moment with its zone (2026-11-22T10:00:00Z)";
-
-fn from(text: &str) -> Result<Moment, String> {
-    iso_date(text).map(start_of_day).or_else(|| Moment::parse_iso(text)).ok_or_else(|| TIME.to_owned())
-}
-
-fn until(text: &str) -> Result<Moment, String> {
-    let day = iso_date(text).map(|day| Moment::from_micros(crate::domain::time::end_of_day(day).micros().saturating_add(1)));
-    day.or_else(|| Moment::parse_iso(text)).ok_or_else(|| TIME.to_owned())
 }
 
 /// Lists, shows or follows.

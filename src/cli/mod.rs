@@ -40,6 +40,7 @@ pub mod top;
 pub mod topology;
 pub mod validate;
 mod verbs;
+mod when;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -66,6 +66,12 @@ fn shown(sum: &Reconciled, most: usize) -> Report {
         )),
         None => text.push_str("broker          not asked: [broker] management_url is not set, or does not answer\n"),
     }
+    if sum.former > 0 {
+        text.push_str(&format!("former release  {} answers that it may have sent: it was at work then, and noted nothing\n", sum.former));
+    }
+    if !sum.unlisted.is_empty() {
+        text.push_str(&format!("former release  {} of its refusals are not listed yet; a running gateway lists them in its next round\n", sum.unlisted.len()));
+    }
     text.push_str(&format!("unexplained     {}\n", sum.unexplained));
     for one in sum.named.iter().take(most) {
         text.push_str(&line(one));
@@ -87,6 +93,8 @@ fn shown(sum: &Reconciled, most: usize) -> Report {
         "inbound": sum.queues.map(|q| q.inbound),
         "dead_letters": sum.queues.map(|q| q.dead_letters),
         "unanswered_refusals": sum.unanswered,
+        "former": sum.former,
+        "unlisted": sum.unlisted.len(),
         "unexplained": sum.unexplained,
         "named": named,
     });

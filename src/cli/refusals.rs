@@ -12,6 +12,7 @@ use serde_json::json;
 use super::actor::actor;
 use super::audit;
 use super::report::{Health, Report};
+use super::when::{from, until};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
@@ -21,8 +22,9 @@ use crate::domain::change::{Access, Look};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
+use crate::domain::person::names_a_person;
 use crate::domain::refused::{ActionId, By, Deed, JobId, NAMED, RefusalId, RefusedCriteria, RefusedMark, RefusedMessage, RefusedState};
-use crate::domain::time::{Moment, end_of_day, iso_date, start_of_day};
+use crate::domain::time::Moment;
 use crate::pipeline::given::{self, Given};
 use crate::ports::clock::{Clock as _, Entropy as _};
 use crate::ports::refusals::{Change, Refusals as _};
@@ -211,25 +213,17 @@ fn state(text: &str) -> Result<RefusedState, String> {
     RefusedState::parse(text).ok_or_else(|| "say open, held, discarded or mended".to_owned())
 }
 
-fn from(text: &str) -> Result<Moment, String> {
-    iso_date(text).map(start_of_day).or_else(|| Moment::parse_iso(text)).ok_or_else(unknown_moment)
-}
-
-fn until(text: &str) -> Result<Moment, String> {
-    iso_date(text).map(|day| Moment::from_micros(end_of_day(day).micros() + 1)).or_else(|| Moment::parse_iso(text)).ok_or_else(unknown_moment)
-}
-
-fn unknown_moment() -> String {
-    "neither a day (2026-11-22) nor a moment with its zone (2026-11-22T10:00:00Z)".to_owned()
-}
-
 fn mark(text: &str) -> Result<RefusedMark, String> {
     let parts = text.split_once('/').and_then(|(at, id)| Some(RefusedMark { at: Moment::from_micros(at.parse().ok()?), id: RefusalId(id.parse().ok()?) }));
     parts.ok_or_else(|| "a mark as another list's end shows it is needed: MICROSECONDS/ID".to_owned())
 }
 
 fn words(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("say why".to_owned()) } else { Ok(text.trim().to_owned()) }
+    match text.trim() {
+        "" => Err("say why".to_owned()),
+        words if names_a_person(words) => Err("an identity code stands in it: every operator reads these words".to_owned()),
+        words => Ok(words.to_owned()),
+    }
 }
 
 /// Today's rule set, as the gateway with this configuration names it.

@@ -37,7 +37,8 @@ Examples:
   arkki restore /backups/2026-11-22 --checkpoint /safe/checkpoints.jsonl
   arkki restore /backups/2026-11-22 --log /var/log/arkki/serve.log --json
 
-Exit codes: 0 restored, and the audit finds no fault, 1 restored, and it does: each is named, 2 not restored: nothing was written."#;
+Exit codes: 0 restored, and the audit finds no fault, 1 restored, and it does: each is named, 2 not restored: nothing was written, unless it says
+that the copy is in place."#;
 
 /// What `restore` takes.
 #[derive(Args)]
@@ -105,6 +106,15 @@ async fn restored(command: &Restore, config: &Config) -> Result<Told, String> {
     lost.truncate(NAMED);
     let url = config.archive_url.reveal();
     copy_in(url, &command.folder, &copied).await.map_err(shown)?;
+    told(command, config, copied, reached, lost)
+        .await
+        .map_err(|why| format!("the copy is in place, and then: {why}\nmend that; then arkki migrate, and arkki audit"))
+}
+
+/// Brings what was copied in up to this release, audits it, and adds up.
+async fn told(command: &Restore, config: &Config, copied: Copied, reached: Option<(Position, Moment)>, lost: Vec<Lost>) -> Result<Told, String> {
+    let shown = |outage: crate::domain::outage::Outage| format!("{}: {outage}", config.archive_url.shown());
+    let url = config.archive_url.reveal();
     let migrated = store::migrate(url).await.map_err(shown)?;
     let (mut found, seen) = audit::whole(config, command.checkpoint.clone()).await?;
     // That the file reaches further is what was lost, and is told as such.

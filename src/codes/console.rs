@@ -78,6 +78,34 @@ mod tests {
     use super::*;
     use crate::codes::source::embedded;
 
+    /// What stands in quotation marks behind each of these beginnings, in the pages' own sources.
+    fn quoted_after(folder: &std::path::Path, begins: &[&str], found: &mut Vec<(String, std::path::PathBuf)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                quoted_after(&path, begins, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for begin in begins {
+                let keys = text.split(begin).skip(1).filter_map(|rest| rest.split('"').next());
+                found.extend(keys.map(|key| (key.to_owned(), path.clone())));
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_that_a_page_names_is_there() {
+        let words = ConsoleWords::load(&embedded()).unwrap();
+        let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/console");
+        let mut named = Vec::new();
+        quoted_after(&pages, &[" word(\"", "(word(\"", ".word(\"", "words.get(\""], &mut named);
+        assert!(named.len() > 200, "{}", named.len());
+        // The rules' own words stand in another table.
+        let missing: Vec<_> = named.iter().filter(|(key, _)| !words.has(key) && !key.starts_with("lilm-")).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
     #[test]
     fn three_languages_and_a_fault_names_its_line() {
         let words = ConsoleWords::load(&embedded()).unwrap();

@@ -115,6 +115,40 @@ fn decoded(text: &str) -> Result<Vec<u8>, Fault> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Fault::new("a part that is no base64url"))
 }
 
+/// A provider of the tests' own.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod made {
+    use openssl::pkey::Private;
+
+    use super::*;
+
+    /// Its key.
+    pub(crate) struct Maker(EcKey<Private>);
+
+    impl Maker {
+        /// A new one on P-256.
+        pub(crate) fn new() -> Self {
+            Self(EcKey::generate(EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap().as_ref()).unwrap())
+        }
+
+        /// The JWK's `x` and `y`.
+        pub(crate) fn point(&self) -> (String, String) {
+            let (mut x, mut y, mut context) = (BigNum::new().unwrap(), BigNum::new().unwrap(), openssl::bn::BigNumContext::new().unwrap());
+            self.0.public_key().affine_coordinates(self.0.group(), &mut x, &mut y, &mut context).unwrap();
+            (encoded(&x.to_vec_padded(32).unwrap()), encoded(&y.to_vec_padded(32).unwrap()))
+        }
+
+        /// A token with this header and these claims, signed by ES256 whatever the header says.
+        pub(crate) fn token(&self, header: &str, claims: &str) -> String {
+            let signed = format!("{}.{}", encoded(header.as_bytes()), encoded(claims.as_bytes()));
+            let signature = EcdsaSig::sign(&openssl::sha::sha256(signed.as_bytes()), &self.0).unwrap();
+            let octets = [signature.r().to_vec_padded(32).unwrap(), signature.s().to_vec_padded(32).unwrap()].concat();
+            format!("{signed}.{}", encoded(&octets))
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

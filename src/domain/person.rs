@@ -74,6 +74,12 @@ impl Hetu {
     }
 }
 
+/// Whether an identity code stands anywhere in words that are kept in clear, such as a reason: then they are not taken.
+#[must_use]
+pub fn names_a_person(words: &str) -> bool {
+    words.char_indices().filter_map(|(at, _)| words.get(at..at + 11)).any(|part| Hetu::parse(&part.to_ascii_uppercase()).is_ok())
+}
+
 impl HetuFault {
     /// The key of the word that says it (`codes/words.toml`).
     #[must_use]
@@ -91,6 +97,16 @@ impl HetuFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_found_wherever_it_stands_in_a_sentence() {
+        for words in ["080885-902M", "she is 080885-902m, they say", "hetu:080885-902M.", "ä080885-902Mä", "1080885-902M", "\"080885-902M\""] {
+            assert!(names_a_person(words), "{words}");
+        }
+        for words in ["", "the county asked", "080885-902N", "080885-902", "1.2.246.10.99999992", "åäö åäö åäö åäö"] {
+            assert!(!names_a_person(words), "{words}");
+        }
+    }
 
     #[test]
     fn takes_synthetic_persons_and_names_each_fault() {

@@ -1,7 +1,14 @@
 //! What the archive's tables and the broker must agree on: every ledger entry has what it speaks of, every answer waits or has left, every held message is
 //! there, and nothing lies in the dead-letter queue that no decision put there. What does not agree is unexplained, and each one has a name.
 
+use std::time::Duration;
+
 use super::ledger::Position;
+use super::time::Moment;
+
+/// How long after its last decision a release from before deliveries were noted may still have sent answers without a note: it drains within
+/// `[limits] stop_seconds`, a lease of the outbox ends within a minute, and between two of its decisions a quiet site may leave some minutes.
+pub const FORMER_LINGERS: Duration = Duration::from_secs(600);
 
 /// Something that should be there and is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,8 +122,16 @@ pub struct Unexplained {
 /// One page of the ledger held against everything else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// What is missing.
+    /// What is missing, but for answers.
     pub found: Vec<Unexplained>,
+    /// Answers that neither wait nor are noted as sent, and when each was decided: unexplained unless a release that noted nothing was at work then.
+    pub owed: Vec<(Moment, Unexplained)>,
+    /// When a release from before deliveries were noted decided last.
+    pub former: Option<Moment>,
+    /// Refusals of such a release that nobody was answered.
+    pub unanswered: u64,
+    /// Refusals of such a release that the operators' list does not have.
+    pub unlisted: Vec<Position>,
     /// Entries looked at.
     pub entries: u64,
     /// The last position looked at.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::gate::told;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
-use crate::domain::reconciling::{Missing, Unexplained};
+use crate::domain::reconciling::{FORMER_LINGERS, Missing, Unexplained};
 use crate::ports::broker::{Depths, QueueDepths};
 use crate::ports::messages::Reconciling;
 use crate::telemetry;
@@ -18,6 +18,8 @@ use crate::telemetry;
 const PAGE: u32 = 1_000;
 /// The pause between two looks of a round in a running gateway, so that the road has the database for itself nine parts in ten.
 const BETWEEN: Duration = Duration::from_millis(250);
+/// How many refusals are brought into the operators' list between two pauses.
+const LISTED: usize = 64;
 /// How soon a round is tried again when the archive did not answer.
 const AGAIN: Duration = Duration::from_secs(60);
 /// The most that one round names; the count tells all.
@@ -34,6 +36,10 @@ pub struct Reconciled {
     pub queues: Option<QueueDepths>,
     /// Refusals that nobody was answered.
     pub unanswered: u64,
+    /// Answers that a release from before deliveries were noted may have sent, since it was at work when they were due: counted and not unexplained.
+    pub former: u64,
+    /// Refusals of such a release that the operators' list does not have yet, at most [`NAMED`].
+    pub unlisted: Vec<Position>,
     /// What is not explained, in all.
     pub unexplained: u64,
     /// Each of them, at most [`NAMED`].
@@ -59,12 +65,19 @@ pub async fn reconcile(
     after_each: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Reconciled, Outage> {
     let mut sum = Reconciled::default();
-    let mut after = Position(0);
+    let (mut after, mut owed, mut former) = (Position(0), Vec::new(), None);
     // Each page begins where the one before ended: bounded by the ledger, which grows slower than it is read.
     loop {
         let page = archive.reconcile_page(after, PAGE).await?;
         sum.entries += page.entries;
         sum.add(page.found);
+        sum.unanswered += page.unanswered;
+        former = former.max(page.former);
+        sum.unlisted.extend(page.unlisted.into_iter().take(NAMED.saturating_sub(sum.unlisted.len())));
+        let room = NAMED.saturating_sub(owed.len());
+        let mut due = page.owed.into_iter();
+        owed.extend(due.by_ref().take(room));
+        sum.add(due.map(|(_, one)| one).collect());
         after_each(sum.entries);
         match page.last {
             Some(last) if page.entries >= u64::from(PAGE) => after = last,
@@ -72,10 +85,15 @@ pub async fn reconcile(
         }
         tokio::time::sleep(pause).await;
     }
+    // Whether a release that noted nothing was at work is known at the end: its last decision may be the ledger's last entry.
+    let until = former.map(|last| last.plus(FORMER_LINGERS));
+    let (excused, missing): (Vec<_>, Vec<_>) = owed.into_iter().partition(|(at, _)| until.is_some_and(|until| *at <= until));
+    sum.former = excused.len() as u64;
+    sum.add(missing.into_iter().map(|(_, one)| one).collect());
     let held = archive.reconcile_held().await?;
     sum.held = held.entries;
     sum.add(held.found);
-    sum.unanswered = archive.unanswered_refusals().await?;
+    sum.unanswered += archive.unanswered_refusals().await?;
     if let Some(broker) = broker {
         match broker.depths().await {
             Ok(depths) => sum.queues = depths,
@@ -99,6 +117,7 @@ pub async fn run(archive: Arc<dyn Reconciling>, broker: Option<Arc<dyn Depths>>,
         let round = async {
             match reconcile(archive.as_ref(), broker.as_deref(), BETWEEN, &mut |_| ()).await {
                 Ok(sum) => {
+                    list(archive.as_ref(), &sum.unlisted).await;
                     telemetry::reconciled(sum.unexplained, sum.entries);
                     pace
                 }
@@ -116,5 +135,16 @@ pub async fn run(archive: Arc<dyn Reconciling>, broker: Option<Arc<dyn Depths>>,
             () = tokio::time::sleep(pause) => {}
             () = told(&mut stop) => return,
         }
+    }
+}
+
+/// What a release that kept no list for operators refused, it may have refused a moment ago, beside this one: so it is looked for in every round.
+async fn list(archive: &dyn Reconciling, unlisted: &[Position]) {
+    for some in unlisted.chunks(LISTED) {
+        if let Err(outage) = archive.list_refusals(some).await {
+            telemetry::outage_attempt(&outage);
+            return;
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
 }

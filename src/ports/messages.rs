@@ -59,11 +59,18 @@ pub trait Reconciling: Send + Sync {
     /// An outage.
     async fn reconcile_held(&self) -> Result<Checked, Outage>;
 
-    /// How many refusals nobody was answered: those that went to the dead-letter queue. Refusals from before answers were counted are in none.
+    /// How many refusals nobody was answered: those that went to the dead-letter queue. Those from before answers were counted come with their pages.
     ///
     /// # Errors
     /// An outage.
     async fn unanswered_refusals(&self) -> Result<u64, Outage>;
+
+    /// Brings refusals of a release that kept no list for operators into the list, each by its position; one that is there, or is decided otherwise
+    /// since, is passed over. Gives how many it brought.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn list_refusals(&self, positions: &[Position]) -> Result<u64, Outage>;
 
     /// Forgets the received octets of refusals and notes, and the answers of refusals, that were decided before a moment and have left: at most `limit`.
     /// What is forgotten is decided anew when it comes again. Gives how many.

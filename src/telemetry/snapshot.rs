@@ -125,6 +125,8 @@ pub struct Scrape {
 #[derive(Debug, Default)]
 pub struct Watcher {
     before: Option<(Moment, BTreeMap<String, Samples>)>,
+    /// Since when an instance has not answered.
+    down: Option<Moment>,
 }
 
 impl Watcher {
@@ -154,9 +156,8 @@ impl Watcher {
         (flow.p50, flow.p99) = (buckets.quantile(0.5), buckets.quantile(0.99));
         let standing = standing(now.values());
         let mut alarms = alarms(now.values());
-        if instances.iter().any(|instance| !instance.is_up) {
-            alarms.push(OpenAlarm { name: super::alarms::INSTANCE_DOWN.to_owned(), since: at });
-        }
+        self.down = instances.iter().any(|instance| !instance.is_up).then(|| self.down.unwrap_or(at));
+        alarms.extend(self.down.map(|since| OpenAlarm { name: super::alarms::INSTANCE_DOWN.to_owned(), since }));
         let mut queues = if queues.is_empty() { depths(now.values()) } else { queues };
         queues.sort_by(|a, b| (rank(&a.role), &a.name).cmp(&(rank(&b.role), &b.name)));
         self.before = Some((at, now));

@@ -20,9 +20,12 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use super::bounded::Bounded;
+use crate::adapters::clock::SystemClock;
 use crate::config::desk::Tls;
 use crate::crypto::certificate::Certificate;
 use crate::domain::digest::Digest;
+use crate::domain::time::Moment;
+use crate::ports::clock::Clock as _;
 use crate::telemetry;
 
 /// How many handshakes may be under way at once.
@@ -41,6 +44,16 @@ pub struct Card {
     pub digest: Digest,
 }
 
+impl Card {
+    /// The card of a certificate that is in force at this moment. A handshake that goes on where an earlier one ended looks at no certificate again: a card
+    /// that has expired since is none.
+    fn read(der: &[u8], now: Moment) -> Option<Self> {
+        let card = Certificate::from_der(der).ok()?;
+        let is_in_force = (card.not_before().seconds()..=card.not_after().seconds()).contains(&now.seconds());
+        is_in_force.then(|| Self { serial: card.serial().map(str::to_owned), digest: card.fingerprint() })
+    }
+}
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -57,8 +70,7 @@ impl Connected<IncomingStream<'_, Bounded<TcpListener>>> for Peer {
 impl Connected<IncomingStream<'_, Bounded<Secure>>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Bounded<Secure>>) -> Self {
         let shown = stream.io().inner().get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let certificate = shown.and_then(|der| Certificate::from_der(der).ok());
-        Self { card: certificate.map(|card| Card { serial: card.serial().map(str::to_owned), digest: card.fingerprint() }) }
+        Self { card: shown.and_then(|der| Card::read(der, SystemClock.now())) }
     }
 }
 
@@ -195,4 +207,26 @@ fn list(file: &PathBuf) -> Result<CertificateRevocationListDer<'static>, String>
         return CertificateRevocationListDer::from_pem_slice(&octets).map_err(|e| wrong(e.to_string()));
     }
     Ok(CertificateRevocationListDer::from(octets))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::crypto::authority::{Authority, Validity};
+    use crate::domain::oid::Oid;
+
+    #[test]
+    fn a_card_is_one_only_while_it_is_in_force() {
+        let at = Moment::from_seconds;
+        let valid = Validity { from: at(1_800_000_000), until: at(1_800_086_400) };
+        let issued = Authority::make("cards", valid).unwrap().system("Testilä", &Oid::parse("1.2.246.900.1").unwrap(), "CARD", valid).unwrap();
+        let certificate = Certificate::from_pem(&issued.certificate_pem).unwrap();
+        let serial = |now: i64| Card::read(certificate.der(), at(now)).and_then(|card| card.serial);
+        for now in [1_800_000_000, 1_800_043_200, 1_800_086_400] {
+            assert_eq!(serial(now).as_deref(), Some("1.2.246.900.1"), "{now}");
+        }
+        assert_eq!((serial(1_799_999_999), serial(1_800_086_401)), (None, None));
+        assert_eq!(Card::read(b"no certificate", at(1_800_043_200)), None);
+    }
 }

@@ -29,7 +29,8 @@ on_both! {
         a_replay_ends_with_the_decision,
         the_rate_holds_and_a_stop_keeps_its_place,
         a_lease_that_ran_out_is_moot,
-        what_is_in_hand_is_left_alone;
+        what_is_in_hand_is_left_alone,
+        jobs_that_rest_keep_no_place_from_those_that_run;
 }
 
 async fn open(place: &Place) -> Arc<Store> {

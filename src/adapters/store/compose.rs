@@ -35,6 +35,8 @@ pub(super) struct Prior {
     pub code: Option<String>,
     /// The stored answer.
     pub answer: Option<Vec<u8>>,
+    /// A refusal whose answer was forgotten since it was looked at: it is not final any more.
+    pub is_forgotten: bool,
     /// Who waits for the decision of a held message.
     pub replies: Vec<Reply>,
 }

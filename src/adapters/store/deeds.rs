@@ -40,6 +40,9 @@ pub(super) async fn act(line: &mut Line, criteria: &RefusedCriteria, deed: Deed,
         n + 2
     );
     line.composed(sql, &values).await?;
+    if to.is_some() {
+        line.one(SPARE, &[Value::Int(Some(action))]).await?;
+    }
     let met = count(line, action).await?;
     if met == 0 {
         line.one("DELETE FROM refusal_action WHERE id = $1", &[Value::Int(Some(action))]).await?;
@@ -81,6 +84,7 @@ pub(super) async fn undo(line: &mut Line, action: ActionId, by: &By) -> Result<O
     );
     let (old, new) = (Value::Int(Some(old)), Value::Int(Some(new)));
     line.composed(sql, &[old, new, Value::Int(Some(to.number()))]).await?;
+    line.one(SPARE, &[new]).await?;
     let mut deltas = Deltas::default();
     let sql = "SELECT r.grp, before.was, count(*) FROM refusal_acted a JOIN refusal r ON r.id = a.refusal \
                JOIN refusal_acted before ON before.action = $1 AND before.refusal = a.refusal WHERE a.action = $2 GROUP BY r.grp, before.was";
@@ -97,6 +101,10 @@ pub(super) async fn undo(line: &mut Line, action: ActionId, by: &By) -> Result<O
     let Value::Int(Some(number)) = new else { return Ok(None) };
     Ok(Some(Acted { action: Some(ActionId(unsigned(number))), count: unsigned(count), more: false }))
 }
+
+/// Whoever waited for a row's lock saw the jobs as they stood before: what a job took meanwhile is the job's. With the rows locked no other job can take more.
+const SPARE: &str =
+    "DELETE FROM refusal_acted WHERE action = $1 AND EXISTS (SELECT 1 FROM replay_item i WHERE i.refusal = refusal_acted.refusal AND i.state < 3)";
 
 /// PostgreSQL's rows are locked while they are looked at; SQLite's whole file is.
 const fn lock(line: &Line) -> &'static str {

@@ -12,6 +12,7 @@ use crate::domain::ledger::Position;
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::outage::Outage;
 use crate::domain::reconciling::{Checked, Missing, Unexplained};
+use crate::domain::refused::ELSEWHERE;
 use crate::domain::time::Moment;
 use crate::ports::messages::Reconciling;
 
@@ -37,6 +38,15 @@ impl Reconciling for Store {
         })
     }
 
+    async fn list_refusals(&self, positions: &[Position]) -> Result<u64, Outage> {
+        let mut listed = 0;
+        for position in positions {
+            let _turn = self.lines.turn().await;
+            listed += on_spare!(&self.lines, |line| list(line, *position))?;
+        }
+        Ok(listed)
+    }
+
     async fn forget_refused(&self, before: Moment, now: Moment, limit: u32) -> Result<u64, Outage> {
         let _turn = self.lines.turn().await;
         on_spare!(&self.lines, |line| forget(line, before, now, limit))
@@ -46,6 +56,8 @@ impl Reconciling for Store {
 /// The entries of a page and what each is missing. Scalar subqueries throughout: each is one look-up by key, where PostgreSQL could answer an EXISTS by
 /// hashing a whole table.
 async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, Fault> {
+    // Read before the entries: what it counts is there by then, unless it was taken away.
+    let head = unsigned(super::transaction::head(line).await?.position);
     // Of a sending that shows a stored answer again, and of an event along, the decision is another entry's.
     let sql = format!(
         "SELECT l.position, l.message, CAST( \
@@ -63,8 +75,11 @@ async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, F
            (SELECT i.revision FROM inbox i WHERE i.position = l.position AND i.octets IS NULL AND i.forgotten_at IS NULL) IS NULL THEN 0 ELSE 256 END \
          + CASE WHEN l.answers IS NULL OR l.answers = 0 OR (SELECT min(o.id) FROM outbox o WHERE o.position = l.position) IS NOT NULL OR \
            (SELECT min(s.at) FROM sent s WHERE s.first >= l.position - l.position % {RUN} AND s.first <= l.position AND s.last >= l.position) IS NOT NULL THEN 0 ELSE 512 END AS bigint), \
-         l.sender \
-         FROM (SELECT position, message, sender, kind, answer, document_id, log_rows, answers FROM ledger WHERE position > $1 ORDER BY position LIMIT $2) l \
+         l.sender, l.at, \
+         CAST(CASE WHEN l.answers IS NOT NULL THEN 0 WHEN l.kind <> 2 THEN 1 ELSE 1 + CASE WHEN l.answer IS NULL THEN 2 ELSE 0 END + CASE WHEN \
+           (SELECT r.id FROM refusal r WHERE r.sender = l.sender AND r.octets_sha = l.message) IS NULL AND \
+           (SELECT i.standing FROM inbox i WHERE i.position = l.position AND i.code IS NOT NULL) = 2 THEN 4 ELSE 0 END END AS bigint) \
+         FROM (SELECT position, at, message, sender, kind, answer, document_id, log_rows, answers FROM ledger WHERE position > $1 ORDER BY position LIMIT $2) l \
          ORDER BY l.position"
     );
     let rows = line.composed(sql, &[place(after), Value::Int(Some(i64::from(limit)))]).await?;
@@ -76,13 +91,28 @@ async fn page(line: &mut Line, after: Position, limit: u32) -> Result<Checked, F
             checked.found.push(Unexplained { position: Some(Position(lost)), missing: Missing::Entry, which: String::new() });
         }
         before = position.0;
+        let decided = Moment::from_micros(row.need_int(4)?);
         // The bits are the places in `Missing::ALL`.
         let bits = row.need_int(2)?;
         for missing in Missing::ALL.into_iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, missing)| missing) {
-            checked.found.push(Unexplained { position: Some(position), missing, which: short(&row.need_text(3)?, decode::digest(row, 1).ok()) });
+            let one = Unexplained { position: Some(position), missing, which: short(&row.need_text(3)?, decode::digest(row, 1).ok()) };
+            if missing == Missing::Answer { checked.owed.push((decided, one)) } else { checked.found.push(one) }
+        }
+        // An entry that does not say how many answers it made is a former release's; which of its refusals had no answer, and which the list lacks.
+        let former = row.need_int(5)?;
+        if former & 1 == 1 {
+            checked.former = checked.former.max(Some(decided));
+            checked.unanswered += u64::from(former & 2 == 2);
+            checked.unlisted.extend((former & 4 == 4).then_some(position));
         }
     }
     checked.last = (before > after.0).then_some(Position(before));
+    // Behind the last entry no later one shows the gap.
+    if checked.entries < u64::from(limit) {
+        for lost in (before.saturating_add(1)..=head).take(usize::try_from(GAPS).unwrap_or(0)) {
+            checked.found.push(Unexplained { position: Some(Position(lost)), missing: Missing::Entry, which: String::new() });
+        }
+    }
     Ok(checked)
 }
 
@@ -106,6 +136,42 @@ async fn held(line: &mut Line) -> Result<Checked, Fault> {
     let rows = line.one("SELECT count(*) FROM held", &[]).await?;
     checked.entries = unsigned(rows.first().ok_or_else(|| Fault::unreadable(0))?.need_int(0)?);
     Ok(checked)
+}
+
+/// As migration 0013 listed what was refused before it: without the place of the finding and without the reply address, which nobody kept. The refusal before
+/// its group, as a commit takes them.
+async fn list(line: &mut Line, position: Position) -> Result<u64, Fault> {
+    line.begin().await?;
+    let outcome = list_one(line, place(position)).await;
+    if outcome.is_ok() {
+        line.commit().await?;
+    } else {
+        line.rollback().await?;
+    }
+    outcome
+}
+
+async fn list_one(line: &mut Line, position: Value<'_>) -> Result<u64, Fault> {
+    let refused = "FROM inbox i WHERE i.position = $1 AND i.standing = 2 AND i.code IS NOT NULL";
+    let group = format!(
+        "INSERT INTO refusal_group (code, finding, sender, open, held, discarded, mended, first_at, last_at) \
+         SELECT i.code, '{ELSEWHERE}', i.sender, 0, 0, 0, 0, i.decided_at, i.decided_at {refused} ON CONFLICT (code, finding, sender) DO NOTHING"
+    );
+    line.composed(group, &[position]).await?;
+    let row = format!(
+        "INSERT INTO refusal (id, sender, octets_sha, grp, state, at, first_at, position, inbound, profile) \
+         SELECT i.position, i.sender, i.octets_sha, \
+         (SELECT g.id FROM refusal_group g WHERE g.code = i.code AND g.finding = '{ELSEWHERE}' AND g.sender = i.sender), \
+         1, i.decided_at, i.decided_at, i.position, '', '' {refused} ON CONFLICT (sender, octets_sha) DO NOTHING RETURNING grp, at"
+    );
+    let listed = line.composed(row, &[position]).await?;
+    for row in &listed {
+        let values = [Value::Int(Some(row.need_int(0)?)), Value::Int(Some(row.need_int(1)?))];
+        let sql = "UPDATE refusal_group SET open = open + 1, first_at = CASE WHEN first_at < $2 THEN first_at ELSE $2 END, \
+                   last_at = CASE WHEN last_at > $2 THEN last_at ELSE $2 END WHERE id = $1";
+        line.one(sql, &values).await?;
+    }
+    Ok(listed.len() as u64)
 }
 
 /// Refusals whose answer has left, the oldest first, then notes. A refusal that is forgotten is not final any more: when it comes again it is decided anew,

@@ -14,8 +14,8 @@ use crate::domain::ledger::Position;
 use crate::domain::limits::COMMIT_BATCH_OCTETS;
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::refused::{
-    AT_ONCE, By, FASTEST, ItemState, Job, JobId, JobItem, JobState, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, ReplayMark, ReplayOutcome,
-    Replayed,
+    AT_ONCE, By, FASTEST, ItemState, Job, JobId, JobItem, JobState, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedState, ReplayMark,
+    ReplayOutcome, ReplayStanding, Replayed,
 };
 use crate::domain::time::Moment;
 use crate::ports::refusals::Change;
@@ -28,6 +28,12 @@ const BURST: i64 = 500_000;
 const SHOWN: i64 = 200;
 /// What is in hand of no job.
 const FREE: &str = "NOT EXISTS (SELECT 1 FROM replay_item i WHERE i.refusal = r.id AND i.state < 3)";
+
+/// Open refusals, and no others: of criteria that name another state there are none to replay.
+fn open(criteria: &RefusedCriteria) -> String {
+    let wanted = criteria.state.map_or(String::new(), |state| format!(" AND r.state = {}", state.number()));
+    format!("r.state = {}{wanted}", RefusedState::Open.number())
+}
 
 fn number(n: u64) -> Value<'static> {
     Value::Int(i64::try_from(n).ok())
@@ -45,8 +51,9 @@ pub(super) async fn preview(line: &mut Line, criteria: &RefusedCriteria, rules: 
     let sql = format!(
         "SELECT count(*), count(s.job), count(s.same), count(s.unanswerable) FROM (SELECT (SELECT i.job FROM replay_item i WHERE i.refusal = r.id AND i.state < 3) AS job, \
          CASE WHEN m.is_final AND m.rules = ${} THEN 1 END AS same, CASE WHEN r.queue IS NULL THEN 1 END AS unanswerable \
-         FROM refusal r JOIN inbox m ON m.sender = r.sender AND m.octets_sha = r.octets_sha WHERE {conditions} AND r.state = 1 LIMIT ${n}) s",
-        n - 1
+         FROM refusal r JOIN inbox m ON m.sender = r.sender AND m.octets_sha = r.octets_sha WHERE {conditions} AND {open} LIMIT ${n}) s",
+        n - 1,
+        open = open(criteria)
     );
     let rows = line.composed(sql, &values).await?;
     let row = rows.first().ok_or_else(|| Fault::unreadable(0))?;
@@ -59,8 +66,7 @@ pub(super) async fn preview(line: &mut Line, criteria: &RefusedCriteria, rules: 
 /// # Errors
 /// As the database says.
 pub(super) async fn start(line: &mut Line, new: &NewJob) -> Result<JobId, Fault> {
-    let criteria = RefusedCriteria { state: None, ..new.criteria.clone() };
-    let shown = criteria.shown();
+    let (criteria, shown) = (&new.criteria, new.criteria.shown());
     let at = Value::Int(Some(new.by.at.micros()));
     let rate = i64::from(new.rate.clamp(1, FASTEST));
     let sql = "INSERT INTO replay_job (token, made_at, who, why, criteria, rate, again, state, next_at, total) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $2, 0) \
@@ -71,15 +77,16 @@ pub(super) async fn start(line: &mut Line, new: &NewJob) -> Result<JobId, Fault>
         return Ok(JobId(unsigned(rows.first().ok_or_else(|| Fault::unreadable(0))?.need_int(0)?)));
     };
     let mut values = Vec::new();
-    let conditions = conditions(&criteria, &mut values);
+    let conditions = conditions(criteria, &mut values);
     values.extend([Value::Int(Some(id)), Value::Int(Some(i64::from(AT_ONCE)))]);
     let n = values.len();
     let lock = if matches!(line, Line::Postgres(_)) { " FOR UPDATE OF r" } else { "" };
     // Who asked at the same moment waits here, and finds them taken.
     let sql = format!(
         "INSERT INTO replay_item (job, refusal, state, turn, before_position) SELECT ${}, s.id, 1, 0, s.position FROM \
-         (SELECT r.id, r.position FROM refusal r WHERE {conditions} AND r.state = 1 AND {FREE} ORDER BY r.id LIMIT ${n}{lock}) s WHERE true ON CONFLICT DO NOTHING",
-        n - 1
+         (SELECT r.id, r.position FROM refusal r WHERE {conditions} AND {open} AND {FREE} ORDER BY r.id LIMIT ${n}{lock}) s WHERE true ON CONFLICT DO NOTHING",
+        n - 1,
+        open = open(criteria)
     );
     line.composed(sql, &values).await?;
     let sql = "UPDATE replay_job SET total = (SELECT count(*) FROM replay_item i WHERE i.job = replay_job.id) WHERE id = $1 RETURNING total";
@@ -91,6 +98,32 @@ pub(super) async fn start(line: &mut Line, new: &NewJob) -> Result<JobId, Fault>
 }
 
 const JOB: &str = "SELECT id, criteria, who, why, made_at, rate, again, state, changed_who, changed_at, total, counts FROM replay_job";
+
+/// How all of them stand. Jobs are few; what is in hand of one has an index of its own.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn standing(line: &mut Line) -> Result<ReplayStanding, Fault> {
+    let mut found = ReplayStanding::default();
+    for row in line.one("SELECT state, count(*) FROM replay_job GROUP BY state", &[]).await? {
+        let state = JobState::from_number(row.need_int(0)?).ok_or_else(|| Fault::unreadable(0))?;
+        if let Some((_, count)) = JobState::ALL.iter().zip(&mut found.jobs).find(|(one, _)| **one == state) {
+            *count = unsigned(row.need_int(1)?);
+        }
+    }
+    if found.jobs(JobState::Running) + found.jobs(JobState::Stopped) + found.jobs(JobState::Ended) == 0 {
+        return Ok(found);
+    }
+    for row in line.one("SELECT state, count(*) FROM replay_item WHERE state < 3 GROUP BY state", &[]).await? {
+        let many = unsigned(row.need_int(1)?);
+        match ItemState::from_number(row.need_int(0)?) {
+            Some(ItemState::Waiting) => found.waiting = many,
+            Some(ItemState::OnRoad) => found.on_road = many,
+            Some(ItemState::Decided | ItemState::Dropped) | None => return Err(Fault::unreadable(0)),
+        }
+    }
+    Ok(found)
+}
 
 /// One job.
 ///
@@ -230,8 +263,12 @@ pub(super) async fn is_idle(line: &mut Line) -> Result<bool, Fault> {
 /// # Errors
 /// As the database says.
 pub(super) async fn lease(line: &mut Line, now: Moment, until: Moment, limit: u32) -> Result<Vec<ReplayMark>, Fault> {
-    let live = "SELECT id, state, rate, next_at, again FROM replay_job WHERE counts IS NULL AND (state <> 1 OR next_at <= $1 OR next_at > $1 + 2000000) ORDER BY next_at, id LIMIT $2";
-    let sql = if matches!(line, Line::Postgres(_)) { format!("{live} FOR UPDATE SKIP LOCKED") } else { live.to_owned() };
+    // A job that rests is looked at only where there is something to do: however many are stopped, they keep no place from those that run.
+    let live = "SELECT j.id, j.state, j.rate, j.next_at, j.again FROM replay_job j WHERE j.counts IS NULL AND CASE WHEN j.state = 1 \
+                THEN j.next_at <= $1 OR j.next_at > $1 + 2000000 \
+                ELSE EXISTS (SELECT 1 FROM replay_item i WHERE i.job = j.id AND i.state = 2 AND i.lease_until <= $1) \
+                  OR NOT EXISTS (SELECT 1 FROM replay_item i WHERE i.job = j.id AND i.state IN (1, 2)) END ORDER BY j.next_at, j.id LIMIT $2";
+    let sql = if matches!(line, Line::Postgres(_)) { format!("{live} FOR UPDATE OF j SKIP LOCKED") } else { live.to_owned() };
     let at = now.micros();
     let mut left = i64::from(limit);
     let mut leased = Vec::new();

@@ -77,6 +77,13 @@ pub(super) async fn run(line: &mut Line, commits: &[&Commit], instance: &str, en
         return Err(Fault::Wrong("octets lie in the archive without their document".to_owned()).into());
     }
     let priors = priors(line, commits, &places, &seen).await?;
+    // Nobody would be answered: such a message is decided anew.
+    let is_lost = |commit: &Commit| matches!(commit.effect, Effect::Repeat) && priors.get(&commit.key).is_some_and(|prior| prior.is_forgotten);
+    let forgotten: Vec<usize> = commits.iter().enumerate().filter(|(_, commit)| is_lost(commit)).map(|(at, _)| at).collect();
+    if !forgotten.is_empty() {
+        line.rollback().await?;
+        return Ok(Verdict::Stale(forgotten));
+    }
     let before = head;
     let effected = compose(commits, places, &seen, &priors, &mut head, entropy);
     let ids = write(line, &effected, &frames, instance).await?;
@@ -157,12 +164,14 @@ async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a
         .collect();
     let asked: Rows<'_> = known.iter().map(|c| key_row(c)).collect();
     let mut found: HashMap<(String, Vec<u8>), Prior> = HashMap::new();
-    for row in line.many(&by_key("SELECT sender, octets_sha, position, outcome, code, answer FROM inbox", ""), KEY, &asked).await? {
+    for row in line.many(&by_key("SELECT sender, octets_sha, position, outcome, code, answer, standing, is_final FROM inbox", ""), KEY, &asked).await? {
+        let answer = row.octets(5)?;
         let prior = Prior {
             position: row.int(2)?,
             outcome: row.octets(3)?.as_deref().and_then(Digest::from_slice),
             code: row.text(4)?,
-            answer: row.octets(5)?,
+            is_forgotten: answer.is_none() && row.need_int(6)? == i64::from(Standing::Refused.number()) && !row.need_flag(7)?,
+            answer,
             replies: Vec::new(),
         };
         found.insert((row.need_text(0)?, row.need_octets(1)?), prior);
@@ -331,6 +340,7 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
 }
 
 fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)>) {
+    let replayed = e.commit.replay.map(|_| refusal_rows::outcome(&e));
     let body = e.answer.unwrap_or_default();
     let notice = notices::leaving(e.commit, ids);
     let outbox = e.out.into_iter().filter_map(|(amqp_id, reply)| {
@@ -348,5 +358,5 @@ fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)
     let decided = e.position.filter(|_| !matches!(e.commit.effect, Effect::Hold(_)));
     let position = decided.and_then(|p| u64::try_from(p).ok()).map(Position);
     let awaited = e.awaited.into_iter().map(|(kind, id)| (kind, id.to_owned())).collect();
-    (Done { position, outbox: outbox.chain(notice).collect(), released: Vec::new() }, awaited)
+    (Done { position, outbox: outbox.chain(notice).collect(), released: Vec::new(), replayed }, awaited)
 }

@@ -75,6 +75,8 @@ async fn made(folder: &Path, config: &Config) -> Result<(Copied, u64), String> {
     if folder.try_exists().map_err(wrong)? {
         return Err(format!("{} is there already: a backup makes its own folder", folder.display()));
     }
+    // `backups/today/` is `backups/today`.
+    let folder = &folder.components().collect::<PathBuf>();
     let mut beside = folder.as_os_str().to_owned();
     beside.push(".partial");
     let beside = PathBuf::from(beside);

@@ -14,7 +14,7 @@ use crate::cli::report::{Health, Report};
 use crate::config::checked::Config;
 use crate::crypto::sha256;
 use crate::domain::outage::Outage;
-use crate::domain::refused::{AT_ONCE, FASTEST, Job, JobState, NewJob, RATE};
+use crate::domain::refused::{AT_ONCE, FASTEST, Job, JobState, NewJob, RATE, RefusedState};
 use crate::ports::clock::Entropy as _;
 use crate::ports::refusals::Refusals as _;
 
@@ -54,6 +54,9 @@ pub(super) struct Replay {
 pub(super) async fn replay(archive: &Arc<Store>, config: &Config, replay: &Replay, json: bool) -> Result<Report, String> {
     let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let criteria = replay.which.meant()?;
+    if let Some(state) = criteria.state.filter(|state| *state != RefusedState::Open) {
+        return Err(format!("--state {}: only open refusals are replayed; arkki refusals release opens what was put aside", state.as_str()));
+    }
     if !replay.yes {
         let rules = super::rules(config)?;
         let preview = archive.preview_replay(&criteria, &rules).await.map_err(told)?;

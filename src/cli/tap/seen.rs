@@ -27,7 +27,7 @@ pub fn seen(octets: &[u8]) -> Seen {
         let codes: Vec<&str> = ack.details.iter().map(|d| d.code.as_str()).take(4).collect();
         facts.extend((!codes.is_empty()).then(|| ("codes", codes.join(","))));
         facts.extend(ack.position.map(|position| ("ledger", position.to_string())));
-        let facts = facts.into_iter().map(|(name, value)| (name, masked(&value))).collect();
+        let facts = facts.into_iter().map(|(name, value)| (name, plain(&value))).collect();
         return Seen { what: first_id(octets).map_or_else(|| "acknowledgement".to_owned(), |id| plain(&id.element)), facts };
     }
     if octets.first() == Some(&b'{') {

@@ -1,6 +1,7 @@
 //! The HTTP API: the command line's verbs for machines. Each route is one command ([`route`]); it runs as that command does, in a thread of its own, and the answer is
 //! what `arkki … --json` prints. Callers have tokens with roles ([`tokens`]); the description is made from the same table ([`openapi`]).
 
+mod answers;
 pub mod openapi;
 pub mod route;
 pub mod tokens;
@@ -223,8 +224,8 @@ fn decoded(text: &str) -> Option<String> {
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {
         if octet == b'%' {
-            let pair = [rest.next()?, rest.next()?];
-            octets.push(u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?);
+            let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            octets.push(digit()? << 4 | digit()?);
         } else {
             octets.push(octet);
         }

@@ -276,7 +276,9 @@ mod tests {
     #[test]
     fn paths_match_whole_and_decoded() {
         assert_eq!(route().matches("/things/a%2Fb/hold"), Some(vec![("id".to_owned(), "a/b".to_owned())]));
-        for other in ["/things//hold", "/things/1", "/things/1/hold/", "/things/%zz/hold", "/things/%ff/hold", "/thing/1/hold"] {
+        for other in
+            ["/things//hold", "/things/1", "/things/1/hold/", "/things/%zz/hold", "/things/%ff/hold", "/things/%+5/hold", "/things/%5/hold", "/thing/1/hold"]
+        {
             assert_eq!(route().matches(other), None, "{other}");
         }
     }

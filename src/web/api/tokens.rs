@@ -1,5 +1,6 @@
 //! Who calls: a file of tokens, a line each: a name, a role, and the SHA-256 of the token. The token itself stands nowhere but with its caller.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::route::Role;
@@ -25,9 +26,14 @@ pub struct Caller {
 /// Reads the file.
 ///
 /// # Errors
-/// The line that is none, or what the machine says.
+/// The line that is none, what the machine says, or that others may write the file: whoever writes it is an administrator.
 pub fn read(path: &Path) -> Result<Vec<Caller>, ConfigFault> {
-    parse(&read_text(path)?).map_err(|why| ConfigFault(format!("{}: {why}", path.display())))
+    let text = read_text(path)?;
+    let about = std::fs::metadata(path).map_err(|e| ConfigFault(format!("{}: {e}", path.display())))?;
+    if about.permissions().mode() & 0o022 != 0 {
+        return Err(ConfigFault(format!("{0}: others may write it: chmod go-w {0}", path.display())));
+    }
+    parse(&text).map_err(|why| ConfigFault(format!("{}: {why}", path.display())))
 }
 
 fn parse(text: &str) -> Result<Vec<Caller>, String> {
@@ -82,6 +88,16 @@ mod tests {
         assert_eq!(caller(&callers, "three"), None);
         assert_eq!(caller(&callers, ""), None);
         assert!(!text.contains("two\n") && Role::Reader < Role::Operator && Role::Operator < Role::Administrator);
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_lets_nobody_in() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), line("a", Role::Reader, "x").unwrap()).unwrap();
+        for (mode, is_read) in [(0o600, true), (0o644, true), (0o664, false), (0o606, false)] {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read(file.path()).is_ok(), is_read, "{mode:o}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::session::NoEntry;
 use super::{Asked, Console, form, pages};
@@ -30,6 +31,8 @@ pub(super) const BACK: &str = "/enter/openid";
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// How many may be at the provider at once; one more forgets the first.
 const UNDER_WAY: usize = 256;
+/// How many may be asking for the provider's description at once: strangers ask too, and each holds a thread.
+const ASKING: usize = 8;
 /// How far the provider's clock may be ahead of ours, and how long a token may have been made before, in seconds.
 const SKEW: i64 = 120;
 /// The longest subject, in octets (OpenID Connect Core §2).
@@ -40,6 +43,7 @@ pub struct OpenIdDoor {
     place: OpenId,
     provider: Provider,
     under_way: Mutex<VecDeque<Attempt>>,
+    asking: Semaphore,
 }
 
 /// Somebody who was sent to the provider.
@@ -57,7 +61,7 @@ impl OpenIdDoor {
     /// # Errors
     /// A file that cannot be used.
     pub fn new(place: &OpenId) -> Result<Self, String> {
-        Ok(Self { provider: Provider::new(place.ca_file.as_deref())?, place: place.clone(), under_way: Mutex::default() })
+        Ok(Self { provider: Provider::new(place.ca_file.as_deref())?, place: place.clone(), under_way: Mutex::default(), asking: Semaphore::new(ASKING) })
     }
 
     fn remember(&self, attempt: Attempt) {
@@ -97,10 +101,14 @@ fn cookie_name(console: &Console) -> String {
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
     let asked = Asked::of(&console, &request);
     let Some(door) = console.openid.clone() else { return pages::words(&console, &asked, StatusCode::NOT_FOUND, ("not-found-heading", "not-found")) };
+    let Ok(turn) = door.asking.try_acquire() else {
+        return pages::words(&console, &asked, StatusCode::TOO_MANY_REQUESTS, ("too-many-heading", "too-many"));
+    };
     let description = match described(Arc::clone(&door)).await {
         Ok(description) => description,
         Err(why) => return away(&console, &asked, &why),
     };
+    drop(turn);
     let (state, nonce, verifier) = (random(console.entropy.as_ref()), random(console.entropy.as_ref()), random(console.entropy.as_ref()));
     let challenge = encoded(&sha256(verifier.as_bytes()).0);
     let back = format!("{}{BACK}", console.address());
@@ -236,7 +244,9 @@ fn subject(token: &str, keys: &Value, place: &OpenId, nonce: &str, now: Moment) 
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    let is_for_us = audiences.contains(&place.client.as_str()) && (audiences.len() == 1 || text("azp") == place.client);
+    // Where several may take it, or somebody in particular shall, it says for whom it was made.
+    let is_ours = if audiences.len() > 1 || claims.get("azp").is_some() { text("azp") == place.client } else { true };
+    let is_for_us = is_ours && audiences.contains(&place.client.as_str());
     if text("iss") != place.issuer {
         return Err(wrong("names another issuer"));
     }
@@ -266,5 +276,109 @@ fn usable(key: &Value, alg: &str) -> Option<VerifyingKey> {
         ("RS256", "RSA") => VerifyingKey::rsa(text("n")?, text("e")?).ok(),
         ("ES256", "EC") if text("crv") == Some("P-256") => VerifyingKey::p256(text("x")?, text("y")?).ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::crypto::jws::made::Maker;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn place() -> OpenId {
+        OpenId { issuer: "https://id.example".into(), client: "arkki".into(), secret_file: None, ca_file: None }
+    }
+
+    fn keys(maker: &Maker, kid: &str) -> Value {
+        let (x, y) = maker.point();
+        json!({ "keys": [{ "kty": "oct", "kid": kid, "k": "AAAA" }, { "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "x": x, "y": y }] })
+    }
+
+    /// A token as it must be, but for these claims; one that is null is left out.
+    fn claims(changes: &Value) -> String {
+        let mut claims = json!({ "iss": "https://id.example", "aud": "arkki", "sub": "bo", "nonce": "n", "iat": NOW, "exp": NOW + 300 });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        claims.to_string()
+    }
+
+    fn said(keys: &Value, token: &str) -> Result<String, String> {
+        subject(token, keys, &place(), "n", Moment::from_seconds(NOW))
+    }
+
+    #[test]
+    fn only_a_token_for_us_of_this_moment_and_this_question_names_somebody() {
+        let maker = Maker::new();
+        let (keys, header) = (keys(&maker, "k"), r#"{"alg":"ES256","kid":"k"}"#);
+        let with = |changes: &Value| said(&keys, &maker.token(header, &claims(changes)));
+        for good in [
+            json!({}),
+            json!({ "aud": ["arkki"] }),
+            json!({ "aud": ["arkki", "other"], "azp": "arkki" }),
+            json!({ "azp": "arkki" }),
+            json!({ "exp": NOW - SKEW + 1, "iat": NOW + SKEW }),
+        ] {
+            assert_eq!(with(&good), Ok("bo".to_owned()), "{good}");
+        }
+        for bad in [
+            json!({ "iss": "https://id.example/" }),
+            json!({ "iss": null }),
+            json!({ "aud": "other" }),
+            json!({ "aud": ["other"] }),
+            json!({ "aud": ["arkki", "other"] }),
+            json!({ "aud": ["arkki", "other"], "azp": "other" }),
+            json!({ "azp": "other" }),
+            json!({ "aud": null }),
+            json!({ "nonce": "m" }),
+            json!({ "nonce": null }),
+            json!({ "exp": NOW - SKEW }),
+            json!({ "exp": null }),
+            json!({ "exp": "2100000000" }),
+            json!({ "iat": NOW + SKEW + 1 }),
+            json!({ "iat": null }),
+            json!({ "sub": "" }),
+            json!({ "sub": "b".repeat(SUBJECT_OCTETS + 1) }),
+            json!({ "sub": 7 }),
+        ] {
+            assert!(with(&bad).is_err(), "{bad}");
+        }
+        // No question was asked: nothing is its answer.
+        let unasked = maker.token(header, &claims(&json!({ "nonce": "" })));
+        assert!(subject(&unasked, &keys, &place(), "", Moment::from_seconds(NOW)).is_err());
+    }
+
+    #[test]
+    fn only_a_key_of_the_provider_signs_and_only_by_its_own_algorithm() {
+        let (maker, other) = (Maker::new(), Maker::new());
+        let (keys, good) = (keys(&maker, "k"), claims(&json!({})));
+        let header = |alg: &str, more: &str| format!("{{\"alg\":\"{alg}\"{more}}}");
+        assert!(said(&keys, &maker.token(&header("ES256", ""), &good)).is_ok(), "no kid: any of its keys");
+        for (alg, more) in [
+            ("none", ""),
+            ("None", ""),
+            ("HS256", ",\"kid\":\"k\""),
+            ("RS256", ""),
+            ("ES384", ""),
+            ("", ""),
+            ("ES256", ",\"kid\":\"old\""),
+            ("ES256", ",\"crit\":[\"x\"]"),
+        ] {
+            assert!(said(&keys, &maker.token(&header(alg, more), &good)).is_err(), "{alg}{more}");
+        }
+        assert!(said(&keys, &other.token(&header("ES256", ",\"kid\":\"k\""), &good)).is_err(), "another's key");
+        // Without a signature, and with that of other claims.
+        let token = maker.token(&header("none", ""), &good);
+        assert!(said(&keys, &format!("{}.", token.rsplit_once('.').unwrap().0)).is_err());
+        let (ours, changed) = (maker.token(&header("ES256", ""), &good), maker.token(&header("ES256", ""), &claims(&json!({ "sub": "anna" }))));
+        assert!(said(&keys, &format!("{}.{}", changed.rsplit_once('.').unwrap().0, ours.rsplit_once('.').unwrap().1)).is_err());
+        // The provider changed its key: the old one is void with the next question.
+        assert!(said(&self::keys(&other, "k"), &maker.token(&header("ES256", ""), &good)).is_err());
+        assert!(said(&json!({}), &ours).is_err() && said(&json!({ "keys": [7, {}, { "kty": "EC" }] }), &ours).is_err());
     }
 }

@@ -9,6 +9,7 @@ use super::{Asked, Console, doors, openid, sections};
 use crate::domain::language::Language;
 use crate::domain::outage::Outage;
 use crate::domain::staff::{Door, Person};
+use crate::domain::time::Moment;
 use crate::telemetry;
 
 /// A page: its heading, and what stands below it.
@@ -75,6 +76,13 @@ fn navigation(console: &Console, asked: &Asked, visit: &Visit, html: &mut Html) 
     }
     html.close("ul");
     html.close("nav");
+}
+
+/// `2026-11-22 10:00:00`: a moment to the second, in Finnish time.
+pub(super) fn time(moment: Moment) -> String {
+    let written = moment.to_hl7();
+    let part = |from: usize, to: usize| written.get(from..to).unwrap_or_default();
+    format!("{}-{}-{} {}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
 }
 
 pub(super) fn home(console: &Console, asked: &Asked, visit: &Visit) -> Response {

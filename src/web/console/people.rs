@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::board::table;
 use super::session::{Glass, Visit};
 use super::{Asked, Console, guard, pages};
+use crate::domain::person::names_a_person;
 use crate::domain::staff::{Person, Role};
 use crate::pipeline::given::{self, Note};
 use crate::telemetry;
@@ -152,12 +153,6 @@ pub(super) async fn break_glass(State(console): State<Arc<Console>>, request: Re
     telemetry::console_glass_broken(&visit.person.key, GLASS_TIME.as_secs() / 60);
     console.desk.set_glass(&visit, Some(Glass { reason, until: now + GLASS_TIME }), now);
     (StatusCode::SEE_OTHER, [(header::LOCATION, GLASS)]).into_response()
-}
-
-/// Whether an identity code stands in a reason: it is kept in clear.
-pub(super) fn names_a_person(reason: &str) -> bool {
-    let words = reason.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')' | '"'));
-    words.map(|word| word.trim_end_matches('.')).any(|word| crate::domain::person::Hetu::parse(word).is_ok())
 }
 
 fn glass_page(console: &Console, asked: &Asked, visit: &Visit, status: StatusCode, wrong: Option<&str>) -> Response {

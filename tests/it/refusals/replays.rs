@@ -162,6 +162,10 @@ pub async fn what_is_in_hand_is_left_alone(place: Place) {
     assert_eq!(archive.start_replay(&job(some, "t")).await.unwrap().total, 2);
     let rows = archive.refusals(&RefusedCriteria::default(), None, 9).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.job.is_some()).collect::<Vec<_>>(), [false, false, true, true]);
+    // Who names what was put aside does not get all that is open.
+    let aside = RefusedCriteria { state: Some(RefusedState::Held), ..RefusedCriteria::default() };
+    let nothing = archive.preview_replay(&aside, &arkki::crypto::sha256(b"rules")).await.unwrap();
+    assert_eq!((nothing, archive.start_replay(&job(aside, "aside")).await.unwrap().total), (Preview::default(), 0));
     // What was put aside is not replayed, what is in hand is not discarded.
     assert_eq!(archive.act_on_refusals(&coded("E305"), Deed::Discard, &by(2)).await.unwrap().count, 2);
     assert_eq!(archive.start_replay(&job(coded("E305"), "u")).await.unwrap().total, 0);
@@ -169,4 +173,32 @@ pub async fn what_is_in_hand_is_left_alone(place: Place) {
     place.sql("UPDATE inbox SET octets = NULL WHERE position = 1").await;
     let leased = archive.lease_replays(at(200), at(260), 9).await.unwrap();
     assert_eq!(leased.iter().map(|l| l.mark.refusal.0).collect::<Vec<_>>(), [2]);
+}
+
+pub async fn jobs_that_rest_keep_no_place_from_those_that_run(place: Place) {
+    let archive = open(&place).await;
+    refused(&archive, 21).await;
+    let only = |n: u64| RefusedCriteria { ids: vec![RefusalId(n)], ..RefusedCriteria::default() };
+    // Stopped in their middle one after the other, more than are looked at in one lease, and all before the last.
+    for n in 1..=20 {
+        let id = archive.start_replay(&job(only(n), &format!("t{n}"))).await.unwrap().id;
+        archive.change_replay(id, Change::Stop, &by(100)).await.unwrap();
+    }
+    let last = NewJob { by: by(200), ..job(only(21), "last") };
+    let last = archive.start_replay(&last).await.unwrap();
+    let leased = archive.lease_replays(at(201), at(260), 64).await.unwrap();
+    assert_eq!(leased.iter().map(|l| (l.mark.job, l.mark.refusal.0)).collect::<Vec<_>>(), [(last.id, 21)]);
+    // One that was stopped while its message was on the road, and nobody comes back with it: it waits again.
+    archive.change_replay(last.id, Change::Stop, &by(202)).await.unwrap();
+    assert!(archive.lease_replays(at(261), at(300), 64).await.unwrap().is_empty());
+    let rests = archive.replay_job(last.id).await.unwrap().unwrap();
+    assert_eq!((rests.state, rests.waiting, rests.on_road), (JobState::Stopped, 1, 0));
+    // Ended, all are closed, sixteen a look.
+    for job in archive.replay_jobs(50).await.unwrap() {
+        archive.change_replay(job.id, Change::End, &by(300)).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert!(archive.lease_replays(at(301), at(360), 64).await.unwrap().is_empty());
+    }
+    assert_eq!(place.sql("SELECT count(*) FROM replay_job WHERE counts IS NULL").await, "0");
 }

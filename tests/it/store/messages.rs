@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store::{self, Store};
-use arkki::domain::change::Commit;
+use arkki::domain::change::{Commit, Committed};
 use arkki::domain::facts::{Awaited, Standing};
 use arkki::domain::ledger::{EntryKind, Position};
 use arkki::domain::messages::{KeptOctets, MessageCriteria, MessageName, MessageRow, Road};
@@ -196,6 +196,16 @@ pub async fn a_row_deleted_by_hand_is_named_in_one_round(place: Place) {
         assert_eq!(found, known, "{statement}");
         assert_eq!(sum.unexplained, known.len() as u64);
     }
+    // The newest entry, behind which no other shows the gap.
+    let newest = place.sql("SELECT max(position) FROM ledger").await;
+    place.sql(&format!("CREATE TABLE aside AS SELECT * FROM ledger WHERE position = {newest}")).await;
+    place.sql(&format!("DELETE FROM ledger WHERE position = {newest}")).await;
+    let sum = round(&archive_).await;
+    let lost: Vec<_> = sum.named.iter().filter(|one| one.missing == Missing::Entry).map(|one| one.position.map(|p| p.0.to_string())).collect();
+    assert_eq!(lost, [Some("5".to_owned()), Some(newest)]);
+    place.sql("INSERT INTO ledger SELECT * FROM aside").await;
+    place.sql("DROP TABLE aside").await;
+    assert_eq!(round(&archive_).await.unexplained, known.len() as u64);
     // An answer that neither waits nor has left.
     let unsent = done(archive_.commit(came(archive(header(9)), "m-13", 800)).await.unwrap());
     assert_eq!(round(&archive_).await.unexplained, known.len() as u64, "it waits");
@@ -233,6 +243,9 @@ pub async fn old_refusals_are_forgotten_and_come_again(place: Place) {
     assert!(faults.is_empty(), "{faults:?}");
     let found = archive_.message(&MessageName::Position(Position(7))).await.unwrap();
     assert_eq!((found[0].has_octets, found[0].has_answer, found[0].row.state), (false, false, Standing::Refused));
+    // Who decided on a repeat just before it was forgotten decides again: else the message would be settled, and nobody answered.
+    let late = archive_.commit(repeat(&key(b"<a/>"), "c-late")).await.unwrap();
+    assert!(matches!(late, Committed::Stale), "{late:?}");
     // It comes again: the facts say that nothing is final, the answer is new, and its octets are kept again.
     let facts = archive_.facts(needs(b"<a/>", None)).await.unwrap();
     assert!(!facts.prior.as_ref().unwrap().is_final);

@@ -22,6 +22,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
 
+use super::pages::time;
 use super::session::Visit;
 use super::{Asked, Console, pages};
 use crate::adapters::store::Store;
@@ -179,13 +180,6 @@ fn name_of(names: &[String], language: Language) -> Option<&str> {
 fn day(moment: Moment) -> String {
     let date = moment.helsinki_date();
     format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
-}
-
-/// A moment to the second, in Finnish time.
-fn time(moment: Moment) -> String {
-    let written = moment.to_hl7();
-    let part = |from: usize, to: usize| written.get(from..to).unwrap_or_default();
-    format!("{}-{}-{} {}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
 }
 
 const fn state_word(state: State) -> &'static str {

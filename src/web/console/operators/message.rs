@@ -12,9 +12,11 @@ use super::super::session::Visit;
 use super::super::{Asked, Console, guard, pages};
 use super::place::{SIDE, marked};
 use super::{ROLES, messages, refusals, state_word, table, time};
+use crate::domain::facts::Standing;
 use crate::domain::finding::Finding;
 use crate::domain::messages::{DecisionFacts, KeptOctets, MessageFacts, MessageName};
 use crate::domain::outage::{Outage, Part};
+use crate::domain::person::names_a_person;
 use crate::domain::refused::RefusedMessage;
 use crate::pipeline::examine::Stage;
 use crate::pipeline::given::{self, Note};
@@ -42,7 +44,9 @@ impl One {
         let Some(name) = MessageName::parse(name) else { return Ok(None) };
         let archive = console.archive().await?;
         let Some(facts) = archive.message(&name).await?.into_iter().next() else { return Ok(None) };
-        let answer = archive.message_answer(&facts.row.key).await?.and_then(|octets| ack::read(&octets).ok());
+        // An answer to a query bears what was found; those of the others bear codes, places and our own sentences.
+        let answer = if facts.row.state == Standing::Answered { None } else { archive.message_answer(&facts.row.key).await? };
+        let answer = answer.and_then(|octets| ack::read(&octets).ok());
         let refused = match facts.row.position {
             Some(position) => archive.refusal_at(position).await?,
             None => None,
@@ -95,8 +99,9 @@ pub(super) async fn lines(State(console): State<Arc<Console>>, Path(name): Path<
         Ok(_) => return pages::words(&console, &asked, StatusCode::NOT_FOUND, ("message-none-heading", "message-none")),
         Err(outage) => return pages::out_of_reach(&console, &asked, &outage),
     };
-    if why.is_empty() {
-        return page(&console, &asked, &visit, &one, Some(Lines::NoReason));
+    // The reason is kept in clear.
+    if let Some(fault) = if why.is_empty() { Some("field-needed") } else { names_a_person(&why).then_some("why-names") } {
+        return page(&console, &asked, &visit, &one, Some(Lines::NoReason(fault)));
     }
     match examined(&console, &visit, &one, &why).await {
         Ok(found) => page(&console, &asked, &visit, &one, Some(found)),
@@ -106,8 +111,8 @@ pub(super) async fn lines(State(console): State<Arc<Console>>, Path(name): Path<
 
 /// What stands where the lines do.
 enum Lines {
-    /// No reason was given.
-    NoReason,
+    /// No reason was given, or none that can be kept: the word that says so.
+    NoReason(&'static str),
     /// The octets are not kept any more.
     Gone,
     /// The text, and what today's rules say of it.
@@ -141,7 +146,7 @@ async fn examined(console: &Console, visit: &Visit, one: &One, why: &str) -> Res
 fn page(console: &Console, asked: &Asked, visit: &Visit, one: &One, lines: Option<Lines>) -> Response {
     let word = |key| console.words.get(key, asked.language);
     let row = &one.facts.row;
-    let status = if matches!(lines, Some(Lines::NoReason)) { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if matches!(lines, Some(Lines::NoReason(_))) { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let heading = format!("{} {}", word("message"), row.key.short());
     pages::page(console, asked, status, (&heading, &heading), |html| {
         html.leaf("p", &[("class", "calm")], &format!("{} · {}", word(state_word(row.state)), time(row.at)));
@@ -206,7 +211,7 @@ fn findings(console: &Console, asked: &Asked, visit: &Visit, html: &mut Html, on
         return;
     }
     html.leaf("h2", &[("id", "lines")], word("lines"));
-    let is_missing = match lines {
+    let fault = match lines {
         Some(Lines::Found(text, found)) => {
             html.leaf("p", &[("class", "hint")], word("lines-today"));
             if found.is_empty() {
@@ -220,15 +225,15 @@ fn findings(console: &Console, asked: &Asked, visit: &Visit, html: &mut Html, on
             html.leaf("p", &[], word("lines-gone"));
             return;
         }
-        Some(Lines::NoReason) => true,
-        None => false,
+        Some(Lines::NoReason(fault)) => Some(fault),
+        None => None,
     };
     html.leaf("p", &[], word("lines-why-intro"));
     html.open("form", &[("method", "post"), ("action", &format!("{}/{}/lines", messages::PATH, one.facts.row.key.octets.to_hex()))]);
     html.open("input", &[("type", "hidden"), ("name", "csrf"), ("value", &visit.csrf)]);
     html.leaf("label", &[("for", "why")], word("why"));
-    if is_missing {
-        html.leaf("span", &[("class", "fault"), ("id", "why-fault")], word("field-needed"));
+    if let Some(fault) = fault {
+        html.leaf("span", &[("class", "fault"), ("id", "why-fault")], word(fault));
         html.open("input", &[("id", "why"), ("name", "why"), ("aria-invalid", "true"), ("aria-describedby", "why-fault"), ("autocomplete", "off")]);
     } else {
         html.open("input", &[("id", "why"), ("name", "why"), ("autocomplete", "off")]);

@@ -6,13 +6,13 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::super::form::pairs;
+use super::super::form::{encoded, pairs};
 use super::super::html::Html;
 use super::super::{Asked, Console, pages};
 use super::{ROLES, select, state_word, table, text_field, time};
 use crate::domain::facts::Standing;
 use crate::domain::messages::{MessageCriteria, MessageRow, MessageRows};
-use crate::domain::time::{Moment, end_of_day, iso_date};
+use crate::domain::time::{Moment, end_of_day, iso_date, start_of_day};
 use crate::ports::messages::Messages as _;
 
 /// Where they begin.
@@ -50,7 +50,7 @@ impl Typed {
             document_id: self.some("document"),
             sender: self.some("sender"),
             code: self.some("code").map(|code| code.to_ascii_uppercase()),
-            from: iso_date(self.get("from")).map(begin_of_day),
+            from: iso_date(self.get("from")).map(start_of_day),
             until: iso_date(self.get("to")).map(|day| Moment::from_micros(end_of_day(day).micros() + 1)),
             state: STATES.into_iter().find(|(_, word)| *word == self.get("state")).map(|(state, _)| state),
         }
@@ -61,17 +61,11 @@ impl Typed {
         let mut path = format!("{PATH}?");
         for field in FIELDS {
             if let Some(value) = self.some(field) {
-                path.push_str(&format!("{field}={}&", super::encoded(&value)));
+                path.push_str(&format!("{field}={}&", encoded(&value)));
             }
         }
         format!("{path}before={before}")
     }
-}
-
-/// The first microsecond of a day in Finnish time: the one after the last of the day before.
-fn begin_of_day(date: crate::domain::document::Date) -> Moment {
-    let before = Moment::from_micros(end_of_day(date).micros() - 36 * 3600 * 1_000_000);
-    Moment::from_micros(end_of_day(before.helsinki_date()).micros() + 1)
 }
 
 pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) -> Response {

@@ -18,9 +18,9 @@ use axum::routing::{get, post};
 
 use super::Console;
 use super::html::Html;
+use super::pages::time;
 use crate::domain::facts::Standing;
 use crate::domain::staff::Role;
-use crate::domain::time::Moment;
 
 pub(super) use messages::PATH as MESSAGES;
 pub(super) use refusals::PATH as REFUSALS;
@@ -89,16 +89,4 @@ const fn state_word(state: Standing) -> &'static str {
         Standing::Answered => "message-answered",
         Standing::Held => "message-held",
     }
-}
-
-/// `2026-11-22 10:00:00`, in Finnish time.
-fn time(moment: Moment) -> String {
-    let written = moment.to_hl7();
-    let part = |from: usize, to: usize| written.get(from..to).unwrap_or_default();
-    format!("{}-{}-{} {}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
-}
-
-/// A value in an address.
-fn encoded(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"._~-".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

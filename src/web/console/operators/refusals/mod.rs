@@ -20,13 +20,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::super::html::Html;
-use super::super::people::names_a_person;
 use super::super::session::Visit;
 use super::super::{Asked, Console, pages};
 use crate::codes::console::ConsoleWords;
 use crate::domain::code::Code;
 use crate::domain::finding::Finding;
 use crate::domain::language::Language;
+use crate::domain::person::names_a_person;
 use crate::domain::refused::{By, Deed, RefusedState, WORDS};
 
 pub(super) use refusal::section;
