@@ -73,6 +73,7 @@ fn pages(gateway: &Gateway, name: &str, url: &str) -> String {
         ("refused messages of a code", "/messages?state=refused&code=E303".to_owned()),
         ("a message", "(of the list)".to_owned()),
         ("templates and codes", "/rules".to_owned()),
+        ("refusals grouped", "/refusals".to_owned()),
         ("search form", "/documents".to_owned()),
         ("a case's documents", "/documents?case=1.2.246.10.99999992.96.2016.777".to_owned()),
         ("a document, XHTML", format!("/documents/{STRUCTURED}")),

@@ -249,7 +249,7 @@ async fn ask(what: &What, config: &Config, json: bool) -> Result<Report, String>
     let archive = audit::open(config).await?;
     let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     match what {
-        What::Groups { which, limit } => Ok(shown::groups(&archive.refusal_groups(&which.criteria()?, *limit).await.map_err(told)?)),
+        What::Groups { which, limit } => Ok(shown::groups(&archive.refusal_groups(&which.criteria()?, None, *limit).await.map_err(told)?)),
         What::List { which, after, limit } => Ok(shown::list(&archive.refusals(&which.criteria()?, *after, *limit).await.map_err(told)?, *limit)),
         What::Show { id } => Ok(found(&archive, *id).await.map_err(told)?.map_or_else(|| no_refusal(*id), |message| shown::one(&message))),
         What::Octets { id, output } => octets(&archive, config, *id, output).await,

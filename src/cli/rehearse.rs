@@ -13,11 +13,7 @@ use crate::config::checked::Config;
 use crate::domain::code::Code;
 use crate::domain::outage::Outage;
 use crate::pipeline::examine::Examiner;
-use crate::pipeline::rehearse::{Changed, Rehearsal, judge};
-use crate::ports::refusals::Refusals as _;
-
-/// How many messages are read at once, and how many octets.
-const PAGE: (u32, usize) = (256, 64 * 1024 * 1024);
+use crate::pipeline::rehearse::{self, Changed, Rehearsal, Wish};
 
 const HELP: &str = r#"Examples:
   arkki rehearse --rules /etc/arkki/rules-next --last 10000
@@ -54,10 +50,10 @@ pub fn run(command: &Rehearse, config: &Config, json: bool) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    runtime.block_on(rehearse(command, config, json)).unwrap_or_else(|why: String| Report::blind(why))
+    runtime.block_on(ask(command, config, json)).unwrap_or_else(|why: String| Report::blind(why))
 }
 
-async fn rehearse(command: &Rehearse, config: &Config, json: bool) -> Result<Report, String> {
+async fn ask(command: &Rehearse, config: &Config, json: bool) -> Result<Report, String> {
     let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let today = app::examiner(config).map_err(|fault| fault.to_string())?;
     let next = Config { rules_folder: Some(command.rules.clone()), ..config.clone() };
@@ -66,17 +62,12 @@ async fn rehearse(command: &Rehearse, config: &Config, json: bool) -> Result<Rep
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} messages  {per_sec}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(u64::from(command.last)).with_style(style) };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut rehearsal = Rehearsal::default();
-    let mut before = None;
-    // Each page ends before the one before: bounded by the ledger, and by --last.
-    while rehearsal.looked < u64::from(command.last) {
-        let left = u32::try_from(u64::from(command.last) - rehearsal.looked).unwrap_or(PAGE.0);
-        let page = archive.kept_messages(before, left.min(PAGE.0), PAGE.1).await.map_err(told)?;
-        let Some(last) = page.last() else { break };
-        before = Some(last.position);
-        rehearsal.add(tokio::task::block_in_place(|| judge(&today, &candidate, &page, &command.profile, threads)));
+    let wish = Wish { last: command.last, profile: &command.profile, threads };
+    let looked = |rehearsal: &Rehearsal| {
         bar.set_position(rehearsal.looked);
-    }
+        true
+    };
+    let rehearsal = rehearse::run(archive.as_ref(), (&today, &candidate), wish, looked).await.map_err(told)?;
     bar.finish_and_clear();
     Ok(shown(&today, &candidate, &rehearsal, command.most))
 }

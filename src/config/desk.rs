@@ -16,6 +16,8 @@ use crate::domain::staff::{Person, Role};
 const PEOPLE: usize = 1000;
 /// The longest key or shown name, in octets.
 const NAME_OCTETS: usize = 64;
+/// The most folders of candidate rules.
+const REHEARSALS: usize = 20;
 /// The longest session, in minutes: a working day would leave a screen open over lunch.
 const SESSION_MINUTES: u64 = 60;
 
@@ -38,6 +40,7 @@ pub struct RawConsole {
     pub openid_client: String,
     pub openid_secret_file: String,
     pub openid_ca_file: String,
+    pub rehearsals: Vec<String>,
 }
 
 impl Default for RawConsole {
@@ -58,6 +61,7 @@ impl Default for RawConsole {
             openid_client: none(),
             openid_secret_file: none(),
             openid_ca_file: none(),
+            rehearsals: Vec::new(),
         }
     }
 }
@@ -92,6 +96,7 @@ pub struct ConsolePlace {
     pub link: Option<Person>,
     pub people: People,
     pub openid: Option<OpenId>,
+    pub rehearsals: Vec<PathBuf>,
 }
 
 /// What the console proves itself with, and what it asks of cards.
@@ -184,6 +189,7 @@ pub(super) fn check(raw: RawConsole, mut rows: BTreeMap<String, RawPerson>, envi
         link: link(&raw, &people, environment)?,
         openid: openid(&raw, address.is_some())?,
         session: Duration::from_secs(raw.session_minutes * 60),
+        rehearsals: rehearsals(&raw.rehearsals)?,
         listen,
         address,
         tls,
@@ -229,6 +235,17 @@ fn person(key: String, raw: RawPerson) -> Result<Registered, ConfigFault> {
     let name = if raw.name.is_empty() { key.clone() } else { raw.name };
     let some = |text: String| (!text.is_empty()).then_some(text);
     Ok(Registered { person: Person { key, name, organisation, roles }, card: some(raw.card), openid: some(raw.openid) })
+}
+
+/// The folders of candidate rules that a page may name, by their place in this list.
+fn rehearsals(folders: &[String]) -> Result<Vec<PathBuf>, ConfigFault> {
+    if folders.len() > REHEARSALS {
+        return Err(ConfigFault(format!("[console] rehearsals: {} folders; {REHEARSALS} are taken at most", folders.len())));
+    }
+    if folders.iter().any(|folder| !Path::new(folder).is_absolute()) {
+        return Err(ConfigFault("[console] rehearsals: whole paths are needed, such as /etc/arkki/rules-next".into()));
+    }
+    Ok(folders.iter().map(PathBuf::from).collect())
 }
 
 fn tls(raw: &RawConsole) -> Result<Option<Tls>, ConfigFault> {
@@ -320,6 +337,7 @@ mod tests {
             ("listen = \"x\"", "[people]", "ADDRESS:PORT"),
             ("session_minutes = 0", "[people]", "1 to 60"),
             ("session_minutes = 61", "[people]", "1 to 60"),
+            ("rehearsals = [\"rules\"]", "[people]", "whole paths"),
             ("link = \"eve\"", PAIR, "[people.eve]"),
             ("address = \"https://x\"", "[people]", "address"),
             ("address = \"http://x/y\"", "[people]", "address"),

@@ -227,6 +227,19 @@ pub struct RefusedMark {
     pub id: RefusalId,
 }
 
+/// A place in the list of groups, those with most open ones first: the next page begins after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMark {
+    /// How many of the last shown group were open.
+    pub open: u64,
+    /// When its last was refused.
+    pub last_at: Moment,
+    /// Its code.
+    pub code: String,
+    /// Its place.
+    pub finding: String,
+}
+
 /// Refusals with the same code and the same place of the first finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedGroup {
@@ -244,6 +257,15 @@ pub struct RefusedGroup {
     pub first_at: Moment,
     /// When the last was refused.
     pub last_at: Moment,
+}
+
+impl RefusedGroup {
+    /// Where the next page begins.
+    #[must_use]
+    pub fn mark(&self) -> GroupMark {
+        let [open, ..] = self.counts;
+        GroupMark { open, last_at: self.last_at, code: self.code.clone(), finding: self.finding.clone() }
+    }
 }
 
 /// A refusal in a list.

@@ -6,8 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::examine::Examiner;
 use crate::domain::code::Code;
+use crate::domain::outage::Outage;
 use crate::domain::refused::KeptMessage;
 use crate::domain::time::Moment;
+use crate::ports::refusals::Refusals;
 
 /// How a verdict changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +89,47 @@ impl Rehearsal {
             self.changed.extend(one.changed);
         }
     }
+}
+
+/// What is rehearsed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'w> {
+    /// How many messages, the newest.
+    pub last: u32,
+    /// For those of which no profile is kept.
+    pub profile: &'w str,
+    /// On how many threads.
+    pub threads: usize,
+}
+
+/// How many messages are read at once, and how many octets.
+const PAGE: (u32, usize) = (256, 64 * 1024 * 1024);
+
+/// Rehearses, newest messages first, until all are examined, none is left, or `goes_on` says no; it is asked after each page. Blocks its thread while it judges: a runtime of
+/// several threads is needed.
+///
+/// # Errors
+/// An outage of the archive.
+pub async fn run(
+    archive: &dyn Refusals,
+    (today, candidate): (&Examiner, &Examiner),
+    wish: Wish<'_>,
+    mut goes_on: impl FnMut(&Rehearsal) -> bool + Send,
+) -> Result<Rehearsal, Outage> {
+    let mut rehearsal = Rehearsal::default();
+    let mut before = None;
+    // Each page ends before the one before: bounded by the ledger, and by the wish.
+    while rehearsal.looked < u64::from(wish.last) {
+        let left = u32::try_from(u64::from(wish.last) - rehearsal.looked).unwrap_or(PAGE.0);
+        let page = archive.kept_messages(before, left.min(PAGE.0), PAGE.1).await?;
+        let Some(last) = page.last() else { break };
+        before = Some(last.position);
+        rehearsal.add(tokio::task::block_in_place(|| judge(today, candidate, &page, wish.profile, wish.threads)));
+        if !goes_on(&rehearsal) {
+            break;
+        }
+    }
+    Ok(rehearsal)
 }
 
 /// What one message came to.

@@ -6,7 +6,7 @@ use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
 use crate::domain::refused::{
-    Acted, ActionId, ActionRow, By, Deed, Job, JobId, JobItem, KeptMessage, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedGroup,
+    Acted, ActionId, ActionRow, By, Deed, GroupMark, Job, JobId, JobItem, KeptMessage, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedGroup,
     RefusedMark, RefusedMessage, RefusedRow, ReplayMark, ReplayStanding,
 };
 use crate::domain::time::Moment;
@@ -14,12 +14,12 @@ use crate::domain::time::Moment;
 /// Refused messages, as the archive keeps them.
 #[async_trait]
 pub trait Refusals: Send + Sync {
-    /// Groups by code and first finding, those with most open ones first, at most `limit`. Of the criteria count `state` (groups that have any such), `code`,
+    /// Groups by code and first finding, those with most open ones first, after a mark, at most `limit`. Of the criteria count `state` (groups that have any such), `code`,
     /// `finding`, `sender`, and the moments (groups that were seen between them).
     ///
     /// # Errors
     /// An outage.
-    async fn refusal_groups(&self, criteria: &RefusedCriteria, limit: u32) -> Result<Vec<RefusedGroup>, Outage>;
+    async fn refusal_groups(&self, criteria: &RefusedCriteria, after: Option<&GroupMark>, limit: u32) -> Result<Vec<RefusedGroup>, Outage>;
 
     /// Refusals, those refused last first, after a mark, at most `limit`.
     ///

@@ -43,6 +43,7 @@ mod operating;
 mod order;
 mod pages;
 mod queries;
+mod refs;
 mod refusals;
 mod road;
 mod rules;

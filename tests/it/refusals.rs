@@ -2,7 +2,7 @@
 
 pub mod rehearsal;
 mod replays;
-mod road;
+pub mod road;
 mod speed;
 mod suite;
 

@@ -16,7 +16,7 @@ use crate::domain::ledger::Position;
 use crate::domain::message::{Envelope, MessageKey, Reply, Sender};
 use crate::domain::outage::Outage;
 use crate::domain::refused::{
-    Acted, ActionId, ActionRow, By, Deed, Job, JobId, JobItem, KeptMessage, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedGroup,
+    Acted, ActionId, ActionRow, By, Deed, GroupMark, Job, JobId, JobItem, KeptMessage, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedGroup,
     RefusedMark, RefusedMessage, RefusedRow, RefusedState, ReplayMark, ReplayStanding,
 };
 use crate::domain::time::Moment;
@@ -48,8 +48,8 @@ macro_rules! durably {
 
 #[async_trait]
 impl Refusals for Store {
-    async fn refusal_groups(&self, criteria: &RefusedCriteria, limit: u32) -> Result<Vec<RefusedGroup>, Outage> {
-        on_spare!(&self.lines, |line| groups(line, criteria, limit))
+    async fn refusal_groups(&self, criteria: &RefusedCriteria, after: Option<&GroupMark>, limit: u32) -> Result<Vec<RefusedGroup>, Outage> {
+        on_spare!(&self.lines, |line| groups(line, criteria, after, limit))
     }
 
     async fn refusals(&self, criteria: &RefusedCriteria, after: Option<RefusedMark>, limit: u32) -> Result<Vec<RefusedRow>, Outage> {
@@ -192,17 +192,26 @@ const fn column(state: RefusedState) -> &'static str {
     }
 }
 
-async fn groups(line: &mut Line, criteria: &RefusedCriteria, limit: u32) -> Result<Vec<RefusedGroup>, Fault> {
+async fn groups(line: &mut Line, criteria: &RefusedCriteria, after: Option<&GroupMark>, limit: u32) -> Result<Vec<RefusedGroup>, Fault> {
     let mut values = Vec::new();
     let mut conditions = group_conditions(criteria, &mut values);
     if let Some(state) = criteria.state {
         conditions.push_str(&format!(" AND g.{} > 0", column(state)));
     }
-    values.push(Value::Int(Some(i64::from(limit))));
     let sum = |column: &str| format!("CAST(sum(g.{column}) AS bigint)");
+    let mut begin = String::new();
+    if let Some(mark) = after {
+        let (open, last) = (i64::try_from(mark.open).unwrap_or(i64::MAX), mark.last_at.micros());
+        let n = values.len();
+        values.extend([Value::Int(Some(open)), Value::Int(Some(last)), text(&mark.code), text(&mark.finding)]);
+        let (open, last, code, finding) = (n + 1, n + 2, n + 3, n + 4);
+        let rest = format!("max(g.last_at) < ${last} OR (max(g.last_at) = ${last} AND (g.code, g.finding) > (${code}, ${finding}))");
+        begin = format!("HAVING {opened} < ${open} OR ({opened} = ${open} AND ({rest}))", opened = sum("open"));
+    }
+    values.push(Value::Int(Some(i64::from(limit))));
     let sql = format!(
         "SELECT g.code, g.finding, {}, {}, {}, {}, count(*), min(g.first_at), max(g.last_at) FROM refusal_group g WHERE {conditions} \
-         GROUP BY g.code, g.finding ORDER BY sum(g.open) DESC, max(g.last_at) DESC, g.code, g.finding LIMIT ${}",
+         GROUP BY g.code, g.finding {begin} ORDER BY sum(g.open) DESC, max(g.last_at) DESC, g.code, g.finding LIMIT ${}",
         sum("open"),
         sum("held"),
         sum("discarded"),

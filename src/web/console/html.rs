@@ -49,6 +49,15 @@ impl Html {
         self.close(tag);
     }
 
+    /// As [`Html::leaf`] where white space counts: no line ends behind it.
+    pub fn inline(&mut self, tag: &str, text: &str) {
+        self.open(tag, &[]);
+        self.escape(text);
+        self.0.push_str("</");
+        self.0.push_str(tag);
+        self.0.push('>');
+    }
+
     /// A part of a page, as it was made. Carriage returns have no place in it: what is sent line by line knows only line feeds.
     #[must_use]
     pub fn fragment(self) -> String {

@@ -4,7 +4,7 @@
 //! * `doors`, `openid`: how people come in; `people`: who may, and who is in; broken glass
 //! * `board`: the gateway at this moment; `doctor`: whether everything is as it must be
 //! * `disclosure`: a disclosure outside the archive is reported; `officer`: logs and notices for the data-protection officer
-//! * `archivist`: documents found, looked at and invalidated; `operators`: messages, and the rules to read
+//! * `archivist`: documents found, looked at and invalidated; `operators`: messages, refusals and their replays, rehearsals, and the rules to read
 //!
 //! It reads the archive through its ports and writes the access log there; what changes a document goes to the inbound queue, as everybody's does.
 
@@ -90,6 +90,7 @@ pub struct Console {
     openid: Option<Arc<OpenIdDoor>>,
     archive: OnceCell<Arc<Store>>,
     checked: doctor::Checked,
+    rehearsals: operators::Rehearsals,
     origin: Origin,
 }
 
@@ -117,7 +118,8 @@ impl Console {
         let (system, desk) = (config.device.clone(), Desk::new(config.console.session));
         let openid = config.console.openid.as_ref().map(OpenIdDoor::new).transpose()?.map(Arc::new);
         let (board, archive, checked, origin) = (Board::new(watching), OnceCell::new(), doctor::Checked::default(), Origin { scheme, host });
-        Ok(Self { examiner, words, road, system, entropy, clock, desk, config, board, openid, archive, checked, origin })
+        let rehearsals = operators::Rehearsals::default();
+        Ok(Self { examiner, words, road, system, entropy, clock, desk, config, board, openid, archive, checked, rehearsals, origin })
     }
 
     /// The archive as it stands: opened when a page first needs it, since some need none.

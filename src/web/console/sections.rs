@@ -21,6 +21,8 @@ const SECTIONS: &[Section] = &[
     Section { path: super::archivist::PATH, word: "documents", roles: super::archivist::ROLES },
     Section { path: super::disclosure::PATH, word: "home-disclosure-short", roles: super::disclosure::ROLES },
     Section { path: super::operators::MESSAGES, word: "messages", roles: super::operators::ROLES },
+    Section { path: super::operators::REFUSALS, word: "refusals", roles: super::operators::ROLES },
+    Section { path: super::operators::REHEARSAL, word: "rehearsal", roles: super::operators::ROLES },
     Section { path: super::operators::RULES, word: "rules", roles: super::operators::ROLES },
     Section { path: super::officer::PATH, word: "officer", roles: super::officer::ROLES },
     Section { path: super::doctor::PATH, word: "doctor", roles: super::doctor::ROLES },

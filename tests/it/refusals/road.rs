@@ -16,7 +16,7 @@ use crate::kit::{self, rabbit};
 use crate::road::{Gateway, files};
 use crate::store::make::done;
 
-const QUEUE: &str = "arkki.reply.guest.send";
+pub const QUEUE: &str = "arkki.reply.guest.send";
 
 fn json(gateway: &Gateway, args: &[&str]) -> Value {
     let all: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
@@ -159,7 +159,8 @@ async fn a_replay_that_is_stopped_resumed_and_killed_ends_exactly() {
     }
 }
 
-fn as_guest(message: &[u8]) -> arkki::domain::change::Commit {
+/// A refused message of the user that tests send as.
+pub fn as_guest(message: &[u8]) -> arkki::domain::change::Commit {
     let mut commit = super::of(refuse_at(message, "E305", "/ClinicalDocument/recordTarget"), "guest", 0);
     commit.reply = Some(arkki::domain::message::Reply { queue: QUEUE.to_owned(), correlation: Some("c".to_owned()) });
     if let arkki::domain::change::Effect::Refuse(refuse) = &mut commit.effect {

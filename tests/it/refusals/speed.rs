@@ -37,7 +37,7 @@ async fn measure(place: Place, series: &str) {
         ..RefusedCriteria::default()
     };
     let middle = at(i64::try_from(many / 2).unwrap());
-    timed("groups", async |_| drop(archive.refusal_groups(&RefusedCriteria::default(), 50).await.unwrap())).await;
+    timed("groups", async |_| drop(archive.refusal_groups(&RefusedCriteria::default(), None, 50).await.unwrap())).await;
     for (name, wanted) in [
         ("list of all", criteria(None, None, None)),
         ("list of the open", criteria(None, None, Some(RefusedState::Open))),

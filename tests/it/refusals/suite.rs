@@ -18,13 +18,13 @@ pub async fn a_refusal_has_an_address_a_group_and_its_surroundings(place: Place)
     done(archive.commit(of(refuse_at(b"<c/>", "E305", "/a/c"), "ward", 4)).await.unwrap());
     done(archive.commit(note(b"<ack/>")).await.unwrap());
 
-    let groups = archive.refusal_groups(&RefusedCriteria::default(), 10).await.unwrap();
+    let groups = archive.refusal_groups(&RefusedCriteria::default(), None, 10).await.unwrap();
     let seen: Vec<_> = groups.iter().map(|g| (g.finding.as_str(), g.counts, g.sender_count, g.senders.join(","))).collect();
     assert_eq!(seen, [("/a/b", [4, 0, 0, 0], 2, "lab,ward".to_owned()), ("/a/c", [1, 0, 0, 0], 1, "ward".to_owned())]);
     assert_eq!((groups[0].first_at, groups[0].last_at), (at(0), at(3)));
-    assert_eq!(archive.refusal_groups(&coded("E101"), 10).await.unwrap(), []);
+    assert_eq!(archive.refusal_groups(&coded("E101"), None, 10).await.unwrap(), []);
     let held = RefusedCriteria { state: Some(RefusedState::Held), ..RefusedCriteria::default() };
-    assert_eq!(archive.refusal_groups(&held, 10).await.unwrap(), []);
+    assert_eq!(archive.refusal_groups(&held, None, 10).await.unwrap(), []);
 
     let whole = archive.refusal(RefusalId(2)).await.unwrap().unwrap();
     assert_eq!((whole.row.key.octets, whole.envelope.octets.as_slice()), (key(b"<a1/>").octets, b"<a1/>".as_slice()));
@@ -38,7 +38,7 @@ pub async fn a_refusal_has_an_address_a_group_and_its_surroundings(place: Place)
     done(archive.commit(superseding(refuse_at(b"<a1/>", "E402", "/x"), 1)).await.unwrap());
     let moved = archive.refusal(RefusalId(2)).await.unwrap().unwrap().row;
     assert_eq!((moved.code.as_str(), moved.position, moved.id), ("E402", Position(7), RefusalId(2)));
-    assert_eq!(archive.refusal_groups(&coded("E305"), 10).await.unwrap()[0].counts, [3, 0, 0, 0]);
+    assert_eq!(archive.refusal_groups(&coded("E305"), None, 10).await.unwrap()[0].counts, [3, 0, 0, 0]);
     assert_eq!(archive.refusal_at(Position(7)).await.unwrap(), Some(RefusalId(2)));
     assert_eq!(archive.refusal_at(Position(2)).await.unwrap(), Some(RefusalId(2)));
     assert_eq!(archive.refusal_at(Position(6)).await.unwrap(), None);
@@ -80,12 +80,12 @@ pub async fn what_is_taken_later_is_mended(place: Place) {
     done(archive.commit(superseding(archive_message(header(1), sent), 1)).await.unwrap());
     let row = archive.refusal(RefusalId(1)).await.unwrap().unwrap().row;
     assert_eq!((row.state, row.position), (RefusedState::Mended, Position(2)));
-    assert_eq!(archive.refusal_groups(&RefusedCriteria::default(), 9).await.unwrap()[0].counts, [0, 0, 0, 1]);
+    assert_eq!(archive.refusal_groups(&RefusedCriteria::default(), None, 9).await.unwrap()[0].counts, [0, 0, 0, 1]);
     // The same refusal again writes nothing.
     done(archive.commit(refuse(b"<x/>", "E101")).await.unwrap());
     done(archive.commit(superseding(refuse(b"<x/>", "E101"), 1)).await.unwrap());
     assert_eq!(place.sql("SELECT count(*) FROM refusal").await, "2");
-    assert_eq!(archive.refusal_groups(&coded("E101"), 9).await.unwrap()[0].counts, [1, 0, 0, 0]);
+    assert_eq!(archive.refusal_groups(&coded("E101"), None, 9).await.unwrap()[0].counts, [1, 0, 0, 0]);
 }
 
 pub async fn what_is_done_is_kept_and_can_be_taken_back(place: Place) {
@@ -99,14 +99,14 @@ pub async fn what_is_done_is_kept_and_can_be_taken_back(place: Place) {
     assert_eq!(archive.act_on_refusals(&ids(&[1, 2]), Deed::Hold, &by(1)).await.unwrap().action, None);
     let discarded = archive.act_on_refusals(&coded("E305"), Deed::Discard, &by(2)).await.unwrap();
     assert_eq!(discarded.count, 6);
-    let counts = async || archive.refusal_groups(&RefusedCriteria::default(), 9).await.unwrap()[0].counts;
+    let counts = async || archive.refusal_groups(&RefusedCriteria::default(), None, 9).await.unwrap()[0].counts;
     assert_eq!(counts().await, [0, 0, 6, 0]);
     assert_eq!(archive.act_on_refusals(&coded("E305"), Deed::Comment, &by(3)).await.unwrap().count, 6);
     // One of them is sent again meanwhile and refused for something else: what was done to it before is past.
     done(archive.commit(superseding(refuse_at(b"<a5/>", "E402", "/a"), 1)).await.unwrap());
     let undone = archive.undo_action(discarded.action.unwrap(), &by(4)).await.unwrap().unwrap();
     assert_eq!((undone.count, counts().await), (5, [3, 2, 0, 0]));
-    assert_eq!(archive.refusal_groups(&coded("E402"), 9).await.unwrap()[0].counts, [1, 0, 0, 0]);
+    assert_eq!(archive.refusal_groups(&coded("E402"), None, 9).await.unwrap()[0].counts, [1, 0, 0, 0]);
     assert!(archive.undo_action(discarded.action.unwrap(), &by(5)).await.unwrap().is_none(), "once");
     // The hold is no longer the last thing done to them: what it would take back is not there.
     assert_eq!(archive.undo_action(held.action.unwrap(), &by(6)).await.unwrap().unwrap().count, 0);
@@ -135,10 +135,19 @@ pub async fn a_sender_who_makes_places_up_fills_no_table(place: Place) {
     for n in 0..GROUPS + 30 {
         done(archive.commit(refuse_at(format!("<a{n}/>").as_bytes(), "E202", &format!("/made-up-{n}"))).await.unwrap());
     }
-    let groups = archive.refusal_groups(&RefusedCriteria::default(), 1_000).await.unwrap();
+    let groups = archive.refusal_groups(&RefusedCriteria::default(), None, 1_000).await.unwrap();
     assert_eq!(groups.len(), usize::try_from(GROUPS).unwrap() + 1);
     assert_eq!((groups[0].finding.as_str(), groups[0].counts[0]), ("*", 30));
     assert_eq!(groups.iter().map(|g| g.counts[0]).sum::<u64>(), u64::from(GROUPS) + 30);
+    // The list in pages is the list.
+    let (mut paged, mut mark) = (Vec::new(), None);
+    loop {
+        let page = archive.refusal_groups(&RefusedCriteria::default(), mark.as_ref(), 40).await.unwrap();
+        let Some(last) = page.last() else { break };
+        mark = Some(last.mark());
+        paged.extend(page);
+    }
+    assert_eq!(paged, groups);
 }
 
 pub async fn refusals_of_an_older_release_are_found(place: Place) {
@@ -153,7 +162,7 @@ pub async fn refusals_of_an_older_release_are_found(place: Place) {
     }
     place.sql("DELETE FROM migration WHERE version = 13").await;
     let archive = open(&place).await;
-    let groups = archive.refusal_groups(&RefusedCriteria::default(), 9).await.unwrap();
+    let groups = archive.refusal_groups(&RefusedCriteria::default(), None, 9).await.unwrap();
     assert_eq!((groups.len(), groups[0].counts, groups[0].finding.as_str()), (1, [3, 0, 0, 0], "*"));
     let rows = archive.refusals(&RefusedCriteria::default(), None, 9).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [3, 2, 1]);

@@ -1,4 +1,4 @@
-// The console's one script: puts the board's news into the page as they come. Without it the page stands as it was made.
+// The console's one script: puts the news of the board, or of a replay, into the page as they come. Without it the page stands as it was made.
 (() => {
   const board = document.getElementById("board");
   const live = document.getElementById("live");
@@ -13,5 +13,7 @@
     }
     live.textContent = live.dataset.live;
   });
+  // What the page offers has changed with it.
+  news.addEventListener("over", () => { news.close(); location.reload(); });
   news.onerror = () => { live.textContent = live.dataset.lost; };
 })();

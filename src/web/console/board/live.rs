@@ -91,6 +91,16 @@ impl Board {
         self.series.send_replace(Arc::new(Series::default()));
     }
 
+    /// A place for a page that stands open, as long as there is one.
+    pub(in super::super) fn reader(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.readers).try_acquire_owned().ok()
+    }
+
+    /// Whether the console ends, and pages that stand open with it.
+    pub(in super::super) fn is_over(&self) -> bool {
+        self.readers.is_closed()
+    }
+
     /// What is known now.
     pub(super) fn now(&self) -> Arc<Series> {
         Arc::clone(&self.series.borrow())
@@ -112,12 +122,12 @@ pub(in super::super) async fn stream(State(console): State<Arc<Console>>, reques
         Ok(asked) => asked,
         Err(response) => return response,
     };
-    let Ok(place) = Arc::clone(&console.board.readers).try_acquire_owned() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(place) = console.board.reader() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let news = console.board.series.subscribe();
     let reader = Reader { news, visit, language: asked.language, _place: place, console: Arc::clone(&console) };
     let events = stream::unfold(reader, |mut reader| async move {
         reader.news.changed().await.ok()?;
-        if reader.console.board.readers.is_closed() || !reader.console.desk.is_in(&reader.visit, Instant::now()) {
+        if reader.console.board.is_over() || !reader.console.desk.is_in(&reader.visit, Instant::now()) {
             return None;
         }
         let series = Arc::clone(&reader.news.borrow_and_update());

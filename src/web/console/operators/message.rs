@@ -10,30 +10,32 @@ use axum::response::Response;
 use super::super::html::Html;
 use super::super::session::Visit;
 use super::super::{Asked, Console, guard, pages};
-use super::{ROLES, messages, state_word, table, time};
+use super::place::{SIDE, marked};
+use super::{ROLES, messages, refusals, state_word, table, time};
 use crate::domain::facts::Standing;
 use crate::domain::finding::Finding;
 use crate::domain::messages::{DecisionFacts, KeptOctets, MessageFacts, MessageName};
 use crate::domain::outage::{Outage, Part};
 use crate::domain::person::names_a_person;
+use crate::domain::refused::RefusedMessage;
 use crate::pipeline::examine::Stage;
 use crate::pipeline::given::{self, Note};
 use crate::ports::messages::Messages as _;
+use crate::ports::refusals::Refusals as _;
 use crate::v3::ack::{self, AckRead};
 
 /// The longest reason, in characters: a sentence or two.
 const WHY: usize = 300;
 /// How many lines stand before and behind the one that a finding is about.
 const AROUND: usize = 2;
-/// How much of a line is shown on either side of the place, in characters: a whole document may stand on one line.
-const SIDE: usize = 120;
 /// The most findings that are shown with their lines.
 const SHOWN: usize = 50;
 
-/// A message with the answer in force.
+/// A message with the answer in force, and what people do about its refusal where it was ever refused.
 struct One {
     facts: MessageFacts,
     answer: Option<AckRead>,
+    refused: Option<RefusedMessage>,
 }
 
 impl One {
@@ -45,7 +47,15 @@ impl One {
         // An answer to a query bears what was found; those of the others bear codes, places and our own sentences.
         let answer = if facts.row.state == Standing::Answered { None } else { archive.message_answer(&facts.row.key).await? };
         let answer = answer.and_then(|octets| ack::read(&octets).ok());
-        Ok(Some(Self { facts, answer }))
+        let refused = match facts.row.position {
+            Some(position) => archive.refusal_at(position).await?,
+            None => None,
+        };
+        let refused = match refused {
+            Some(id) => archive.refusal(id).await?,
+            None => None,
+        };
+        Ok(Some(Self { facts, answer, refused }))
     }
 
     /// Whether the person may see what is in it: its sender's system is of the person's organisation, or the site registers nobody.
@@ -160,6 +170,9 @@ fn page(console: &Console, asked: &Asked, visit: &Visit, one: &One, lines: Optio
         }
         answer(console, asked, html, one);
         findings(console, asked, visit, html, one, lines);
+        if let Some(refused) = &one.refused {
+            refusals::section(console, asked, visit, html, refused);
+        }
         html.leaf("h2", &[], word("way"));
         one.facts.decisions.iter().for_each(|decision| way(console, asked, html, decision));
         html.open("p", &[]);
@@ -242,7 +255,7 @@ fn excerpt(console: &Console, asked: &Asked, html: &mut Html, all: &[&str], find
         html.open("code", &[]);
         html.text(&format!("{:>6}  ", number + 1));
         if number == at {
-            marked(html, line, usize::try_from(place.column).unwrap_or(1).saturating_sub(1));
+            marked(html, line, place);
         } else {
             html.text(&line.chars().take(2 * SIDE).collect::<String>());
         }
@@ -250,18 +263,6 @@ fn excerpt(console: &Console, asked: &Asked, html: &mut Html, all: &[&str], find
     }
     html.close("div");
     html.leaf("p", &[], &catalogue.mend(finding, asked.language));
-}
-
-/// A line with the place marked: from the column to the end of what stands there, a name, a value or a tag.
-fn marked(html: &mut Html, line: &str, column: usize) {
-    let chars: Vec<char> = line.chars().collect();
-    let column = column.min(chars.len());
-    let from = column.saturating_sub(SIDE);
-    let end = chars.iter().skip(column + 1).position(|c| matches!(c, '<' | '>' | '"' | '\'')).map_or(chars.len(), |at| column + 1 + at).min(column + SIDE);
-    let part = |from: usize, to: usize| chars.get(from..to.max(from)).unwrap_or_default().iter().collect::<String>();
-    html.text(&part(from, column));
-    html.leaf("mark", &[], &part(column, end));
-    html.text(&part(end, (end + SIDE).min(chars.len())));
 }
 
 /// Each step of one decision with its moment.

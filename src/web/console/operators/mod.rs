@@ -1,10 +1,14 @@
 //! The operators' pages: which message came to what, what was wrong with it and where, refusals and their replays, and the rules.
 //!
 //! * `messages`: the list; `message`: one with its way, its answer, and the lines that its findings are about
-//! * `rules`: templates and codes to read
+//! * `refusals`: their groups, what people do about them, replays; `rehearsal`: whose verdict would change under other rules
+//! * `place`: which part of a line a finding is about; `rules`: templates and codes to read
 
 mod message;
 mod messages;
+mod place;
+mod refusals;
+mod rehearsal;
 mod rules;
 
 use std::sync::Arc;
@@ -19,6 +23,8 @@ use crate::domain::facts::Standing;
 use crate::domain::staff::Role;
 
 pub(super) use messages::PATH as MESSAGES;
+pub(super) use refusals::PATH as REFUSALS;
+pub(super) use rehearsal::{PATH as REHEARSAL, Rehearsals};
 pub(super) use rules::PATH as RULES;
 
 /// Whose they are.
@@ -30,6 +36,8 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route(messages::PATH, get(messages::show))
         .route("/messages/{name}", get(message::show))
         .route("/messages/{name}/lines", post(message::lines))
+        .merge(refusals::routes())
+        .route(rehearsal::PATH, get(rehearsal::show).post(rehearsal::begin))
         .route(rules::PATH, get(rules::show))
         .route("/rules/codes/{code}", get(rules::code))
         .route("/rules/groups/{group}", get(rules::group))
