@@ -57,12 +57,12 @@ fn commands(line: &str) -> Vec<String> {
 }
 
 /// Whether `arkki` takes this line: with `--help` behind it, everything before is read and nothing is done. Placeholders of prose end it.
-fn is_taken(command: &str) -> Result<(), String> {
+fn is_taken(written: &str) -> Result<(), String> {
     // In prose a word in capitals stands for a number or a place, and `…` for the rest.
     let is_word = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase());
-    let read = command.split('…').next().unwrap_or_default();
+    let read = written.split('…').next().unwrap_or_default();
     let mut command = read.split_whitespace().map(|word| if is_word(&word) { "1" } else { word }).collect::<Vec<_>>().join(" ");
-    if command.rsplit(' ').next().is_some_and(|last| last.starts_with("--")) {
+    if read != written && command.rsplit(' ').next().is_some_and(|last| last.starts_with("--")) {
         command.push_str(" 1");
     }
     let mut shell = Command::new("bash");
