@@ -38,7 +38,6 @@ use crate::pipeline::checkpoint::make::{Maker, Pace};
 use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
 use crate::pipeline::examine::{Examiner, Senders, Site};
 use crate::pipeline::notice::NoticeSite;
-use crate::pipeline::reckoner;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Depths, Publisher};
@@ -328,7 +327,7 @@ pub async fn open(config: &Config, consumer: Arc<dyn Consumer>, publisher: Arc<d
         None => None,
     };
     let tracer = tracer(config, &clock, &entropy)?;
-    let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: reckoner::DAY };
+    let notices = Notifying { notices, sink: sink(config)?, sink_from: sink_from(config), reckon: config.reckon };
     let world = World { archive, consumer, publisher, keys, revocation, clock, checkpoints, notices, refusals, reconciling, depths, tracer };
     Ok((House::open(config, examiner, world).await?, rules, ring))
 }

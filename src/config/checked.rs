@@ -112,6 +112,7 @@ pub struct Config {
     pub notice_root: Option<Oid>,
     /// In which format notices leave (`[lilm] format`).
     pub notice_format: NoticeFormat,
+    pub reckon: Duration,
     pub code_system: Oid,
     pub receivers: Vec<String>,
     pub only_ae: bool,
@@ -264,6 +265,7 @@ impl Config {
             id_root: oid(&raw.answer.id_root, "[answer] id_root")?,
             notice_root,
             notice_format,
+            reckon: Duration::from_secs(raw.lilm.reckon_minutes.clamp(1, 24 * 60) * 60),
             code_system: oid(&raw.answer.code_system, "[answer] code_system")?,
             receivers: raw.answer.receivers,
             only_ae: raw.answer.only_ae,

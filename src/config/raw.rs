@@ -132,7 +132,12 @@ section!(RawAnswer {
     keep_query_answers_hours: u64 = 24,
 });
 
-section!(RawLilm { enabled: bool = true, id_root: String = "1.2.246.10.99999992.10.0.95".into(), format: String = "fhir".into() });
+section!(RawLilm {
+    enabled: bool = true,
+    id_root: String = "1.2.246.10.99999992.10.0.95".into(),
+    format: String = "fhir".into(),
+    reckon_minutes: u64 = 24 * 60
+});
 
 section!(RawRules { folder: String = String::new() });
 

@@ -14,7 +14,7 @@ use super::messages::Road;
 use super::notice::{Leaving, NoticeRecord};
 use super::oid::Oid;
 use super::outbox::OutboxEntry;
-use super::refused::{Came, ReplayMark};
+use super::refused::{Came, ReplayMark, ReplayOutcome};
 use super::time::Moment;
 use super::will::Said;
 
@@ -287,6 +287,8 @@ pub struct Done {
     pub outbox: Vec<OutboxEntry>,
     /// Held messages that waited for what this commit brought: decide them anew.
     pub released: Vec<HeldMessage>,
+    /// What the replay came to that this commit belonged to.
+    pub replayed: Option<ReplayOutcome>,
 }
 
 /// A held message, ready to be decided anew.

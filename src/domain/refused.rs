@@ -162,6 +162,25 @@ words! {
     }
 }
 
+/// How all replays stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplayStanding {
+    /// How many jobs stand how, in the order of `JobState::ALL`.
+    pub jobs: [u64; 4],
+    /// Messages that wait for their turn.
+    pub waiting: u64,
+    /// Messages on the road.
+    pub on_road: u64,
+}
+
+impl ReplayStanding {
+    /// How many jobs are in a state.
+    #[must_use]
+    pub fn jobs(&self, state: JobState) -> u64 {
+        JobState::ALL.iter().zip(self.jobs).find_map(|(one, many)| (*one == state).then_some(many)).unwrap_or(0)
+    }
+}
+
 /// Which refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefusedCriteria {

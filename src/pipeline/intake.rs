@@ -280,6 +280,7 @@ async fn carry(parts: &Parts, ready: &mut Ready, place: &mut Option<Place>) -> C
             Ok(Step::Done(ending, code, done)) => {
                 let key = &ready.examined.key;
                 telemetry::message_decided(key, ending, code, done.position, ready.job.began.elapsed());
+                done.replayed.into_iter().for_each(telemetry::replayed);
                 let mut leaving = done.outbox;
                 ready.job.trace.leave(&mut leaving);
                 parts.relay.send(leaving);

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod given;
 pub mod holds;
 pub mod intake;
+pub mod jobs;
 pub mod lanes;
 pub mod notice;
 pub mod pool;

@@ -1,4 +1,4 @@
-//! Adds up disclosures outside, notices, log rows and what has left: on demand, at the start, and once a day. What comes out is a gauge that must be 0 and, for
+//! Adds up disclosures outside, notices, log rows and what has left: on demand, at the start, and again and again. What comes out is a gauge that must be 0 and, for
 //! whoever asks, a name for each one that is not in order.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::gate::told;
 use crate::domain::ledger::Position;
@@ -16,8 +17,10 @@ use crate::ports::clock::Clock;
 use crate::ports::notices::Notices;
 use crate::telemetry;
 
-/// How often it is done unasked.
-pub const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How soon it is done again where something was missing: an alarm must not stay open for a day after it was mended.
+const SOON: Duration = Duration::from_secs(10 * 60);
+/// How often it is asked, between two reckonings, what the FHIR server refuses.
+const LOOK: Duration = Duration::from_secs(30);
 /// How soon it is tried again when the archive did not answer.
 const AGAIN: Duration = Duration::from_secs(60);
 /// How many disclosures are read at once.
@@ -88,23 +91,31 @@ pub async fn reckon(notices: &dyn Notices, wanted: &Wanted, now: Moment, sink_fr
     }
 }
 
-/// Adds up at once and then every `pace`, until `stop`.
+/// Adds up at once and then every `pace`, until `stop`; between two reckonings it counts what the FHIR server refuses.
 pub async fn run(notices: Arc<dyn Notices>, clock: Arc<dyn Clock>, sink_from: Option<Moment>, pace: Duration, mut stop: watch::Receiver<bool>) {
     // Ends with the gateway.
     loop {
         let pause = match reckon(notices.as_ref(), &Wanted::default(), clock.now(), sink_from).await {
             Ok(sum) => {
                 telemetry::notices_reckoned(sum.all.missing, sum.all.waiting, sum.all.stopped, sum.all.late);
-                pace
+                if sum.all.missing > 0 { pace.min(SOON) } else { pace }
             }
             Err(outage) => {
                 telemetry::outage_attempt(&outage);
                 AGAIN
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = told(&mut stop) => return,
+        let due = Instant::now() + pause;
+        // Bounded by the pause, a look at a time.
+        while Instant::now() < due {
+            tokio::select! {
+                () = tokio::time::sleep_until(due.min(Instant::now() + LOOK)) => {}
+                () = told(&mut stop) => return,
+            }
+            match notices.stopped_notices().await {
+                Ok(stopped) => telemetry::notices_refused(stopped),
+                Err(outage) => telemetry::outage_attempt(&outage),
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::gate::told;
+use super::jobs::Jobs;
 use crate::domain::refused::LeasedReplay;
 use crate::ports::clock::Clock;
 use crate::ports::refusals::Refusals;
@@ -24,12 +25,16 @@ pub const HAND: usize = 8;
 /// Runs until `stop`.
 pub async fn run(refusals: Arc<dyn Refusals>, clock: Arc<dyn Clock>, road: mpsc::Sender<LeasedReplay>, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(LOOK);
+    let mut jobs = Jobs::default();
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Ends with the gateway.
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             () = told(&mut stop) => return,
+        }
+        if let Err(outage) = jobs.look(refusals.as_ref()).await {
+            telemetry::outage_attempt(&outage);
         }
         let now = clock.now();
         match refusals.lease_replays(now, now.plus(LEASE), LEASED).await {

@@ -41,6 +41,12 @@ pub trait Notices: Send + Sync {
     /// An outage.
     async fn reckon(&self, after: Position, limit: u32) -> Result<Vec<Reckoned>, Outage>;
 
+    /// How many notices the FHIR server refuses.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn stopped_notices(&self) -> Result<u64, Outage>;
+
     /// The ledger position of a notice's id.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::domain::ledger::Position;
 use crate::domain::outage::Outage;
 use crate::domain::refused::{
     Acted, ActionId, ActionRow, By, Deed, Job, JobId, JobItem, KeptMessage, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedGroup,
-    RefusedMark, RefusedMessage, RefusedRow, ReplayMark,
+    RefusedMark, RefusedMessage, RefusedRow, ReplayMark, ReplayStanding,
 };
 use crate::domain::time::Moment;
 
@@ -83,6 +83,12 @@ pub trait Refusals: Send + Sync {
     /// # Errors
     /// An outage.
     async fn replay_jobs(&self, limit: u32) -> Result<Vec<Job>, Outage>;
+
+    /// How all replays stand.
+    ///
+    /// # Errors
+    /// An outage.
+    async fn replay_standing(&self) -> Result<ReplayStanding, Outage>;
 
     /// A job's messages after one, in order, at most `limit`.
     ///

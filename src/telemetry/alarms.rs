@@ -100,7 +100,7 @@ const AT_ONCE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(60));
 const DAY: f64 = 86_400.0;
 
 /// Every alarm.
-pub const RULES: [Rule; 24] = [
+pub const RULES: [Rule; 25] = [
     Rule {
         name: INSTANCE_DOWN,
         severity: Severity::Critical,
@@ -127,6 +127,18 @@ pub const RULES: [Rule; 24] = [
         when: When::Below("arkki_broker_up", 1.0),
         holds: (minutes(1), Duration::from_secs(30)),
         says: ["Yhteyttä sanomanvälittäjään ei ole.", "Förbindelsen till meddelandemäklaren saknas.", "There is no connection to the broker."],
+        mend: "arkki doctor",
+    },
+    Rule {
+        name: "TopologyLosing",
+        severity: Severity::Critical,
+        when: When::Above("arkki_topology_losing", 0.0),
+        holds: SHORT,
+        says: [
+            "Sanomanvälittäjä on asetettu niin, että sanomia voisi kadota.",
+            "Meddelandemäklaren är inställd så att meddelanden kan gå förlorade.",
+            "The broker is set up so that messages could be lost.",
+        ],
         mend: "arkki doctor",
     },
     Rule {

@@ -401,6 +401,12 @@ pub fn notices_reckoned(missing: u64, waiting: u64, stopped: u64, late: u64) {
     }
 }
 
+/// What the FHIR server refuses, between two reckonings.
+pub fn notices_refused(stopped: u64) {
+    #[allow(clippy::cast_precision_loss)] // a gauge is a float; counts stay far below 2^52
+    gauge!("arkki_notices_stopped").set(stopped as f64);
+}
+
 /// What the reconciler's round came to. Told once when it changes: an archive that lost a row has lost it in every round.
 pub fn reconciled(unexplained: u64, entries: u64) {
     static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::alarms::{Change, Rule};
 use crate::domain::language::Language;
+use crate::domain::refused::{ItemState, JobState, ReplayOutcome, ReplayStanding};
 use crate::domain::time::Moment;
 use crate::ports::archive::Counts;
 
@@ -65,6 +66,36 @@ pub fn queue_depth(queue: &str, role: &'static str, messages: u64, consumers: u6
     if role == "inbound" {
         let unread = if consumers == 0 { messages } else { 0 };
         gauge!("arkki_queue_unread", "queue" => queue.to_owned()).set(unread as f64);
+    }
+}
+
+/// How replays stand.
+#[allow(clippy::cast_precision_loss)] // a gauge is a float
+pub fn replays_stand(standing: &ReplayStanding) {
+    for (state, many) in JobState::ALL.iter().zip(standing.jobs) {
+        gauge!("arkki_replay_jobs", "state" => state.as_str()).set(many as f64);
+    }
+    for (state, many) in [(ItemState::Waiting, standing.waiting), (ItemState::OnRoad, standing.on_road)] {
+        gauge!("arkki_replay_messages", "state" => state.as_str()).set(many as f64);
+    }
+}
+
+/// A replayed message was decided.
+pub fn replayed(outcome: ReplayOutcome) {
+    counter!("arkki_replayed_total", "outcome" => outcome.as_str()).increment(1);
+}
+
+/// A replay job began, stopped, went on, is done, or was ended: of how many messages, so many decided and so many let go. What stands still, or let messages
+/// go undecided, is a warning.
+pub fn replay_changed(job: u64, state: JobState, by: &str, (total, decided, let_go): (u64, u64, u64)) {
+    let state_word = state.as_str();
+    match state {
+        JobState::Stopped => warn!(job, state = state_word, by, total, decided, "a replay was stopped: what waits keeps its place (arkki refusals resume)"),
+        JobState::Ended => warn!(job, state = state_word, by, total, decided, let_go, "a replay was ended: what waited was let go"),
+        JobState::Done if let_go > 0 => warn!(job, state = state_word, by, total, decided, let_go, "a replay is done, and let messages go undecided"),
+        JobState::Running | JobState::Done => {
+            info!(job, state = state_word, by, total, decided, "a replay {}", if state == JobState::Done { "is done" } else { "runs" })
+        }
     }
 }
 

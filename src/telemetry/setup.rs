@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Ending;
 use crate::domain::outage::Part;
+use crate::domain::refused::{ItemState, JobState, ReplayOutcome};
 
 /// Bounds of the latency histogram in seconds: from a millisecond to the half minute after which senders give up.
 const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -48,6 +49,7 @@ fn begin_at_zero() {
             "arkki_messages_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str(), "code" => "").absolute(0)),
             "arkki_endings_total" => Ending::ALL.into_iter().for_each(|e| metrics::counter!(name, "ending" => e.as_str()).absolute(0)),
             "arkki_validations_total" => super::VERDICTS.into_iter().for_each(|v| metrics::counter!(name, "verdict" => v).absolute(0)),
+            "arkki_replayed_total" => ReplayOutcome::ALL.iter().for_each(|o| metrics::counter!(name, "outcome" => o.as_str()).absolute(0)),
             "arkki_outage_attempts_total" => Part::ALL.into_iter().for_each(|p| metrics::counter!(name, "part" => p.as_str()).absolute(0)),
             _ => metrics::counter!(name).absolute(0),
         }
@@ -55,6 +57,10 @@ fn begin_at_zero() {
     for (name, _) in GAUGES.iter().copied() {
         match name {
             "arkki_outage" => Part::ALL.into_iter().for_each(|p| metrics::gauge!(name, "part" => p.as_str()).set(0.0)),
+            "arkki_replay_jobs" => JobState::ALL.iter().for_each(|s| metrics::gauge!(name, "state" => s.as_str()).set(0.0)),
+            "arkki_replay_messages" => {
+                [ItemState::Waiting, ItemState::OnRoad].into_iter().for_each(|s| metrics::gauge!(name, "state" => s.as_str()).set(0.0));
+            }
             "arkki_alarm_since_seconds" => super::alarms::RULES.iter().for_each(|r| metrics::gauge!(name, "alarm" => r.name).set(0.0)),
             _ => metrics::gauge!(name).increment(0.0),
         }
@@ -77,6 +83,10 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("arkki_answers_unroutable_total", "Publications of answers that came back because no queue took them."),
     ("arkki_relay_full_total", "Answers left to their lease because the relay had no room."),
     ("arkki_reconciled_total", "Rounds of the reconciler: ledger, inbox, documents, logs, outbox and queues held against each other."),
+    (
+        "arkki_replayed_total",
+        "Replayed messages whose commit is durable, by outcome: accepted, same, refused, held, already. Its growth is the rate of the replays.",
+    ),
     ("arkki_sweeps_total", "Looks for held messages that are due."),
     ("arkki_notices_taken_total", "Notices that the FHIR server has stored."),
     ("arkki_notices_stopped_total", "Notices that the FHIR server refuses: a person must look. ALARM when it grows."),
@@ -109,6 +119,8 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("arkki_notices_late", "Disclosures recorded more than 24 hours after they happened, as last reckoned."),
     ("arkki_topology_faults", "What stands wrong at the broker, as last looked at: arkki doctor names it."),
     ("arkki_topology_losing", "What of it could lose a message. ALARM when above 0."),
+    ("arkki_replay_jobs", "Replay jobs, by state: running, stopped, done, ended."),
+    ("arkki_replay_messages", "Messages of replay jobs that are undecided, by state: waiting, on-road."),
     ("arkki_in_hand", "Deliveries in hand."),
     ("arkki_in_hand_oldest_seconds", "Age of the oldest delivery in hand, in seconds; 0 with none."),
     ("arkki_unanswered_seconds", "Critical time: age of the oldest unanswered message, in hand, on hold or in the outbox, in seconds."),

@@ -3,6 +3,7 @@
 mod api;
 mod broker;
 mod copies;
+mod scenario;
 mod upgrade;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Whoever watches: metrics and their page, alarms rung by their real causes, the live view on a real terminal, traces at a real collector.
 
 mod alerts;
+mod causes;
 mod pages;
 mod prometheus;
 mod rings;

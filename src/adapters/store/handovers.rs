@@ -55,6 +55,13 @@ impl Notices for Store {
         on_spare!(&self.lines, |line| reckon::page(line, after, limit))
     }
 
+    async fn stopped_notices(&self) -> Result<u64, Outage> {
+        on_spare!(&self.lines, |line| async move {
+            let rows = line.one("SELECT count(*) FROM notice_handover WHERE standing = 2", &[]).await?;
+            Ok::<_, Fault>(unsigned(rows.first().ok_or_else(|| Fault::unreadable(0))?.need_int(0)?))
+        })
+    }
+
     async fn notice_position(&self, id: &str) -> Result<Option<Position>, Outage> {
         on_spare!(&self.lines, |line| async move {
             // A notice that is lost is still known by its entry, or by what became of it.

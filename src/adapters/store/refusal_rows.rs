@@ -303,7 +303,8 @@ pub(super) async fn end_replays(line: &mut Line, effected: &[Effected<'_>]) -> R
     line.many(&sql, &[Kind::Int; 6], &rows).await.map(drop)
 }
 
-fn outcome(e: &Effected<'_>) -> ReplayOutcome {
+/// What a replay came to.
+pub(super) fn outcome(e: &Effected<'_>) -> ReplayOutcome {
     match &e.commit.effect {
         Effect::Archive(_) | Effect::Event(_) | Effect::Notice(_) | Effect::Answer(_) => ReplayOutcome::Accepted,
         Effect::Refuse(refuse) if refuse.noted => ReplayOutcome::Accepted,

@@ -17,7 +17,7 @@ use crate::domain::message::{Envelope, MessageKey, Reply, Sender};
 use crate::domain::outage::Outage;
 use crate::domain::refused::{
     Acted, ActionId, ActionRow, By, Deed, Job, JobId, JobItem, KeptMessage, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedGroup,
-    RefusedMark, RefusedMessage, RefusedRow, RefusedState, ReplayMark,
+    RefusedMark, RefusedMessage, RefusedRow, RefusedState, ReplayMark, ReplayStanding,
 };
 use crate::domain::time::Moment;
 use crate::ports::refusals::{Change, Refusals};
@@ -96,6 +96,10 @@ impl Refusals for Store {
 
     async fn replay_job(&self, id: JobId) -> Result<Option<Job>, Outage> {
         on_spare!(&self.lines, |line| replays::one(line, id))
+    }
+
+    async fn replay_standing(&self) -> Result<ReplayStanding, Outage> {
+        on_spare!(&self.lines, |line| replays::standing(line))
     }
 
     async fn replay_jobs(&self, limit: u32) -> Result<Vec<Job>, Outage> {

@@ -15,7 +15,7 @@ use crate::domain::limits::COMMIT_BATCH_OCTETS;
 use crate::domain::message::{MessageKey, Sender};
 use crate::domain::refused::{
     AT_ONCE, By, FASTEST, ItemState, Job, JobId, JobItem, JobState, LeasedReplay, NewJob, Preview, RefusalId, RefusedCriteria, RefusedState, ReplayMark,
-    ReplayOutcome, Replayed,
+    ReplayOutcome, ReplayStanding, Replayed,
 };
 use crate::domain::time::Moment;
 use crate::ports::refusals::Change;
@@ -98,6 +98,32 @@ pub(super) async fn start(line: &mut Line, new: &NewJob) -> Result<JobId, Fault>
 }
 
 const JOB: &str = "SELECT id, criteria, who, why, made_at, rate, again, state, changed_who, changed_at, total, counts FROM replay_job";
+
+/// How all of them stand. Jobs are few; what is in hand of one has an index of its own.
+///
+/// # Errors
+/// As the database says.
+pub(super) async fn standing(line: &mut Line) -> Result<ReplayStanding, Fault> {
+    let mut found = ReplayStanding::default();
+    for row in line.one("SELECT state, count(*) FROM replay_job GROUP BY state", &[]).await? {
+        let state = JobState::from_number(row.need_int(0)?).ok_or_else(|| Fault::unreadable(0))?;
+        if let Some((_, count)) = JobState::ALL.iter().zip(&mut found.jobs).find(|(one, _)| **one == state) {
+            *count = unsigned(row.need_int(1)?);
+        }
+    }
+    if found.jobs(JobState::Running) + found.jobs(JobState::Stopped) + found.jobs(JobState::Ended) == 0 {
+        return Ok(found);
+    }
+    for row in line.one("SELECT state, count(*) FROM replay_item WHERE state < 3 GROUP BY state", &[]).await? {
+        let many = unsigned(row.need_int(1)?);
+        match ItemState::from_number(row.need_int(0)?) {
+            Some(ItemState::Waiting) => found.waiting = many,
+            Some(ItemState::OnRoad) => found.on_road = many,
+            Some(ItemState::Decided | ItemState::Dropped) | None => return Err(Fault::unreadable(0)),
+        }
+    }
+    Ok(found)
+}
 
 /// One job.
 ///

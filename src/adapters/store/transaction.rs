@@ -340,6 +340,7 @@ fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: 
 }
 
 fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)>) {
+    let replayed = e.commit.replay.map(|_| refusal_rows::outcome(&e));
     let body = e.answer.unwrap_or_default();
     let notice = notices::leaving(e.commit, ids);
     let outbox = e.out.into_iter().filter_map(|(amqp_id, reply)| {
@@ -357,5 +358,5 @@ fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)
     let decided = e.position.filter(|_| !matches!(e.commit.effect, Effect::Hold(_)));
     let position = decided.and_then(|p| u64::try_from(p).ok()).map(Position);
     let awaited = e.awaited.into_iter().map(|(kind, id)| (kind, id.to_owned())).collect();
-    (Done { position, outbox: outbox.chain(notice).collect(), released: Vec::new() }, awaited)
+    (Done { position, outbox: outbox.chain(notice).collect(), released: Vec::new(), replayed }, awaited)
 }

@@ -1,6 +1,7 @@
 //! The HTTP API: the command line's verbs for machines. Each route is one command ([`route`]); it runs as that command does, in a thread of its own, and the answer is
 //! what `arkki … --json` prints. Callers have tokens with roles ([`tokens`]); the description is made from the same table ([`openapi`]).
 
+mod answers;
 pub mod openapi;
 pub mod route;
 pub mod tokens;

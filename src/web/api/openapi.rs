@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::route::{Kind, Method, Parameter, Route};
-use super::{BASE, EXIT};
+use super::{BASE, EXIT, answers};
 
 /// The whole document.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn document(routes: &[Route], version: &str) -> Value {
 
 fn operation(route: &Route) -> Value {
     let mut operation = json!({
-        "operationId": route.command.join("_").replace('-', "_"),
+        "operationId": operation_id(route),
         "summary": route.summary,
         "description": format!("`arkki {}`. Role: {}.", route.command.join(" "), route.role.as_str()),
         "tags": route.command.first().into_iter().collect::<Vec<_>>(),
@@ -63,6 +63,10 @@ fn operation(route: &Route) -> Value {
         }
     }
     operation
+}
+
+fn operation_id(route: &Route) -> String {
+    route.command.join("_").replace('-', "_")
 }
 
 fn body(parameters: &[&Parameter]) -> Value {
@@ -107,22 +111,22 @@ fn schema(parameter: &Parameter) -> Value {
 }
 
 fn responses(route: &Route) -> Value {
-    let report = |what: &str| {
+    let report = |what: &str, schema: Value| {
         json!({
             "description": what,
             "headers": { EXIT: { "description": "The command's exit code.", "schema": { "type": "integer" } } },
-            "content": { "application/json": { "schema": {} } },
+            "content": { "application/json": { "schema": schema } },
         })
     };
     let error = |what: &str| json!({ "description": what, "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } } });
     let mut responses = json!({
-        "200": report("Exit code 0: all is well, and this is the report."),
+        "200": report("Exit code 0: all is well, and this is the report.", answers::schema(&operation_id(route))),
         "400": error("The request's parameters are wrong."),
         "401": error("No token, or none that is known."),
         "403": error(&format!("The token's role is less than {}.", route.role.as_str())),
-        "409": report("Exit code 1: it was done or seen, and something is not well; the report says what."),
+        "409": report("Exit code 1: it was done or seen, and something is not well; the report says what.", json!({ "type": ["object", "array"] })),
         "429": error("Too many calls at once: come again."),
-        "503": report("Exit code 2: it could not look; the report says why."),
+        "503": report("Exit code 2: it could not look; the report says why.", json!({ "type": "object" })),
     });
     if route.method == Method::Post
         && let Some(responses) = responses.as_object_mut()

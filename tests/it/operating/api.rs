@@ -5,13 +5,19 @@ use crate::kit::{self, process::Signal};
 use crate::road::Gateway;
 
 /// A gateway with the API, and a token of each role.
-struct Open {
-    gateway: Gateway,
-    port: u16,
-    tokens: [String; 3],
+pub struct Open {
+    pub gateway: Gateway,
+    pub port: u16,
+    /// A reader's, an operator's, an administrator's.
+    pub tokens: [String; 3],
 }
 
 async fn open() -> Open {
+    open_on(None).await
+}
+
+/// On this archive, or on a file of its own.
+pub async fn open_on(archive_url: Option<String>) -> Open {
     let (port, folder) = (kit::ports::free(), kit::temp_dir());
     // The folder is the gateway's own; its name must be known before.
     let place = folder.keep();
@@ -21,7 +27,7 @@ async fn open() -> Open {
         place.display().to_string()
     );
     std::fs::write(place.join("tokens"), "").unwrap();
-    let gateway = Gateway::new(None, &more).await;
+    let gateway = Gateway::new(archive_url, &more).await;
     let mut lines = String::from("# the callers\n");
     let tokens = ["reader", "operator", "administrator"].map(|role| {
         let made = json(&gateway.arkki(&["api", "token", &format!("the-{role}"), role, "--json"]));
@@ -34,7 +40,8 @@ async fn open() -> Open {
 }
 
 impl Open {
-    fn place(&self) -> std::path::PathBuf {
+    /// The API's own folder.
+    pub fn place(&self) -> std::path::PathBuf {
         let config = std::fs::read_to_string(self.gateway.folder.path().join("arkki.toml")).unwrap();
         let line = config.lines().find(|line| line.starts_with("folder")).unwrap();
         line.split('"').nth(1).unwrap().into()
