@@ -78,7 +78,6 @@ async fn a_forged_form_is_refused_at_every_route_and_does_nothing() {
                 let fields: Vec<(&str, &str)> = forged.map(|csrf| ("csrf", csrf)).into_iter().chain(rest).collect();
                 let answer = browser.post(address, &fields);
                 assert_eq!(answer.status, 403, "{address} {forged:?}");
-                assert!(!answer.body.contains(&own), "{address}");
             }
             // The right secret from a page of another's: before the form is read.
             let body = format!("csrf={own}&action=send&sure=yes");
