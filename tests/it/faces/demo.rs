@@ -70,9 +70,9 @@ fn on_a_terminal_the_console_is_served_until_it_is_interrupted() {
     let mut browser = Browser::enter(link.trim());
     let csrf = browser.get("/documents?lang=en").field("csrf");
     let found = browser.post("/documents", &[("csrf", &csrf), ("client", "060666-966W"), ("state", "any")]);
-    assert!(found.status == 200 && found.body.contains("/documents/1.2.246.10.99999992.95.2026.1.4\""), "{}", found.body);
+    assert!(found.status == 200 && found.body.contains("/documents/1.2.246.10.99999992.95.2026.1.7\""), "{}", found.body);
     for (path, words) in
-        [("/?lang=en", "id=\"board\""), ("/messages?state=refused", "E305"), ("/doctor", "</html>"), ("/officer/notices", "</html>"), ("/rules", "E305")]
+        [("/?lang=en", "id=\"board\""), ("/messages?code=E305", "E305"), ("/doctor", "</html>"), ("/officer/notices", "</html>"), ("/rules", "E305")]
     {
         let page = browser.get(path);
         assert!(page.status == 200 && page.body.contains(words), "{path}: {} {}", page.status, page.body);

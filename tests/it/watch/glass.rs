@@ -31,7 +31,8 @@ async fn broken_glass_rings_until_its_time_is_over() {
     prometheus.rings(&["GlassBroken"]);
     let opened = || gateway.log_text().lines().any(|line| line.contains("alarm opened") && line.contains("\"GlassBroken\""));
     assert!(wait_until_blocking(SOON, opened), "{}", gateway.log_text());
-    assert!(browser.get("/?lang=en").body.contains("GlassBroken"), "the board names the alarm");
+    // The board asks the gateway every few seconds.
+    assert!(wait_until_blocking(SOON, || browser.get("/?lang=en").body.contains("GlassBroken")), "the board does not name the alarm");
     // A quarter of an hour goes by.
     let mut line = sqlx::PgConnection::connect(&gateway.archive_url).await.unwrap();
     let earlier = "UPDATE access_log SET at = at - 900000000 WHERE action = 'break-glass'";
