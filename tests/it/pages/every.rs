@@ -13,6 +13,8 @@ const WEIGHT: u64 = 100 * 1024;
 const WIDTHS: [u32; 3] = [320, 768, 1920];
 /// Stops of the keyboard inside a frame: Chromium's PDF viewer has a bar of buttons.
 const FRAME_STOPS: usize = 60;
+/// Stops inside a field for a date: its parts and its calendar.
+const DATE_STOPS: usize = 8;
 
 /// What stands out of the page, is cut off by its box, or runs out of it.
 const CLIPPED: &str = "
@@ -42,7 +44,7 @@ const LISTEN: &str = "
         if (e.tagName !== 'IFRAME' && !(style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0)) window.__unseen.add(e);
     });
     document.activeElement.blur();
-    return [window.__stops.length, document.querySelectorAll('iframe').length]";
+    return [window.__stops.length, document.querySelectorAll('iframe').length, document.querySelectorAll('input[type=date], input[type=datetime-local]').length]";
 const REACHED: &str = "
     const name = e => e.outerHTML.slice(0, 120);
     return [window.__stops.filter(e => !window.__reached.has(e)).map(name), [...window.__unseen].map(name)]";
@@ -96,7 +98,7 @@ fn look(browser: &Chromium, origin: &str, address: &str) -> Vec<String> {
 fn keyboard(browser: &Chromium, address: &str) -> Vec<String> {
     let counts = browser.run(LISTEN, &[]);
     let count = |at: usize| counts[at].as_u64().map_or(0, |n| usize::try_from(n).unwrap());
-    let presses = count(0) + 2 + count(1) * FRAME_STOPS;
+    let presses = count(0) + 2 + count(1) * FRAME_STOPS + count(2) * DATE_STOPS;
     // In steps: the browser's answer to a long row of keys is slow to come.
     for step in 0..presses.div_ceil(20) {
         browser.press(&TAB.repeat(20.min(presses - step * 20)));
@@ -115,7 +117,8 @@ fn without_scripts(browser: &Chromium, origin: &str, address: &str) -> Vec<Strin
     let said = "return [[...document.querySelectorAll('h1, h2')].map(e => e.innerText), [...document.scripts].map(s => s.getAttribute('src') || 'inline'), document.querySelector('main').innerText.length]";
     let with = browser.run(said, &[]);
     browser.scripts(false);
-    browser.goto(&format!("{origin}{address}"));
+    let separator = if address.contains('?') { '&' } else { '?' };
+    browser.goto(&format!("{origin}{address}{separator}lang=fi"));
     browser.scripts(true);
     let without = browser.run(said, &[]);
     let mut wrong = Vec::new();

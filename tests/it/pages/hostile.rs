@@ -315,6 +315,8 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     let folder = kit::temp_dir();
     let all = sent(&trap, folder.path());
     let answers = house.gateway.send(&all.iter().map(|one| one.file.clone()).collect::<Vec<_>>());
+    let told: Vec<_> = all.iter().zip(&answers).map(|(one, (_, answer, details))| format!("{}: {answer} {details:.160}", one.what)).collect();
+    println!("{}", told.join("\n"));
     let of = |what: &str| all.iter().zip(&answers).find(|(one, _)| one.what == what).map(|(one, answer)| (one, answer.1.as_str(), answer.2.as_str())).unwrap();
     for must in ["relation", "case", "plan", "plan-second-version", "phase-one", "json-text", "body", "pdf-link-script"] {
         assert_eq!(of(must).1, "AA", "{must}: {}", of(must).2);
@@ -344,7 +346,6 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     browser.goto(&link);
     quiet(&browser, &trap, "home");
     let taken: Vec<&Sent> = all.iter().zip(&answers).filter(|(_, (_, answer, _))| answer == "AA").map(|(one, _)| one).collect();
-    println!("taken: {:?}", taken.iter().map(|one| &one.what).collect::<Vec<_>>());
     assert!(taken.len() >= LEAST_TAKEN, "{answers:?}");
     for one in &taken {
         let document = format!("{origin}/documents/{}", one.id);
