@@ -33,7 +33,12 @@ impl Reconciling for Store {
 
     async fn unanswered_refusals(&self) -> Result<u64, Outage> {
         on_spare!(&self.lines, |line| async move {
-            let rows = line.one("SELECT (SELECT count(*) FROM ledger WHERE kind = 2 AND answers = 0) + CAST((SELECT COALESCE(sum(copies), 0) FROM dead_letter) AS bigint)", &[]).await?;
+            let rows = line
+                .one(
+                    "SELECT (SELECT count(*) FROM ledger WHERE kind = 2 AND answers = 0) + CAST((SELECT COALESCE(sum(copies), 0) FROM dead_letter) AS bigint)",
+                    &[],
+                )
+                .await?;
             Ok::<_, Fault>(unsigned(rows.first().ok_or_else(|| Fault::unreadable(0))?.need_int(0)?))
         })
     }

@@ -356,23 +356,10 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
         }
         open(&browser, &trap, &format!("{document}?lang=sv"));
     }
-    // What waits for a click, in the frame and alone.
     for (what, alone) in [("body", "/body"), ("pdf-link-script", "/body.pdf"), ("pdf-opens-address", "/body.pdf")] {
         let (one, answer, _) = of(what);
-        if answer != "AA" {
-            continue;
-        }
-        for rest in ["", alone] {
-            let address = format!("{origin}/documents/{}{rest}", one.id);
-            browser.goto(&address);
-            std::thread::sleep(Duration::from_secs(1));
-            if what != "pdf-opens-address" {
-                let (x, y) = if rest.is_empty() { middle(&browser) } else { (640, 450) };
-                browser.click_at(x, y);
-                std::thread::sleep(Duration::from_secs(1));
-            }
-            assert!(!browser.title().contains("owned") && browser.url() == address, "{address}: {}", browser.url());
-            assert_eq!((browser.windows(), trap.caught()), (1, vec![]), "{address}");
+        if answer == "AA" {
+            clicked(&browser, &trap, &origin, one, alone);
         }
     }
     browser.goto(&format!("{origin}/documents/{}", of("body").0.id));
@@ -395,18 +382,7 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     }
     open(&browser, &trap, &format!("{origin}/messages?id={}", encoded(&id)));
     assert!(!browser.look("main td").is_empty(), "the message is not found by its hostile id: {}", browser.text("main"));
-    // What people type comes back as words: a search, a reason for breaking the glass, a disclosure.
-    browser.goto(&format!("{origin}/documents"));
-    browser.fill("#client", &trap.words("typed"));
-    browser.press(ENTER);
-    browser.shows("[role='alert'], .fault", "");
-    quiet(&browser, &trap, "a search");
-    browser.goto(&format!("{origin}/glass"));
-    browser.fill("#reason", &trap.words("reason"));
-    browser.tab_to("button[value='break']");
-    browser.press(SPACE);
-    browser.shows("main", "script");
-    quiet(&browser, &trap, "the glass");
+    typed(&browser, &trap, &origin);
     for page in ["/", "/people", "/glass"] {
         open(&browser, &trap, &format!("{origin}{page}"));
     }
@@ -415,6 +391,37 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     drop(browser);
     terminal.end();
     house.end();
+}
+
+/// What waits for a click, in the frame and alone.
+fn clicked(browser: &Chromium, trap: &Trap, origin: &str, one: &Sent, alone: &str) {
+    for rest in ["", alone] {
+        let address = format!("{origin}/documents/{}{rest}", one.id);
+        browser.goto(&address);
+        std::thread::sleep(Duration::from_secs(1));
+        if one.what != "pdf-opens-address" {
+            let (x, y) = if rest.is_empty() { middle(browser) } else { (640, 450) };
+            browser.click_at(x, y);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        assert!(!browser.title().contains("owned") && browser.url() == address, "{address}: {}", browser.url());
+        assert_eq!((browser.windows(), trap.caught()), (1, vec![]), "{address}");
+    }
+}
+
+/// What people type comes back as words: a search, a reason for breaking the glass.
+fn typed(browser: &Chromium, trap: &Trap, origin: &str) {
+    browser.goto(&format!("{origin}/documents"));
+    browser.fill("#client", &trap.words("typed"));
+    browser.press(ENTER);
+    browser.shows("[role='alert'], .fault", "");
+    quiet(browser, trap, "a search");
+    browser.goto(&format!("{origin}/glass"));
+    browser.fill("#reason", &trap.words("reason"));
+    browser.tab_to("button[value='break']");
+    browser.press(SPACE);
+    browser.shows("main", "script");
+    quiet(browser, trap, "the glass");
 }
 
 /// The middle of the page's frame, brought into sight.

@@ -29,7 +29,8 @@ pub(super) const STREAM: &str = "/board/stream";
 /// The console's one script.
 pub(super) const SCRIPT: &str = include_str!("board.js");
 /// What a browser may do with the board, and with a replay that keeps itself up to date: run the console's own script and listen to its news.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+pub(super) const POLICY: &str =
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// How often a page brings itself up to date without a script, in seconds, where its reader chose that.
 const REFRESH: u32 = 10;
 
