@@ -56,7 +56,8 @@ impl Trap {
                 let mut head = [0; 512];
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
                 let read = stream.read(&mut head).unwrap_or(0);
-                let asked = String::from_utf8_lossy(&head[..read]).lines().next().unwrap_or("a connection").to_owned();
+                // Chromium connects to where an address points before it asks the page's policy, and then asks for nothing: that carries no word.
+                let Some(asked) = String::from_utf8_lossy(&head[..read]).lines().next().map(str::to_owned) else { continue };
                 let page = if asked.contains(PAGE) { format!("<title>t</title><p title=\"{}", words(port, "control")) } else { String::new() };
                 let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
                 if page.is_empty() {
