@@ -324,23 +324,7 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     }
     // A script in a PDF is not taken: browsers' viewers would run it.
     assert!(of("pdf-script").2.contains("E514"), "{}", of("pdf-script").2);
-    // A message whose id and reply queue mean harm.
-    let (id, reply) = (trap.words("message"), format!("arkki.reply.guest.{}", trap.words("reply")));
-    let client = AmqpClient::connect(&Secret::new(house.gateway.vhost.amqp_url.clone()), "hostile").await.unwrap();
-    client.declare_reply_queue(&reply).await.unwrap();
-    let mut replies = client.answers(&reply).await.unwrap();
-    let octets = [std::fs::read(&of("attribute-root").0.file).unwrap(), b"\n<!-- again -->".to_vec()].concat();
-    let outgoing = Outgoing {
-        queue: "arkki.inbound".into(),
-        message_id: Some(id.clone()),
-        reply_to: Some(reply),
-        user_id: Some("guest".into()),
-        body: Arc::new(octets),
-        ..Outgoing::default()
-    };
-    client.send(outgoing).await.unwrap();
-    assert!(replies.next(Duration::from_secs(60)).await.unwrap().is_some(), "no answer to the hostile reply queue");
-
+    let id = letter(&house, &trap, std::fs::read(&of("attribute-root").0.file).unwrap()).await;
     let mut terminal = Terminal::open(&house.gateway);
     let link = terminal.link();
     let origin = crate::desk::origin(&link);
@@ -348,34 +332,8 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     quiet(&browser, &trap, "home");
     let taken: Vec<&Sent> = all.iter().zip(&answers).filter(|(_, (_, answer, _))| answer == "AA").map(|(one, _)| one).collect();
     assert!(taken.len() >= LEAST_TAKEN, "{answers:?}");
-    for one in &taken {
-        let document = format!("{origin}/documents/{}", one.id);
-        for rest in ["", "/body", "/form", "/signature", "/invalidate"] {
-            if !(one.what.contains("pdf") && rest == "/body") {
-                open(&browser, &trap, &format!("{document}{rest}"));
-            }
-        }
-        open(&browser, &trap, &format!("{document}?lang=sv"));
-    }
-    // What waits for a click, in the frame and alone.
-    for (what, alone) in [("body", "/body"), ("pdf-link-script", "/body.pdf"), ("pdf-opens-address", "/body.pdf")] {
-        let (one, answer, _) = of(what);
-        if answer != "AA" {
-            continue;
-        }
-        for rest in ["", alone] {
-            let address = format!("{origin}/documents/{}{rest}", one.id);
-            browser.goto(&address);
-            std::thread::sleep(Duration::from_secs(1));
-            if what != "pdf-opens-address" {
-                let (x, y) = if rest.is_empty() { middle(&browser) } else { (640, 450) };
-                browser.click_at(x, y);
-                std::thread::sleep(Duration::from_secs(1));
-            }
-            assert!(!browser.title().contains("owned") && browser.url() == address, "{address}: {}", browser.url());
-            assert_eq!((browser.windows(), trap.caught()), (1, vec![]), "{address}");
-        }
-    }
+    views(&browser, &trap, &origin, &taken);
+    clicks(&browser, &trap, &origin, &taken);
     browser.goto(&format!("{origin}/documents/{}", of("body").0.id));
     browser.picture("hostile-body");
     open(&browser, &trap, &format!("{origin}/documents/{}/compare?with={}", of("plan").0.id, of("plan-second-version").0.id));
@@ -396,18 +354,7 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     }
     open(&browser, &trap, &format!("{origin}/messages?id={}", encoded(&id)));
     assert!(!browser.look("main td").is_empty(), "the message is not found by its hostile id: {}", browser.text("main"));
-    // What people type comes back as words: a search, a reason for breaking the glass, a disclosure.
-    browser.goto(&format!("{origin}/documents"));
-    browser.fill("#client", &trap.words("typed"));
-    browser.press(ENTER);
-    browser.shows("[role='alert'], .fault", "");
-    quiet(&browser, &trap, "a search");
-    browser.goto(&format!("{origin}/glass"));
-    browser.fill("#reason", &trap.words("reason"));
-    browser.tab_to("button[value='break']");
-    browser.press(SPACE);
-    browser.shows("main", "script");
-    quiet(&browser, &trap, "the glass");
+    typed(&browser, &trap, &origin);
     for page in ["/", "/people", "/glass"] {
         open(&browser, &trap, &format!("{origin}{page}"));
     }
@@ -416,6 +363,73 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     drop(browser);
     terminal.end();
     house.end();
+}
+
+/// A message whose id and reply queue mean harm; its id.
+async fn letter(house: &House, trap: &Trap, octets: Vec<u8>) -> String {
+    let (id, reply) = (trap.words("message"), format!("arkki.reply.guest.{}", trap.words("reply")));
+    let client = AmqpClient::connect(&Secret::new(house.gateway.vhost.amqp_url.clone()), "hostile").await.unwrap();
+    client.declare_reply_queue(&reply).await.unwrap();
+    let mut replies = client.answers(&reply).await.unwrap();
+    let octets = [octets, b"\n<!-- again -->".to_vec()].concat();
+    let outgoing = Outgoing {
+        queue: "arkki.inbound".into(),
+        message_id: Some(id.clone()),
+        reply_to: Some(reply),
+        user_id: Some("guest".into()),
+        body: Arc::new(octets),
+        ..Outgoing::default()
+    };
+    client.send(outgoing).await.unwrap();
+    assert!(replies.next(Duration::from_secs(60)).await.unwrap().is_some(), "no answer to the hostile reply queue");
+    id
+}
+
+/// Every view of the documents.
+fn views(browser: &Chromium, trap: &Trap, origin: &str, taken: &[&Sent]) {
+    for one in taken {
+        let document = format!("{origin}/documents/{}", one.id);
+        for rest in ["", "/body", "/form", "/signature", "/invalidate"] {
+            if !(one.what.contains("pdf") && rest == "/body") {
+                open(browser, trap, &format!("{document}{rest}"));
+            }
+        }
+        open(browser, trap, &format!("{document}?lang=sv"));
+    }
+}
+
+/// What waits for a click, in the frame and alone.
+fn clicks(browser: &Chromium, trap: &Trap, origin: &str, taken: &[&Sent]) {
+    for (what, alone) in [("body", "/body"), ("pdf-link-script", "/body.pdf"), ("pdf-opens-address", "/body.pdf")] {
+        let Some(one) = taken.iter().find(|one| one.what == what) else { continue };
+        for rest in ["", alone] {
+            let address = format!("{origin}/documents/{}{rest}", one.id);
+            browser.goto(&address);
+            std::thread::sleep(Duration::from_secs(1));
+            if what != "pdf-opens-address" {
+                let (x, y) = if rest.is_empty() { middle(browser) } else { (640, 450) };
+                browser.click_at(x, y);
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            assert!(!browser.title().contains("owned") && browser.url() == address, "{address}: {}", browser.url());
+            assert_eq!((browser.windows(), trap.caught()), (1, vec![]), "{address}");
+        }
+    }
+}
+
+/// What people type comes back as words: a search, a reason for breaking the glass.
+fn typed(browser: &Chromium, trap: &Trap, origin: &str) {
+    browser.goto(&format!("{origin}/documents"));
+    browser.fill("#client", &trap.words("typed"));
+    browser.press(ENTER);
+    browser.shows("[role='alert'], .fault", "");
+    quiet(browser, trap, "a search");
+    browser.goto(&format!("{origin}/glass"));
+    browser.fill("#reason", &trap.words("reason"));
+    browser.tab_to("button[value='break']");
+    browser.press(SPACE);
+    browser.shows("main", "script");
+    quiet(browser, trap, "the glass");
 }
 
 /// The middle of the page's frame, brought into sight.
