@@ -56,7 +56,8 @@ impl Trap {
                 let mut head = [0; 512];
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
                 let read = stream.read(&mut head).unwrap_or(0);
-                let asked = String::from_utf8_lossy(&head[..read]).lines().next().unwrap_or("a connection").to_owned();
+                // Chromium connects to where an address points before it asks the page's policy, and then asks for nothing: that carries no word.
+                let Some(asked) = String::from_utf8_lossy(&head[..read]).lines().next().map(str::to_owned) else { continue };
                 let page = if asked.contains(PAGE) { format!("<title>t</title><p title=\"{}", words(port, "control")) } else { String::new() };
                 let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
                 if page.is_empty() {
@@ -323,23 +324,7 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     }
     // A script in a PDF is not taken: browsers' viewers would run it.
     assert!(of("pdf-script").2.contains("E514"), "{}", of("pdf-script").2);
-    // A message whose id and reply queue mean harm.
-    let (id, reply) = (trap.words("message"), format!("arkki.reply.guest.{}", trap.words("reply")));
-    let client = AmqpClient::connect(&Secret::new(house.gateway.vhost.amqp_url.clone()), "hostile").await.unwrap();
-    client.declare_reply_queue(&reply).await.unwrap();
-    let mut replies = client.answers(&reply).await.unwrap();
-    let octets = [std::fs::read(&of("attribute-root").0.file).unwrap(), b"\n<!-- again -->".to_vec()].concat();
-    let outgoing = Outgoing {
-        queue: "arkki.inbound".into(),
-        message_id: Some(id.clone()),
-        reply_to: Some(reply),
-        user_id: Some("guest".into()),
-        body: Arc::new(octets),
-        ..Outgoing::default()
-    };
-    client.send(outgoing).await.unwrap();
-    assert!(replies.next(Duration::from_secs(60)).await.unwrap().is_some(), "no answer to the hostile reply queue");
-
+    let id = letter(&house, &trap, std::fs::read(&of("attribute-root").0.file).unwrap()).await;
     let mut terminal = Terminal::open(&house.gateway);
     let link = terminal.link();
     let origin = crate::desk::origin(&link);
@@ -347,21 +332,8 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     quiet(&browser, &trap, "home");
     let taken: Vec<&Sent> = all.iter().zip(&answers).filter(|(_, (_, answer, _))| answer == "AA").map(|(one, _)| one).collect();
     assert!(taken.len() >= LEAST_TAKEN, "{answers:?}");
-    for one in &taken {
-        let document = format!("{origin}/documents/{}", one.id);
-        for rest in ["", "/body", "/form", "/signature", "/invalidate"] {
-            if !(one.what.contains("pdf") && rest == "/body") {
-                open(&browser, &trap, &format!("{document}{rest}"));
-            }
-        }
-        open(&browser, &trap, &format!("{document}?lang=sv"));
-    }
-    for (what, alone) in [("body", "/body"), ("pdf-link-script", "/body.pdf"), ("pdf-opens-address", "/body.pdf")] {
-        let (one, answer, _) = of(what);
-        if answer == "AA" {
-            clicked(&browser, &trap, &origin, one, alone);
-        }
-    }
+    views(&browser, &trap, &origin, &taken);
+    clicks(&browser, &trap, &origin, &taken);
     browser.goto(&format!("{origin}/documents/{}", of("body").0.id));
     browser.picture("hostile-body");
     open(&browser, &trap, &format!("{origin}/documents/{}/compare?with={}", of("plan").0.id, of("plan-second-version").0.id));
@@ -393,19 +365,55 @@ async fn nothing_that_a_document_a_message_or_a_name_carries_runs_or_asks_for_an
     house.end();
 }
 
-/// What waits for a click, in the frame and alone.
-fn clicked(browser: &Chromium, trap: &Trap, origin: &str, one: &Sent, alone: &str) {
-    for rest in ["", alone] {
-        let address = format!("{origin}/documents/{}{rest}", one.id);
-        browser.goto(&address);
-        std::thread::sleep(Duration::from_secs(1));
-        if one.what != "pdf-opens-address" {
-            let (x, y) = if rest.is_empty() { middle(browser) } else { (640, 450) };
-            browser.click_at(x, y);
-            std::thread::sleep(Duration::from_secs(1));
+/// A message whose id and reply queue mean harm; its id.
+async fn letter(house: &House, trap: &Trap, octets: Vec<u8>) -> String {
+    let (id, reply) = (trap.words("message"), format!("arkki.reply.guest.{}", trap.words("reply")));
+    let client = AmqpClient::connect(&Secret::new(house.gateway.vhost.amqp_url.clone()), "hostile").await.unwrap();
+    client.declare_reply_queue(&reply).await.unwrap();
+    let mut replies = client.answers(&reply).await.unwrap();
+    let octets = [octets, b"\n<!-- again -->".to_vec()].concat();
+    let outgoing = Outgoing {
+        queue: "arkki.inbound".into(),
+        message_id: Some(id.clone()),
+        reply_to: Some(reply),
+        user_id: Some("guest".into()),
+        body: Arc::new(octets),
+        ..Outgoing::default()
+    };
+    client.send(outgoing).await.unwrap();
+    assert!(replies.next(Duration::from_secs(60)).await.unwrap().is_some(), "no answer to the hostile reply queue");
+    id
+}
+
+/// Every view of the documents.
+fn views(browser: &Chromium, trap: &Trap, origin: &str, taken: &[&Sent]) {
+    for one in taken {
+        let document = format!("{origin}/documents/{}", one.id);
+        for rest in ["", "/body", "/form", "/signature", "/invalidate"] {
+            if !(one.what.contains("pdf") && rest == "/body") {
+                open(browser, trap, &format!("{document}{rest}"));
+            }
         }
-        assert!(!browser.title().contains("owned") && browser.url() == address, "{address}: {}", browser.url());
-        assert_eq!((browser.windows(), trap.caught()), (1, vec![]), "{address}");
+        open(browser, trap, &format!("{document}?lang=sv"));
+    }
+}
+
+/// What waits for a click, in the frame and alone.
+fn clicks(browser: &Chromium, trap: &Trap, origin: &str, taken: &[&Sent]) {
+    for (what, alone) in [("body", "/body"), ("pdf-link-script", "/body.pdf"), ("pdf-opens-address", "/body.pdf")] {
+        let Some(one) = taken.iter().find(|one| one.what == what) else { continue };
+        for rest in ["", alone] {
+            let address = format!("{origin}/documents/{}{rest}", one.id);
+            browser.goto(&address);
+            std::thread::sleep(Duration::from_secs(1));
+            if what != "pdf-opens-address" {
+                let (x, y) = if rest.is_empty() { middle(browser) } else { (640, 450) };
+                browser.click_at(x, y);
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            assert!(!browser.title().contains("owned") && browser.url() == address, "{address}: {}", browser.url());
+            assert_eq!((browser.windows(), trap.caught()), (1, vec![]), "{address}");
+        }
     }
 }
 
