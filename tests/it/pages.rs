@@ -67,6 +67,15 @@ const ROUTES: &[(&str, Kind, &[&str])] = &[
     ("/messages", Page, &["/messages", "/messages?state=refused"]),
     ("/messages/{name}", Page, &["/messages/{refused}", "/messages/{accepted}", "/messages/00000000"]),
     ("/messages/{name}/lines", Form, &["/messages/{refused}/lines"]),
+    ("/refusals", Page, &["/refusals", "/refusals?code=E305"]),
+    ("/refusals/group", Page, &["/refusals/group?code=E305"]),
+    ("/refusals/deeds", Both, &["/refusals/deeds?id=1"]),
+    ("/refusals/undo", Form, &["/refusals/undo"]),
+    ("/refusals/replay", Both, &["/refusals/replay?code=E305"]),
+    ("/refusals/jobs", Page, &["/refusals/jobs"]),
+    ("/refusals/jobs/{id}", Both, &["/refusals/jobs/1"]),
+    ("/refusals/jobs/{id}/stream", Part, &["/refusals/jobs/1/stream"]),
+    ("/rehearsal", Both, &["/rehearsal"]),
     ("/rules", Page, &["/rules"]),
     ("/rules/codes/{code}", Page, &["/rules/codes/E308"]),
     ("/rules/groups/{group}", Page, &["/rules/groups/5"]),
@@ -91,6 +100,8 @@ impl House {
         let answers = gateway.send(&sent);
         let wrong: Vec<_> = answers.iter().enumerate().filter(|(at, (_, answer, _))| answer != if *at < accepted.len() { "AA" } else { "AE" }).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
+        // A replay that is over: the refused message is refused once more.
+        gateway.arkki(&["refusals", "replay", "--all", "--why", "the rule was mended", "--yes", "--wait"]).must();
         let hash = |file: &Path| arkki::crypto::sha256(&std::fs::read(file).unwrap()).to_hex();
         let document = |number: u32| format!("1.2.246.10.99999992.95.2026.1.{number}");
         let values = BTreeMap::from([

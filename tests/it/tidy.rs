@@ -29,7 +29,7 @@ const LIBRARIES: [(&str, &[&str]); 34] = [
     ("csv", &["src/import"]),
     ("encoding_rs", &["src/xml"]),
     ("futures_io", &["src/adapters/amqp"]),
-    ("futures_util", &["src/ports", "src/pipeline", "src/adapters", "src/app", "src/web/console/board", "src/web/console/operators"]),
+    ("futures_util", &["src/ports", "src/pipeline", "src/adapters", "src/app", "src/web/console/board", "src/web/console/operators/refusals"]),
     ("getrandom", &["src/adapters", "src/crypto"]),
     ("indicatif", &["src/cli"]),
     ("jsonschema", &["src/cda/structured"]),
