@@ -112,7 +112,7 @@ fn keyboard(browser: &Chromium, address: &str) -> Vec<String> {
     reached.chain(strings(&missed[1]).into_iter().map(|what| format!("{address}: the focus is not seen on {what}"))).collect()
 }
 
-/// What a page says in a browser that runs no script; only the board and a replay's progress have one, so every other page and form is the same in both.
+/// What a page says in a browser that runs no script; only the board has one (and a replay that runs), so every other page and form is the same in both.
 fn without_scripts(browser: &Chromium, origin: &str, address: &str) -> Vec<String> {
     let said = "return [[...document.querySelectorAll('h1, h2')].map(e => e.innerText), [...document.scripts].map(s => s.getAttribute('src') || 'inline'), document.querySelector('main').innerText.length]";
     let with = browser.run(said, &[]);
@@ -125,7 +125,7 @@ fn without_scripts(browser: &Chromium, origin: &str, address: &str) -> Vec<Strin
     if without[0] != with[0] || without[2].as_u64().unwrap_or(0) < 20 {
         wrong.push(format!("{address} without scripts says {without}, with them {with}"));
     }
-    let allowed: &[&str] = if address == "/" || address.starts_with("/refusals/jobs/") { &["/board.js"] } else { &[] };
+    let allowed: &[&str] = if address == "/" { &["/board.js"] } else { &[] };
     if strings(&with[1]) != allowed {
         wrong.push(format!("{address} has scripts: {}", with[1]));
     }
