@@ -54,6 +54,7 @@ const ROUTES: &[(&str, Kind, &[&str])] = &[
     ("/glass", Both, &["/glass"]),
     ("/doctor", Page, &["/doctor"]),
     ("/officer", Page, &["/officer"]),
+    ("/officer/client", Form, &["/officer/client"]),
     ("/officer/export", Form, &["/officer/export"]),
     ("/officer/notices", Page, &["/officer/notices"]),
     ("/documents", Both, &["/documents", "/documents?document={relation}"]),
