@@ -13,6 +13,7 @@ use axum::response::Response;
 use super::form::pairs;
 use super::session::Visit;
 use super::{Asked, Console, Origin, pages};
+use crate::domain::staff::Role;
 
 /// The largest form: ten data sets with words of the longest in each are half of it.
 const FORM_OCTETS: usize = 128 * 1024;
@@ -70,6 +71,16 @@ pub(super) async fn form(console: &Console, asked: &Asked, request: Request) -> 
         return Err(pages::words(console, asked, StatusCode::FORBIDDEN, ("refused-heading", "refused")));
     }
     Ok((visit, pairs))
+}
+
+/// The same, of somebody who may act in one of these roles.
+///
+/// # Errors
+/// The answer to anybody else, and to what is no form.
+pub(super) async fn acting(console: &Console, request: Request, roles: &[Role]) -> Result<(Asked, Visit, Vec<(String, String)>), Response> {
+    let (asked, _) = Asked::acting(console, &request, roles)?;
+    let (visit, pairs) = form(console, &asked, request).await?;
+    Ok((asked, visit, pairs))
 }
 
 /// Whether the request names this address and no other: a name that somebody else's DNS points at this machine is refused.

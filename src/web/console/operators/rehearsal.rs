@@ -86,11 +86,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) 
 
 /// Begins one, or stops it.
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::acting(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::acting(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };

@@ -121,11 +121,7 @@ pub(super) fn form(console: &Console, asked: &Asked, visit: &Visit, html: &mut H
 
 /// Does it.
 pub(super) async fn act(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::acting(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::acting(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };
@@ -160,11 +156,7 @@ fn again(console: &Console, asked: &Asked, visit: &Visit, which: &Which, (typed,
 
 /// Takes a deed back.
 pub(super) async fn undo(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::acting(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::acting(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };

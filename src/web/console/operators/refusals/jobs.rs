@@ -223,11 +223,7 @@ fn results(console: &Console, asked: &Asked, html: &mut Html, items: &[JobItem],
 
 /// Stops, resumes or ends it.
 pub(super) async fn change(State(console): State<Arc<Console>>, Path(id): Path<String>, request: Request) -> Response {
-    let asked = match Asked::acting(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::acting(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };

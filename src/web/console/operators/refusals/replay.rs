@@ -121,11 +121,7 @@ fn form(console: &Console, asked: &Asked, visit: &Visit, html: &mut Html, (which
 
 /// Begins it.
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::acting(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::acting(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };
