@@ -3,19 +3,19 @@
 mod house;
 mod keys;
 mod lookout;
+mod parts;
 mod sink;
 mod upkeep;
 mod watching;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::adapters::amqp::{AmqpConsumer, AmqpDepths, AmqpPublisher, AmqpSettings, InboundQueue, Secret, topology};
+use crate::adapters::amqp::{AmqpConsumer, AmqpDepths, AmqpPublisher, AmqpSettings, topology};
 use crate::adapters::checkpoint_file::LineFile;
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::embedded::{EmbeddedBroker, EmbeddedConsumer};
@@ -23,21 +23,13 @@ use crate::adapters::evidence::SiteEvidence;
 use crate::adapters::keys::ring::Keyring;
 use crate::adapters::otlp::Exporter;
 use crate::adapters::post::Address;
-use crate::adapters::revocation::{LOOK_AGAIN, Revocations, Sources};
 use crate::adapters::store::{self, Store};
-use crate::cda::structured::sosmeta::Sosmeta;
-use crate::codes::rule_set::RuleSet;
-use crate::codes::source::{self, Files};
-use crate::config::checked::{Config, ConfigFault, read_octets};
-use crate::config::{lilm, schema_tree};
-use crate::crypto::trust::TrustAnchors;
+use crate::config::checked::{Config, ConfigFault};
+use crate::config::lilm;
 use crate::domain::digest::Digest;
-use crate::domain::oid::Oid;
 use crate::domain::outage::{Outage, Part};
 use crate::pipeline::checkpoint::make::{Maker, Pace};
-use crate::pipeline::door::{Entrance, Pattern, Rules, SenderRules};
-use crate::pipeline::examine::{Examiner, Senders, Site};
-use crate::pipeline::notice::NoticeSite;
+use crate::pipeline::door::Entrance;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
 use crate::ports::broker::{Consumer, Depths, Publisher};
@@ -48,11 +40,13 @@ use crate::ports::notices::Notices;
 use crate::ports::refusals::Refusals;
 use crate::ports::signer::Keys;
 use crate::telemetry;
-use crate::v3::frame::FrameSite;
 use crate::web::{probe, validate};
 pub use house::{House, Notifying, World};
 pub use keys::{key_place, keyring, own_serials, signer_certificate, stamp_trust, stamper, unfit};
 use keys::{open_keys, take_keys, watch_keys};
+pub use parts::{
+    broker_settings, door, examiner, examiner_for, examiner_to_read, examiner_with, has_certificate, revocations, rule_files, site_key, trust, with_definitions,
+};
 pub use sink::{sink, sink_from};
 use upkeep::Upkeep;
 pub use watching::Watching;
@@ -93,201 +87,6 @@ impl From<Outage> for StartFault {
     fn from(outage: Outage) -> Self {
         Self::Outage(outage)
     }
-}
-
-/// The rule files: the binary's own, or the site's folder.
-///
-/// # Errors
-/// What cannot be read.
-pub fn rule_files(folder: Option<&Path>) -> Result<Files, ConfigFault> {
-    match folder {
-        None => Ok(source::rules_of(&source::embedded())),
-        Some(folder) => crate::config::folder::read(folder),
-    }
-}
-
-/// The rules with the national definitions of the site's folder, when it has one.
-///
-/// # Errors
-/// Every definition that cannot be used, and why.
-pub fn with_definitions(rules: RuleSet, folder: Option<&Path>) -> Result<RuleSet, ConfigFault> {
-    let Some(folder) = folder else { return Ok(rules) };
-    let definitions = Sosmeta::compile(&crate::config::folder::read_sosmeta(folder)?, &rules.json);
-    definitions.map(|definitions| rules.with_sosmeta(definitions)).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        ConfigFault(format!("[sosmeta] folder {}: {}", folder.display(), faults.join("; ")))
-    })
-}
-
-/// Trust anchors and intermediates from their files.
-///
-/// # Errors
-/// Which file is wrong, and why.
-pub fn trust(config: &Config) -> Result<TrustAnchors, ConfigFault> {
-    let read = |paths: &[PathBuf]| -> Result<Vec<u8>, ConfigFault> {
-        let mut all = Vec::new();
-        for path in paths {
-            all.extend(read_octets(path)?);
-            all.push(b'\n');
-        }
-        Ok(all)
-    };
-    if config.trust.is_empty() {
-        return Ok(TrustAnchors::none());
-    }
-    TrustAnchors::from_pem(&read(&config.trust)?, &read(&config.intermediates)?).map_err(|e| {
-        let names: Vec<String> = config.trust.iter().chain(&config.intermediates).map(|p| p.display().to_string()).collect();
-        ConfigFault(format!("[sign] trust or intermediates ({}): {e}", names.join(", ")))
-    })
-}
-
-/// Whom to ask whether certificates are in force.
-///
-/// # Errors
-/// A list that cannot be read or used, an authority that no list is of, an address that is none.
-pub fn revocations(config: &Config) -> Result<Revocations, ConfigFault> {
-    let responder = config.ocsp.as_deref().map(Address::parse).transpose().map_err(|e| ConfigFault(format!("[sign] ocsp: {e}")))?;
-    let sources = Sources { lists: config.crls.clone(), grace: config.crl_grace, responder, look_again: LOOK_AGAIN, take_unknown: config.take_unknown };
-    Revocations::open(sources, trust(config)?).map_err(|e| ConfigFault(format!("[sign] crls: {e}")))
-}
-
-/// What a message is examined with.
-///
-/// # Errors
-/// What is wrong with rules, schemas, anchors or the site key.
-pub fn examiner(config: &Config) -> Result<Examiner, ConfigFault> {
-    examiner_with(config, site_key(config)?)
-}
-
-/// The site's key for client ids.
-///
-/// # Errors
-/// It cannot be read, or is too short to hide anything.
-pub fn site_key(config: &Config) -> Result<Vec<u8>, ConfigFault> {
-    let site_key = read_octets(&config.site_key_file)?;
-    if site_key.len() < 32 {
-        return Err(ConfigFault(format!("{}: a site key has 32 octets or more; make one with `head -c 32 /dev/urandom`", config.site_key_file.display())));
-    }
-    Ok(site_key)
-}
-
-/// As [`examiner_with`], with no schema compiled: to read messages and judge none.
-///
-/// # Errors
-/// What is wrong with rules or anchors.
-pub fn examiner_to_read(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
-    examiner_of(config, site_key).map(|(examiner, _)| examiner)
-}
-
-/// As [`examiner`], with a site key of the caller's.
-///
-/// # Errors
-/// What is wrong with rules, schemas or anchors.
-pub fn examiner_with(config: &Config, site_key: Vec<u8>) -> Result<Examiner, ConfigFault> {
-    let (examiner, site_schemas) = examiner_of(config, site_key)?;
-    examiner.compile().map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
-    Ok(examiner)
-}
-
-/// As [`examiner_with`], with the schemas of one profile compiled and the others when a message first needs them: for one run over some files.
-///
-/// # Errors
-/// What is wrong with rules, anchors, the profile or its schema.
-pub fn examiner_for(config: &Config, site_key: Vec<u8>, profile: &str) -> Result<Examiner, ConfigFault> {
-    let (examiner, site_schemas) = examiner_of(config, site_key)?;
-    examiner.ready(profile).map_err(|fault| ConfigFault(on_disk(fault, &site_schemas)))?;
-    Ok(examiner)
-}
-
-/// What the files of a site's own schema are called among the rule files, and the folder they came from.
-type SiteSchemas = Vec<(String, PathBuf)>;
-
-fn examiner_of(config: &Config, site_key: Vec<u8>) -> Result<(Examiner, SiteSchemas), ConfigFault> {
-    let mut files = rule_files(config.rules_folder.as_deref())?;
-    let mut site_schemas = SiteSchemas::new();
-    for (profile, entry) in &config.profile_schemas {
-        let tree = schema_tree::read(profile, entry)?;
-        files.extend(tree.files);
-        site_schemas.push(tree.folder);
-    }
-    let rules = with_definitions(RuleSet::load(&files).map_err(|e| ConfigFault(e.to_string()))?, config.sosmeta_folder.as_deref())?;
-    let known = |profile: &str, option: &str| match rules.profiles.get(profile) {
-        Some(_) => Ok(()),
-        None => Err(ConfigFault(format!("{option}: there is no profile {profile:?}; there are {}", rules.profiles.names().join(", ")))),
-    };
-    config.profile_schemas.keys().try_for_each(|name| known(name, &format!("[profiles.{name}]")))?;
-    config.inbound.iter().try_for_each(|queue| known(&queue.profile, &format!("[inbound.{}] profile", queue.name)))?;
-    let mut signers = Vec::new();
-    for text in &config.signers {
-        signers.push(Oid::parse(text).map_err(|_| ConfigFault(format!("[sign] signers: {text:?} is not an OID")))?);
-    }
-    let site = Site {
-        frames: FrameSite { environment: config.environment, receivers: config.receivers.clone() },
-        octets: (config.message_octets, config.document_octets),
-        anchors: trust(config)?,
-        site_key,
-        signers,
-        language: config.language,
-        senders: Senders {
-            register: config.register.clone(),
-            languages: config.senders.iter().filter_map(|(name, sender)| Some((name.clone(), sender.language?))).collect(),
-            only_ae: config.only_ae,
-        },
-        code_system: config.code_system.clone(),
-        id_root: config.id_root.clone(),
-        device: config.device.clone(),
-        receiver: config.receiver.clone(),
-        notices: config.notice_root.clone().map(|id_root| NoticeSite { id_root, queue: config.notice_queue.clone(), format: config.notice_format }),
-    };
-    Ok((Examiner::unready(&files, rules, site), site_schemas))
-}
-
-/// A schema's fault with the file's place on disk in it.
-fn on_disk(fault: String, site_schemas: &SiteSchemas) -> String {
-    site_schemas.iter().fold(fault, |fault, (name, folder)| fault.replace(name, &format!("{}/", folder.display())))
-}
-
-/// Who may send and where answers may go.
-///
-/// # Errors
-/// A reply pattern that is none.
-pub fn door(config: &Config) -> Result<Rules, ConfigFault> {
-    let closed = config.inbound.iter().map(|q| q.queue.clone()).chain([config.dead_letter_queue.clone(), config.notice_queue.clone()]);
-    let mut rules = Rules::new(config.allow_anonymous, closed).with_default_route(config.default_route.clone());
-    for (name, route) in &config.senders {
-        let parse = |text: &String| Pattern::parse(text).ok_or_else(|| ConfigFault(format!("[senders.{name}] replies: {text:?} is not a pattern")));
-        let replies = if route.replies.is_empty() { None } else { Some(route.replies.iter().map(parse).collect::<Result<_, _>>()?) };
-        rules = rules.with_sender(name.clone(), SenderRules { replies, route: route.route.clone() });
-    }
-    Ok(rules)
-}
-
-/// What the broker adapter is told.
-///
-/// # Errors
-/// A reply pattern that is none.
-pub fn broker_settings(config: &Config) -> Result<AmqpSettings, ConfigFault> {
-    let inbound = config.inbound.iter().map(|q| InboundQueue {
-        name: q.name.clone(),
-        queue: q.queue.clone(),
-        partitions: q.partitions,
-        prefetch: q.prefetch,
-        profile: q.profile.clone(),
-        sender: q.sender.clone(),
-    });
-    Ok(AmqpSettings {
-        connection_name: format!("arkki {}", config.instance),
-        heartbeat: Duration::from_secs(u64::from(config.heartbeat_seconds)),
-        management_url: config.management_url.as_ref().map(|u| Secret::new(u.reveal())),
-        inbound: inbound.collect(),
-        dead_letter_exchange: config.dead_letter_exchange.clone(),
-        dead_letter_queue: config.dead_letter_queue.clone(),
-        delivery_limit: config.delivery_limit,
-        notice_queues: vec![config.notice_queue.clone()],
-        confirm_timeout: config.confirm_timeout,
-        start_timeout: START,
-        ..AmqpSettings::new(Secret::new(config.broker_url.reveal()), Arc::new(door(config)?))
-    })
 }
 
 /// Opens a house on the configured archive and keys, with the given roads in and out. Gives the rule set's hash and the keys beside it.
@@ -395,6 +194,14 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
         Some(address) => Some(validate::listen(address).await?),
         None => None,
     };
+    // Who asks while the house is opened hears that it is being opened.
+    let (stop_probe, stop_seen) = watch::channel(false);
+    let stands: Arc<OnceLock<Box<probe::Readiness>>> = Arc::default();
+    if let Some(listener) = listener {
+        let stands = Arc::clone(&stands);
+        let readiness = Box::new(move || stands.get().map_or_else(|| vec!["starting: archive, key and broker are waited for"], |readiness| readiness()));
+        tokio::spawn(probe::serve(listener, metrics.clone(), readiness, stop_seen.clone()));
+    }
     let settings = Arc::new(broker_settings(&config)?);
     let (consumer, publisher) = (AmqpConsumer::new(Arc::clone(&settings)), AmqpPublisher::new(Arc::clone(&settings)));
     let (house, rules, ring) = tokio::select! {
@@ -405,16 +212,13 @@ pub async fn serve(config: Config, reload: &(dyn Fn() -> Result<Config, ConfigFa
             return Ok(0);
         }
     };
-    let (stop_probe, stop_seen) = watch::channel(false);
     let answers = Arc::new(AtomicBool::new(true));
     let looked_at = (Arc::clone(&house.archive), Arc::clone(&house.parts));
-    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics.clone(), Arc::clone(&answers), Arc::clone(&settings)).run());
+    let counting = tokio::spawn(Upkeep::new(&config, looked_at, metrics, Arc::clone(&answers), Arc::clone(&settings)).run());
     if let Some(listener) = validation {
         tokio::spawn(validate::serve(listener, Arc::clone(&house.parts), stop_seen.clone()));
     }
-    if let Some(listener) = listener {
-        tokio::spawn(probe::serve(listener, metrics, readiness(&house, answers), stop_seen));
-    }
+    let _only_here = stands.set(readiness(&house, answers));
     let watching = tokio::spawn(watch_keys(Arc::clone(&ring)));
     let looking = tokio::spawn(lookout::watch(settings, config.topology_look));
     telemetry::ready(&config.instance, &rules.to_hex());
@@ -454,13 +258,14 @@ fn readiness(house: &House, answers: Arc<AtomicBool>) -> Box<probe::Readiness> {
 /// Opens the archive, patiently: a database that starts beside us may take its time.
 async fn open_archive(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<Store>, Outage> {
     let deadline = tokio::time::Instant::now() + START;
+    let mut told = false;
     // Bounded by the deadline: then whoever starts us decides.
     loop {
         match store::open_store(config.archive_url.reveal(), config.instance.clone(), Arc::clone(entropy)).await {
             Ok(archive) => return Ok(archive),
             Err(outage) if tokio::time::Instant::now() >= deadline => return Err(outage),
             Err(outage) => {
-                telemetry::outage_attempt(&outage);
+                telemetry::start_waits(&outage, START, std::mem::replace(&mut told, true));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }

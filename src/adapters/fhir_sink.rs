@@ -1,6 +1,5 @@
 //! A FHIR server over HTTP: POST to its root, with our certificate and against the site's own authorities. `ureq` blocks, so each attempt has a thread of its
-//! own, which ends within the timeout; whoever hands over bounds how many there are. Every attempt has a connection of its own too: what a server says too
-//! much on one is never taken for the answer to the next.
+//! own, which ends within the timeout; whoever hands over bounds how many there are. Every attempt has a connection of its own too.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
+use super::https::agent;
 use crate::domain::outage::{Outage, Part};
 use crate::ports::sink::{Said, Sink};
 
@@ -56,20 +56,7 @@ impl FhirSink {
             let key = PrivateKey::from_pem(key).map_err(|_| "[sink] key_file holds no private key in PEM".to_owned())?;
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
         }
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls.build())
-            // Never by a proxy that the environment names: notices are for this server alone.
-            .proxy(None)
-            .http_status_as_error(false)
-            // A redirect is an answer like any other, and not followed: the address is the configuration's.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(settings.timeout))
-            .max_idle_connections(0)
-            .max_idle_connections_per_host(0)
-            .user_agent("arkki")
-            .build();
-        Ok(Self { agent: config.into(), base: settings.base, token_file: settings.token_file })
+        Ok(Self { agent: agent(tls.build(), settings.timeout), base: settings.base, token_file: settings.token_file })
     }
 
     fn bearer(&self) -> Result<Option<String>, Outage> {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod embedded;
 pub mod evidence;
 pub mod fhir_sink;
+mod https;
 pub mod keys;
 pub mod machine;
 pub mod openid;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::https::agent;
+
 /// The largest answer taken, in octets: descriptions and key sets have some thousands.
 const ANSWER_OCTETS: u64 = 512 * 1024;
 /// How long one question may take: a person waits for it.
@@ -33,18 +35,7 @@ impl Provider {
             }
             tls = tls.root_certs(RootCerts::new_with_certs(&roots));
         }
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls.build())
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(ANSWER))
-            .max_idle_connections(0)
-            .max_idle_connections_per_host(0)
-            .user_agent("arkki")
-            .build();
-        Ok(Self { agent: config.into() })
+        Ok(Self { agent: agent(tls.build(), ANSWER) })
     }
 
     /// Gets a page of the provider's.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::HAND;
+use super::{HAND, START};
 use crate::config::checked::Config;
 use crate::domain::limits;
-use crate::domain::outage::Outage;
+use crate::domain::outage::{Outage, Part};
 use crate::domain::time::Moment;
 use crate::pipeline::answers::{self, Refused};
 use crate::pipeline::checkpoint::make::Maker;
@@ -25,7 +25,7 @@ use crate::pipeline::relay::Relay;
 use crate::pipeline::replay;
 use crate::pipeline::trace::Tracer;
 use crate::ports::archive::Archive;
-use crate::ports::broker::{Consumer, Depths, Publisher};
+use crate::ports::broker::{Consumer, Delivery, Depths, Publisher};
 use crate::ports::clock::Clock;
 use crate::ports::messages::Reconciling;
 use crate::ports::notices::Notices;
@@ -33,6 +33,10 @@ use crate::ports::refusals::Refusals;
 use crate::ports::revocation::Revocation;
 use crate::ports::signer::Keys;
 use crate::ports::sink::Sink;
+use crate::telemetry;
+
+/// How long the broker may take at the start before it is told of.
+const TELLING: Duration = Duration::from_secs(2);
 
 /// What a running gateway is made of; the demo makes the same from embedded parts.
 pub struct World {
@@ -60,6 +64,18 @@ pub struct World {
     pub refusals: Arc<dyn Refusals>,
     /// Who makes traces, where they are wanted.
     pub tracer: Option<Arc<Tracer>>,
+}
+
+/// Takes messages; a broker that keeps the start waiting is told of.
+async fn subscribed(consumer: &dyn Consumer, deliver: mpsc::Sender<Delivery>) -> Result<(), Outage> {
+    let mut start = std::pin::pin!(consumer.start(deliver));
+    match tokio::time::timeout(TELLING, &mut start).await {
+        Ok(started) => started,
+        Err(_) => {
+            telemetry::start_waits(&Outage::new(Part::Broker, "it does not let us in, or its queues are not there: arkki doctor says which"), START, false);
+            start.await
+        }
+    }
 }
 
 /// Who hands notices over, and how it is watched that none is missing.
@@ -128,7 +144,7 @@ impl House {
         let (deliver, deliveries) = mpsc::channel(HAND);
         let (release, due) = mpsc::channel(HAND);
         let (replay, replays) = mpsc::channel(replay::HAND);
-        consumer.start(deliver).await?;
+        subscribed(consumer.as_ref(), deliver).await?;
         let Notifying { notices, sink, sink_from, reckon } = notices;
         let courier = sink.map(|(sink, attempt)| {
             let courier = Courier { notices: Arc::clone(&notices), sink, clock: Arc::clone(&clock), patience: Patience::USUAL, from: sink_from, attempt };

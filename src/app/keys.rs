@@ -139,11 +139,12 @@ pub fn stamper(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Option<Arc
 /// Opens the keys, patiently where a token does not answer yet.
 pub(super) async fn open_keys(config: &Config, anchors: &TrustAnchors) -> Result<Keyring, StartFault> {
     let deadline = tokio::time::Instant::now() + START;
+    let mut told = false;
     // Bounded by the deadline, as for the archive.
     loop {
         match keyring(config, anchors) {
             Err(StartFault::Outage(outage)) if tokio::time::Instant::now() < deadline => {
-                telemetry::outage_attempt(&outage);
+                telemetry::start_waits(&outage, START, std::mem::replace(&mut told, true));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             opened => return opened,

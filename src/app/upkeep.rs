@@ -30,7 +30,7 @@ pub(super) struct Upkeep {
     metrics: telemetry::setup::Metrics,
     answers: Arc<AtomicBool>,
     depths: Depths,
-    disks: Vec<PathBuf>,
+    disks: Arc<[PathBuf]>,
     held_in_all: u64,
 }
 
@@ -42,7 +42,7 @@ impl Upkeep {
         answers: Arc<AtomicBool>,
         settings: Arc<AmqpSettings>,
     ) -> Self {
-        Self { archive, parts, metrics, answers, depths: Depths::new(settings), disks: disks(config), held_in_all: config.held_in_all }
+        Self { archive, parts, metrics, answers, depths: Depths::new(settings), disks: disks(config).into(), held_in_all: config.held_in_all }
     }
 
     /// Looks again and again. The archive is asked beside all else: one that does not answer must not keep the rest from being told.
@@ -73,7 +73,6 @@ impl Upkeep {
                 metrics.run_upkeep();
                 telemetry::in_hand(parts.in_hand.load(Ordering::Acquire));
                 telemetry::lanes(parts.waits.lanes(), parts.waits.lane_waits());
-                disks.iter().for_each(|folder| look_at_disk(folder));
                 if let Ok(Ok(seen)) = tokio::time::timeout(QUEUES_WITHIN, depths.look()).await {
                     seen.iter().for_each(|d| telemetry::queue_depth(&d.queue, d.role, d.messages, d.consumers));
                 }
@@ -86,7 +85,16 @@ impl Upkeep {
                 }
             }
         };
-        tokio::join!(archive, rest);
+        // A disk of another machine that went away keeps who asks: only the next look at disks waits for it.
+        let room = async {
+            let mut tick = every();
+            loop {
+                tick.tick().await;
+                let disks = Arc::clone(&disks);
+                let _ended = tokio::task::spawn_blocking(move || disks.iter().for_each(|folder| look_at_disk(folder))).await;
+            }
+        };
+        tokio::join!(archive, rest, room);
     }
 }
 

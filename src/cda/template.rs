@@ -17,9 +17,9 @@ use crate::codes::system::Systems;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
 use crate::domain::environment::Environment;
-use crate::domain::finding::{Finding, Place};
+use crate::domain::finding::{self, Finding, Place};
 use crate::domain::language::Language;
-use crate::domain::limits::FINDINGS;
+use crate::domain::limits::{self, FINDINGS};
 use crate::domain::time::Hl7Time;
 use crate::xml::tree::{self, Document, HL7FI, Node};
 
@@ -31,8 +31,10 @@ use load::{Loaded, Need, Template};
 use path::{Anchors, Found, Path};
 use values::World;
 
-/// How many repetitions of one element are looked at; one too many is enough to say so, many authors are lawful.
+/// How many repetitions of one element are counted and shown; one too many is enough to say so, many authors are lawful.
 const REPETITIONS: usize = 64;
+/// How many repetitions a rule compares with other fields.
+const COMPARED: usize = 1_000;
 
 /// Every template, compiled.
 #[derive(Debug)]
@@ -171,7 +173,7 @@ impl Templates {
             specification(&reader, group, &mut out);
         }
         self.unknown_extensions(social, &mut out);
-        out.truncate(FINDINGS);
+        finding::bound(&mut out);
         out
     }
 
@@ -260,7 +262,7 @@ impl Values for Sight<'_, '_, '_> {
         match found.count {
             0 => Vec::new(),
             1 => found.first.and_then(|node| field.path.value(node)).into_iter().collect(),
-            _ => field.path.all(self.from, REPETITIONS).into_iter().filter_map(|node| field.path.value(node)).collect(),
+            _ => field.path.all(self.from, COMPARED).into_iter().filter_map(|node| field.path.value(node)).collect(),
         }
     }
 
@@ -300,10 +302,13 @@ fn allowed(field: &Field, from: Anchors<'_, '_>, found: &Found<'_, '_>, world: W
         }
         return;
     }
-    // Repeating elements are few kinds and short: look at each.
-    for node in field.path.all(from, REPETITIONS) {
+    // Repeating elements are few kinds and short: look at each. What is found of them is bounded as it comes.
+    for node in field.path.all(from, limits::ELEMENTS) {
         if let Some(value) = field.path.value(node) {
             values::check(field, node, &value, world, out);
+        }
+        if out.len() > 2 * FINDINGS {
+            finding::bound(out);
         }
     }
 }

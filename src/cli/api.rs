@@ -90,6 +90,8 @@ pub(super) async fn start(place: ApiPlace, config: Option<&Path>, stop: watch::R
         let exit = match report.health {
             Health::Well => 0,
             Health::Unwell => 1,
+            // Told as any other slip in the words of the request.
+            Health::Wish => return Err(report.text.trim_end().to_owned()),
             Health::Blind => 2,
         };
         Ok(Ran { exit, report: report.json })

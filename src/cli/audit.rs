@@ -1,5 +1,6 @@
 //! `arkki audit`: every document's hashes and signatures, every ledger entry's place in the chain, every checkpoint.
 
+use std::io::ErrorKind::{IsADirectory, NotFound};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::report::{Health, Report};
+use super::report::{Fault, Health, Report};
 use crate::adapters::clock::SystemEntropy;
 use crate::adapters::store::{self, Store};
 use crate::app;
@@ -58,6 +59,9 @@ pub struct Audit {
 /// Audits the archive, which may be at work meanwhile.
 #[must_use]
 pub fn run(command: &Audit, mut config: Config, json: bool) -> Report {
+    if let Some(fault) = command.trust.iter().find_map(|file| app::has_certificate(file).err()) {
+        return Report::wish(format!("--trust: {fault}"));
+    }
     config.trust.extend(command.trust.iter().cloned());
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
@@ -65,7 +69,7 @@ pub fn run(command: &Audit, mut config: Config, json: bool) -> Report {
     };
     match runtime.block_on(look(command, &config, json)) {
         Ok((found, checkpoints)) => report(command, &found, checkpoints),
-        Err(why) => Report::blind(why),
+        Err(fault) => fault.into(),
     }
 }
 
@@ -73,7 +77,7 @@ pub fn run(command: &Audit, mut config: Config, json: bool) -> Report {
 ///
 /// # Errors
 /// What cannot be read.
-pub(super) async fn whole(config: &Config, checkpoint: Option<PathBuf>) -> Result<(AuditReport, Seen), String> {
+pub(super) async fn whole(config: &Config, checkpoint: Option<PathBuf>) -> Result<(AuditReport, Seen), Fault> {
     let command = Audit { most: usize::MAX, checkpoint, trust: Vec::new(), resume: None, from: None };
     look(&command, config, true).await
 }
@@ -81,7 +85,7 @@ pub(super) async fn whole(config: &Config, checkpoint: Option<PathBuf>) -> Resul
 /// What checkpoints were seen: how many, how many of them with a verified time stamp, and lines that could not be read.
 pub(super) type Seen = (u64, u64, u64);
 
-async fn look(command: &Audit, config: &Config, json: bool) -> Result<(AuditReport, Seen), String> {
+async fn look(command: &Audit, config: &Config, json: bool) -> Result<(AuditReport, Seen), Fault> {
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
     let signer = app::signer_certificate(config).map_err(|fault| fault.to_string())?;
     let archive = open(config).await?;
@@ -114,7 +118,7 @@ async fn look(command: &Audit, config: &Config, json: bool) -> Result<(AuditRepo
         unsaved = save(file, &name, &found).err();
     }
     if let Some(why) = unsaved {
-        return Err(why);
+        return Err(why.into());
     }
     let seen = hold(config, &archive, command.checkpoint.as_deref(), &mut found).await?;
     found.faults.sort_by_key(|fault| fault.position);
@@ -136,7 +140,7 @@ pub(super) async fn open(config: &Config) -> Result<Arc<Store>, String> {
 ///
 /// # Errors
 /// What cannot be read.
-pub(super) async fn hold(config: &Config, archive: &Store, file: Option<&Path>, found: &mut AuditReport) -> Result<Seen, String> {
+pub(super) async fn hold(config: &Config, archive: &Store, file: Option<&Path>, found: &mut AuditReport) -> Result<Seen, Fault> {
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let anchors = app::trust(config).map_err(|fault| fault.to_string())?;
     let anchors = Past::open(archive, &anchors, config.crl_grace).await.map_err(shown)?.anchors().again();
@@ -148,7 +152,8 @@ pub(super) async fn hold(config: &Config, archive: &Store, file: Option<&Path>, 
     let mut seen = (own.seen.0, own.seen.1, 0);
     let Some(file) = file else { return Ok(seen) };
     let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
-    let mut reader = BufReader::new(std::fs::File::open(file).map_err(wrong)?);
+    let opened = std::fs::File::open(file).and_then(|opened| if opened.metadata()?.is_dir() { Err(IsADirectory.into()) } else { Ok(opened) });
+    let mut reader = BufReader::new(opened.map_err(|error| Fault::Wish(wrong(error)))?);
     let mut theirs = Against::new(archive, archive, judges()).await.map_err(shown)?;
     let mut line = Vec::new();
     // Ends with the file; a line longer than any of ours is read in pieces, none of which can be read.
@@ -181,19 +186,19 @@ fn bar(json: bool, from: u64) -> ProgressBar {
 }
 
 /// Where the audit begins: at the first entry, at the one asked for, or where the state in the file ends.
-async fn begin(command: &Audit, archive: &Store, name: &str) -> Result<AuditReport, String> {
+async fn begin(command: &Audit, archive: &Store, name: &str) -> Result<AuditReport, Fault> {
     if let Some(file) = &command.resume {
-        return match read_state(file)? {
+        return match read_state(file).map_err(Fault::Wish)? {
             None => Ok(AuditReport::default()),
             Some((of, report)) if of == name => Ok(report),
-            Some(_) => Err(format!("{}: the state of an audit of another archive", file.display())),
+            Some(_) => Err(Fault::Wish(format!("{}: the state of an audit of another archive", file.display()))),
         };
     }
     let Some(before) = command.from.and_then(|from| from.checked_sub(1)).filter(|before| *before > 0) else { return Ok(AuditReport::default()) };
     let page = archive.ledger_page(Position(before - 1), 1).await.map_err(|outage| outage.to_string())?;
     match page.first() {
         Some(entry) => Ok(AuditReport { head: Some((entry.position, entry.hash)), ..AuditReport::default() }),
-        None => Err(format!("the ledger ends before position {before}")),
+        None => Err(Fault::Wish(format!("the ledger ends before position {before}"))),
     }
 }
 
@@ -201,7 +206,7 @@ fn read_state(file: &Path) -> Result<Option<(String, AuditReport)>, String> {
     let mut octets = Vec::new();
     match std::fs::File::open(file) {
         Ok(opened) => drop(opened.take(STATE_OCTETS).read_to_end(&mut octets).map_err(|e| format!("{}: {e}", file.display()))?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == NotFound => return Ok(None),
         Err(error) => return Err(format!("{}: {error}", file.display())),
     }
     let value: Value = serde_json::from_slice(&octets).unwrap_or(Value::Null);
@@ -226,7 +231,7 @@ fn read_state(file: &Path) -> Result<Option<(String, AuditReport)>, String> {
         };
         Some((value.get("archive")?.as_str()?.to_owned(), report))
     };
-    read().map(Some).ok_or_else(|| format!("{}: not the state of an audit", file.display()))
+    read().map(Some).ok_or_else(|| format!("{}: not the state of an audit; name another file, or one that is not there yet", file.display()))
 }
 
 /// Writes the state beside and puts it in place, so that a kill leaves the one before.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit;
-use super::report::{Health, Report};
+use super::report::{Fault, Health, Report};
 use crate::config::checked::Config;
 use crate::domain::digest::Digest;
 use crate::domain::ledger::Position;
@@ -51,12 +51,12 @@ pub fn run(command: &Checkpoint, config: &Config) -> Report {
     runtime
         .block_on(async {
             match &command.what {
-                What::List { last } => listed(config, *last).await,
-                What::Export => exported(config).await,
+                What::List { last } => Ok(listed(config, *last).await?),
+                What::Export => Ok(exported(config).await?),
                 What::Verify { file } => verified(config, file.as_deref()).await,
             }
         })
-        .unwrap_or_else(Report::blind)
+        .unwrap_or_else(|fault: Fault| fault.into())
 }
 
 async fn listed(config: &Config, last: u32) -> Result<Report, String> {
@@ -112,7 +112,7 @@ async fn exported(config: &Config) -> Result<Report, String> {
     Ok(Report::new(Health::Well, String::new(), json!({ "exported": count })))
 }
 
-async fn verified(config: &Config, file: Option<&std::path::Path>) -> Result<Report, String> {
+async fn verified(config: &Config, file: Option<&std::path::Path>) -> Result<Report, Fault> {
     let archive = audit::open(config).await?;
     let mut found = AuditReport::default();
     let (checkpoints, stamped, unreadable) = audit::hold(config, &archive, file, &mut found).await?;

@@ -76,13 +76,13 @@ pub(super) fn load(config: Option<&Path>) -> Result<RuleSet, ConfigFault> {
 
 fn show(command: &Codes, catalogue: &Catalogue) -> Report {
     if command.markdown {
-        return Report::new(Health::Well, markdown(catalogue), Value::Null);
+        return Report::page("markdown", markdown(catalogue));
     }
     let wanted: Vec<Code> = match &command.code {
         None => Code::ALL.to_vec(),
         Some(text) => match Code::parse(&text.to_ascii_uppercase()) {
             Some(code) => vec![code],
-            None => return Report::blind(format!("{text}: no such code; `arkki codes` lists them all")),
+            None => return Report::wish(format!("{text}: no such code; `arkki codes` lists them all")),
         },
     };
     let one = wanted.len() == 1;

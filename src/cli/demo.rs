@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::outcome::{self, Outcome};
-use super::report::{Health, Report};
+use super::report::{Health, Report, many};
 use super::send::Way;
 use super::{send, validate};
 use crate::adapters::amqp::{AmqpClient, Answers, Outgoing, Secret};
@@ -135,10 +135,10 @@ struct Message {
     octets: Vec<u8>,
 }
 
-/// Every file of accepted, then of disclosures, which are accepted too, then refused, then hostile, each in name order.
+/// Every file of accepted, then of disclosures, which are accepted too, then refused and conflicts with those, then hostile, each in name order.
 fn samples(folder: &Path) -> Result<Vec<Message>, Report> {
     let mut messages = Vec::new();
-    for part in ["accepted", "disclosures", "refused", "hostile"] {
+    for part in ["accepted", "disclosures", "refused", "conflicts", "hostile"] {
         let Ok(entries) = std::fs::read_dir(folder.join(part)) else { continue };
         let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_file()).collect();
         files.sort();
@@ -234,7 +234,7 @@ async fn show(command: &Demo, config: &Config, messages: Vec<Message>, json: boo
     let progress = send::bar(messages.len(), json);
     let mut outcomes = Vec::new();
     // A part is answered before the next is sent: the refused ones are refused for what the accepted ones left in the archive.
-    for part in ["accepted/", "disclosures/", "refused/", "hostile/"] {
+    for part in ["accepted/", "disclosures/", "refused/", "conflicts/", "hostile/"] {
         let part: Vec<&Message> = messages.iter().filter(|m| m.name.starts_with(part)).collect();
         outcomes.extend(road.carry(&part, &progress).await?);
     }
@@ -335,30 +335,43 @@ fn owed_nothing(name: &str) -> bool {
 fn as_promised(outcome: &Outcome) -> bool {
     match outcome.name.split_once('/') {
         Some(("accepted" | "disclosures", _)) => outcome.is("accepted"),
-        Some(("refused", name)) => outcome.is("refused") && name.get(..4).is_some_and(|code| outcome.is(code)),
+        Some(("refused" | "conflicts", name)) => outcome.is("refused") && name.get(..4).is_some_and(|code| outcome.is(code)),
         Some(_) if owed_nothing(&outcome.name) => outcome.answer.is_none(),
         Some(_) => outcome.is("refused"),
         None => false,
     }
 }
 
+/// How this program was called: what is shown to try can be typed as it stands.
+fn me() -> String {
+    std::env::args().next().filter(|called| called.contains('/')).unwrap_or_else(|| "arkki".to_owned())
+}
+
+fn next_steps(folder: &str, arkki: &str) -> String {
+    let audit = format!("{arkki} --config {folder}/arkki.toml audit");
+    let validate = format!("{arkki} validate --trust samples/keys/ca.pem samples/refused/*");
+    let explain = format!("{arkki} codes E305");
+    let wide = [&audit, &validate, &explain].map(String::len).into_iter().max().unwrap_or_default();
+    format!(
+        "\nThe archive lies in {folder}: archive.sqlite with documents, ledger and logs; arkki.toml, its configuration; keys made for this demo.\n\nTry next:\n  \
+         {audit:<wide$}   every hash and signature, and the ledger\n  \
+         {validate:<wide$}   the same verdicts, offline\n  \
+         {explain:<wide$}   what a code means and what mends it\n  \
+         {:<wide$}   a real RabbitMQ and PostgreSQL\n",
+        "README.md"
+    )
+}
+
 fn report(command: &Demo, outcomes: &[Outcome], took: Duration) -> Report {
     let odd: Vec<&str> = outcomes.iter().filter(|o| !as_promised(o)).map(|o| o.name.as_str()).collect();
     let mut text = outcome::table(outcomes);
-    text.push_str(&format!("\n{} messages in {:.1} s: {}\n", outcomes.len(), took.as_secs_f64(), outcome::counts(outcomes)));
+    text.push_str(&format!("\n{} in {:.1} s: {}\n", many(outcomes.len() as u64, "message"), took.as_secs_f64(), outcome::counts(outcomes)));
     if odd.is_empty() {
         text.push_str("Every answer is the one the sample's name promises.\n");
     } else {
         text.push_str(&format!("NOT as promised: {}\n", odd.join(", ")));
     }
-    let folder = command.archive.display();
-    text.push_str(&format!(
-        "\nThe archive lies in {folder}: archive.sqlite with documents, ledger and logs; arkki.toml, its configuration; keys made for this demo.\n\nTry next:\n  \
-         arkki --config {folder}/arkki.toml audit                       every hash and signature, and the ledger\n  \
-         arkki validate --trust samples/keys/ca.pem samples/refused/*   the same verdicts, offline\n  \
-         arkki codes E305                                               what a code means and what mends it\n  \
-         README.md                                                      a real RabbitMQ and PostgreSQL\n",
-    ));
+    text.push_str(&next_steps(&command.archive.display().to_string(), &me()));
     let list: Vec<Value> = outcomes.iter().map(Outcome::json).collect();
     let health = if odd.is_empty() { Health::Well } else { Health::Unwell };
     Report::new(health, text, json!({ "messages": list, "not_as_promised": odd, "archive": command.archive, "seconds": took.as_secs_f64() }))

@@ -128,7 +128,15 @@ fn sink(config: &Config) -> Option<Check> {
 }
 
 fn rules(config: &Config) -> Vec<Check> {
-    match app::examiner(config) {
+    let site_key = match app::site_key(config) {
+        Ok(site_key) => site_key,
+        Err(fault) => {
+            let mend =
+                "[archive] site_key_file names it: put back the one that is kept with the backup, for clients are found by it; a new archive gets a new one";
+            return vec![unwell("site key", fault.0, mend)];
+        }
+    };
+    match app::examiner_with(config, site_key) {
         Ok(examiner) => {
             let definitions = match &examiner.rule_set().sosmeta {
                 Some(sosmeta) => format!("{} definitions compiled", sosmeta.len()),
@@ -315,7 +323,7 @@ fn report(checks: &[Check]) -> Report {
         Health::Well if any(State::Odd) => "nothing is lost, but something is not as it was meant\n",
         Health::Well => "all is well\n",
         Health::Unwell => "something is not well\n",
-        Health::Blind => "nothing seen is wrong, but not everything could be seen\n",
+        Health::Wish | Health::Blind => "nothing seen is wrong, but not everything could be seen\n",
     });
     let list: Vec<Value> = checks.iter().map(|c| json!({ "name": c.name, "state": word(c.state).to_lowercase(), "what": c.what, "mend": c.mend })).collect();
     Report::new(health, text, json!({ "checks": list }))

@@ -56,7 +56,7 @@ pub fn run(command: &Explain, config: Option<&Path>) -> Report {
     }
     let element = what.strip_prefix("need.").or_else(|| what.strip_prefix("value.")).unwrap_or(what);
     templates::element(&rules, element, command.language)
-        .unwrap_or_else(|| Report::blind(format!("{what}: no such code, rule or element; `arkki codes` and `arkki templates rules` list them")))
+        .unwrap_or_else(|| Report::wish(format!("{what}: no such code, rule or element; `arkki codes` and `arkki templates rules` list them")))
 }
 
 fn of_code(rules: &RuleSet, code: Code, language: Language) -> Report {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::codes::language;
 use super::replay::wanted::Wanted;
-use super::report::{Health, Report};
+use super::report::{Health, Report, many};
 use super::send;
 use crate::adapters::clock::SystemEntropy;
 use crate::app;
@@ -232,7 +232,7 @@ fn to_folder(command: &Generate, order: &Order, hands: Option<&dyn Hands>, out: 
     }
     progress.finish_and_clear();
     let shown = out.display();
-    let text = format!("{files} messages, {} KiB, in {shown}; seed {}\n\nTry next:\n  arkki replay {shown} --rate 50/s\n", octets / 1024, order.seed);
+    let text = format!("{}, {} KiB, in {shown}; seed {}\n\nTry next:\n  arkki replay {shown} --rate 50/s\n", many(files, "message"), octets / 1024, order.seed);
     Ok(Report::new(Health::Well, text, json!({ "folder": out, "messages": files, "octets": octets, "seed": order.seed })))
 }
 
@@ -266,7 +266,7 @@ fn list() -> Report {
 const fn needs(fault: &Fault) -> &'static str {
     match fault.needs {
         Needs::Nothing => "",
-        Needs::Archive => "  (the archive shows it)",
+        Needs::Archive | Needs::Notices => "  (the archive shows it)",
         Needs::Hold => "  (after the hold's time)",
     }
 }

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::audit;
 use super::codes::language;
-use super::report::{Health, Report};
+use super::report::{Fault, Health, Report};
+use super::when::in_order;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::store::Store;
 use crate::app;
@@ -118,26 +119,24 @@ pub fn run(command: &Lilm, config: &Config) -> Report {
         let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
         match &command.what {
             What::List { standing, last } => Ok(shown::list(&newest(&archive, *standing, *last as usize).await.map_err(told)?)),
-            What::Show { id, cda: false, bundle: false } => show(&archive, config, id).await.map_err(told),
+            What::Show { id, cda: false, bundle: false } => Ok(show(&archive, config, id).await.map_err(told)?),
             What::Show { id, cda, .. } => match archive.notice(id).await.map_err(told)? {
                 None => Ok(unknown(id)),
-                Some(notice) => given::octets(archive.as_ref(), config, &notice, if *cda { given::Which::Cda } else { given::Which::Bundle }).await,
+                Some(notice) => Ok(given::octets(archive.as_ref(), config, &notice, if *cda { given::Which::Cda } else { given::Which::Bundle }).await?),
             },
-            What::Retry { id } => retry(&archive, config, id).await.map_err(told),
+            What::Retry { id } => Ok(retry(&archive, config, id).await.map_err(told)?),
             What::Reconcile { controller, from, to, language } => {
                 let rules = crate::codes::rule_set::RuleSet::load(&app::rule_files(config.rules_folder.as_deref()).map_err(|fault| fault.0)?);
                 let rules = rules.map_err(|fault| fault.to_string())?;
-                let wanted = Wanted {
-                    controller: controller.as_ref().map(|oid| oid.as_str().to_owned()),
-                    from: from.map(begin_of_day),
-                    before: to.map(|day| Moment::from_micros(end_of_day(day).micros() + 1)),
-                };
+                let (from, before) = (from.map(begin_of_day), to.map(|day| Moment::from_micros(end_of_day(day).micros() + 1)));
+                in_order(from, before, "--to")?;
+                let wanted = Wanted { controller: controller.as_ref().map(|oid| oid.as_str().to_owned()), from, before };
                 let sum = reckoner::reckon(archive.as_ref(), &wanted, SystemClock.now(), app::sink_from(config)).await.map_err(told)?;
                 Ok(shown::reckoning(&sum, &rules.catalogue, *language))
             }
         }
     };
-    runtime.block_on(done).unwrap_or_else(|why: String| Report::blind(why))
+    runtime.block_on(done).unwrap_or_else(|fault: Fault| fault.into())
 }
 
 /// The first microsecond of a day in Finnish time: the one after the last of the day before.

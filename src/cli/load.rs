@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::report::{Health, Report};
+use super::report::{Health, Report, many, writable};
 use crate::config::checked::Config;
 use crate::domain::limits;
 use drive::{Ended, Measured};
@@ -82,6 +82,9 @@ pub fn run(command: &Load, config: &Config, json: bool) -> Report {
     if usize::try_from(command.size).is_ok_and(|size| size > most) {
         return Report::blind(format!("--size: a message has at most {most} octets here"));
     }
+    if let Err(report) = writable("--html", command.html.as_deref()) {
+        return report;
+    }
     let seed = match command.seed.map_or_else(super::generate::drawn, Ok) {
         Ok(seed) => seed,
         Err(why) => return Report::blind(why),
@@ -145,8 +148,8 @@ fn report(command: &Load, measured: &Measured) -> Report {
     }
     let answers: Vec<String> = measured.answers.iter().map(|(answer, count)| format!("{count} {answer}")).collect();
     text.push_str(&format!(
-        "\n{} messages of about {} octets arrived in {:.1} s ({:.1}/s wanted); {:.1} answers/s\nanswers: {}\nseed {}\n",
-        measured.sent,
+        "\n{} of about {} octets arrived in {:.1} s ({:.1}/s wanted); {:.1} answers/s\nanswers: {}\nseed {}\n",
+        many(measured.sent, "message"),
         command.size,
         measured.arrived_for.as_secs_f64(),
         command.rate,

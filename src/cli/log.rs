@@ -16,7 +16,7 @@ use self::read::{Opener, walk};
 use self::sheet::{Format, Head, Sheet};
 use super::actor;
 use super::codes::language;
-use super::report::{Health, Report};
+use super::report::{Health, Report, many};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
@@ -115,12 +115,19 @@ struct How {
     /// Which of the two logs.
     #[arg(long, value_enum, default_value_t = Which::Both)]
     log: Which,
-    /// Where it goes: a new file, readable by its owner alone. Standard output, when not given.
+    /// Where it goes: a new file, readable by its owner alone. Standard output, when not given or -.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Language of the words: fi, sv or en.
     #[arg(long, default_value = "en", value_parser = language)]
     language: Language,
+}
+
+impl How {
+    /// The file it goes to; none is standard output.
+    fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|file| file.as_os_str() != "-")
+    }
 }
 
 /// Which log.
@@ -167,7 +174,7 @@ struct Asked {
 async fn give(command: &Log, config: &Config, json: bool) -> Result<Report, String> {
     let (Command::Export(Export { how, .. }) | Command::Client(Client { how, .. })) = &command.command;
     // With no file to write to, --json asks for the rows themselves as JSON.
-    let format = if json && how.output.is_none() { Format::Json } else { how.format };
+    let format = if json && how.file().is_none() { Format::Json } else { how.format };
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
     let archive = super::audit::open(config).await?;
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
@@ -187,21 +194,21 @@ async fn give(command: &Log, config: &Config, json: bool) -> Result<Report, Stri
         made: now,
         upto,
     };
-    let mut counting = Counting { hasher: Sha256::new() };
+    let mut counting = Hashing { hasher: Sha256::new(), out: std::io::sink() };
     let rows = written(&archive, &examiner, &asked, how.log, &head, &mut counting).await.map_err(|fault| fault.told(config))?;
     let sha = counting.hasher.finish();
-    let mut output = open(how.output.as_deref())?;
+    let mut output = open(how.file())?;
     if let Err(why) = logged(config, &examiner, &archive, &asked, how.log, (&sha, rows), now).await {
-        if let Some(file) = &how.output {
+        if let Some(file) = how.file() {
             let _nothing_was_written = std::fs::remove_file(file);
         }
         return Err(why);
     }
-    let mut telling = Telling { hasher: Sha256::new(), out: &mut output };
+    let mut telling = Hashing { hasher: Sha256::new(), out: &mut output };
     let again = written(&archive, &examiner, &asked, how.log, &head, &mut telling).await.map_err(|fault| fault.told(config))?;
     let same = telling.hasher.finish() == sha;
     output.flush().map_err(|e| format!("the export could not be written: {e}"))?;
-    Ok(told(how.output.as_deref(), again, &sha, same))
+    Ok(told(how.file(), again, &sha, same))
 }
 
 fn told(output: Option<&Path>, rows: u64, sha: &Digest, same: bool) -> Report {
@@ -210,7 +217,7 @@ fn told(output: Option<&Path>, rows: u64, sha: &Digest, same: bool) -> Report {
         // The rows themselves are the output.
         return Report::new(health, String::new(), Value::Null);
     };
-    let mut text = format!("{rows} rows in {}\nSHA-256 {sha}\n", output.display());
+    let mut text = format!("{} in {}\nSHA-256 {sha}\n", many(rows, "row"), output.display());
     if !same {
         text.push_str("The logs changed under the export: arkki audit names what is not as it was made.\n");
     }
@@ -228,10 +235,10 @@ fn of_controller(export: &Export, upto: Position) -> Result<Asked, String> {
 
 fn of_client(client: &Client, examiner: &Examiner, upto: Position, now: Moment) -> Result<Asked, String> {
     let (digest, client_sealed) = match &client.client {
-        Some(file) => super::query::client(file, &client.root, examiner)?,
+        Some(file) => super::query::client(file, &client.root, (examiner, client.how.language))?,
         None => {
             let id = std::env::var("ARKKI_CLIENT").map_err(|_| "whose? Say --client FILE, --client - or set ARKKI_CLIENT".to_owned())?;
-            super::query::client_of(&id, &client.root, examiner)?
+            super::query::client_of(&id, &client.root, (examiner, client.how.language))?
         }
     };
     let reason = client.reason.as_deref().map(reason).transpose()?;
@@ -302,27 +309,13 @@ async fn written(archive: &Store, examiner: &Examiner, asked: &Asked, which: Whi
     sheet.end().map_err(Fault::Output)
 }
 
-struct Counting {
+/// Passes on what is written, and hashes it.
+struct Hashing<W> {
     hasher: Sha256,
+    out: W,
 }
 
-impl Write for Counting {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.hasher.update(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Telling<'o> {
-    hasher: Sha256,
-    out: &'o mut Output,
-}
-
-impl Write for Telling<'_> {
+impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         self.out.write_all(octets)?;
         self.hasher.update(octets);

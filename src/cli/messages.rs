@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit;
-use super::report::{Health, Report};
-use super::when::{from, until};
+use super::report::{Fault, Health, Report};
+use super::when::{from, in_order, until};
 use crate::adapters::store::Store;
 use crate::config::checked::Config;
 use crate::domain::facts::Standing;
@@ -116,7 +116,7 @@ struct Follow {
     #[arg(long, value_name = "POSITION")]
     after: Option<u64>,
     /// End after so many.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
 
@@ -124,7 +124,11 @@ fn name(text: &str) -> Result<MessageName, String> {
     MessageName::parse(text).ok_or_else(|| "neither a ledger position nor 8 to 64 hexadecimal digits".to_owned())
 }
 
-fn code(text: &str) -> Result<String, String> {
+/// A code as `arkki codes` lists it, in small letters too.
+///
+/// # Errors
+/// There is none of that name.
+pub(super) fn code(text: &str) -> Result<String, String> {
     let code = text.to_ascii_uppercase();
     crate::domain::code::Code::parse(&code).map(|_| code).ok_or_else(|| "no such code; arkki codes lists them".to_owned())
 }
@@ -144,12 +148,15 @@ pub fn run(command: &MessagesCommand, config: &Config, json: bool) -> Report {
         let archive = audit::open(config).await?;
         let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
         match &command.what {
-            What::List(wanted) => list(&archive, wanted).await.map_err(told),
-            What::Show { name } => show(&archive, name).await.map_err(told),
-            What::Follow(wanted) => follow(&archive, wanted, json).await.map_err(told),
+            What::List(wanted) => {
+                in_order(wanted.from, wanted.until, "--until")?;
+                Ok(list(&archive, wanted).await.map_err(told)?)
+            }
+            What::Show { name } => Ok(show(&archive, name).await.map_err(told)?),
+            What::Follow(wanted) => Ok(follow(&archive, wanted, json).await.map_err(told)?),
         }
     };
-    runtime.block_on(done).unwrap_or_else(|why: String| Report::blind(why))
+    runtime.block_on(done).unwrap_or_else(|fault: Fault| fault.into())
 }
 
 async fn list(archive: &Store, wanted: &List) -> Result<Report, Outage> {

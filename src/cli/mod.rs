@@ -33,6 +33,7 @@ pub mod restore;
 pub mod send;
 pub mod serve;
 pub mod signature;
+mod slip;
 mod stop;
 pub mod tap;
 pub mod templates;
@@ -48,6 +49,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::checked::Config;
+use crate::domain::person::names_a_person;
 use report::Report;
 
 /// The gateway between integration engines and an archive that must be trusted for good.
@@ -145,7 +147,12 @@ enum Command {
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // The parser repeats what it does not take: an identity code it must not.
+        Err(slip) if names_a_person(&slip.to_string()) => return Report::wish(slip::said(&slip)).print(false),
+        Err(slip) => slip.exit(),
+    };
     let json = arguments.json;
     execute(arguments).print(json)
 }
@@ -153,11 +160,11 @@ pub fn run() -> ExitCode {
 /// Runs a command line for a caller of the API, with the gateway's own configuration.
 ///
 /// # Errors
-/// The words are no command line: clap's own sentence.
+/// The words are no command line: what is wrong with them, in a sentence.
 fn called(caller: &str, words: &[String], config: Option<&Path>) -> Result<Report, String> {
     let before = std::iter::once("arkki".into()).chain(config.into_iter().flat_map(|path| ["--config".into(), path.as_os_str().to_owned()]));
     let line = before.chain(["--json".into()]).chain(words.iter().map(Into::into));
-    let arguments = Arguments::try_parse_from(line).map_err(|slip| slip.to_string())?;
+    let arguments = Arguments::try_parse_from(line).map_err(|slip| slip::said(&slip))?;
     Ok(actor::calling_as(caller, || execute(arguments)))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::actor;
-use super::report::Report;
+use super::report::{Fault, Report};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
 use crate::config::checked::Config;
@@ -103,10 +103,10 @@ pub struct QueryCommand {
     /// Write this document's archived octets to --output.
     #[arg(long, value_name = "OID", requires = "output", conflicts_with_all = ["document", "set"])]
     fetch: Option<String>,
-    /// Where the fetched document goes: a new file, or - for standard output.
+    /// Where the fetched document goes: a new file, readable by its owner alone, or - for standard output.
     #[arg(long, short, value_name = "FILE", requires = "fetch")]
     output: Option<PathBuf>,
-    /// The purpose of use's code, for the access log.
+    /// The purpose of use's code, one that the rules know, for the access log.
     #[arg(long, value_name = "CODE")]
     purpose: Option<String>,
     /// Language of table and sentences: fi, sv or en; the configuration's when left out.
@@ -121,19 +121,17 @@ pub fn run(command: &QueryCommand, config: &Config) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    match runtime.block_on(ask(command, config)) {
-        Ok(report) => report,
-        Err(why) => Report::blind(why),
-    }
+    runtime.block_on(ask(command, config)).unwrap_or_else(Report::from)
 }
 
-async fn ask(command: &QueryCommand, config: &Config) -> Result<Report, String> {
+async fn ask(command: &QueryCommand, config: &Config) -> Result<Report, Fault> {
     let language = match &command.language {
         None => config.language,
-        Some(text) => Language::parse(text).ok_or_else(|| format!("--language {text:?}: say fi, sv or en"))?,
+        Some(text) => Language::parse(text).ok_or_else(|| Fault::Wish(format!("--language {text:?}: say fi, sv or en")))?,
     };
     let examiner = app::examiner(config).map_err(|fault| fault.to_string())?;
-    let (query, scope) = read(command, &examiner)?;
+    purpose(command.purpose.as_deref(), &examiner).map_err(Fault::Wish)?;
+    let (query, scope) = read(command, &examiner, language).map_err(Fault::Wish)?;
     let archive = super::audit::open(config).await?;
     let shown = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let looked = query::look(archive.as_ref(), &query, &scope, None).await.map_err(shown)?;
@@ -168,8 +166,19 @@ pub(super) async fn log(
     logged.map_err(|outage| format!("{}: {outage}", config.archive_url.shown()))
 }
 
-fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), String> {
-    let oid = |text: &String, option: &str| Oid::parse(text).map_err(|_| format!("{option} {text:?} is not an OID"));
+/// The access log takes a purpose that the rules know, and no words of anybody's own: they could name a person.
+fn purpose(code: Option<&str>, examiner: &Examiner) -> Result<(), String> {
+    let services = &examiner.rule_set().services;
+    match code {
+        Some(code) if !services.knows_purpose(code) => {
+            Err(format!("--purpose: not a purpose of use that the rules know; there are: {}", services.purposes().join(", ")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn read(command: &QueryCommand, examiner: &Examiner, language: Language) -> Result<(Query, Scope), String> {
+    let oid = |text: &String, option: &str| Oid::parse(text).map_err(|_| format!("{option}: not an OID"));
     let perhaps = |text: &Option<String>, option: &str| text.as_ref().map(|text| oid(text, option)).transpose();
     let day = |text: &Option<String>, option: &str| -> Result<Option<Date>, String> {
         text.as_ref().map(|text| iso_date(text).ok_or_else(|| format!("{option} {text:?}: a day as YYYY-MM-DD is needed"))).transpose()
@@ -177,7 +186,7 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), S
     let all = |texts: &[String], option: &str| texts.iter().map(|text| oid(text, option)).collect::<Result<Vec<Oid>, String>>();
     let mut ids = all(&command.document, "--document")?;
     ids.extend(perhaps(&command.fetch, "--fetch")?);
-    let named = command.client.as_ref().map(|file| client(file, &command.client_root, examiner)).transpose()?;
+    let named = command.client.as_ref().map(|file| client(file, &command.client_root, (examiner, language))).transpose()?;
     let criteria = Criteria {
         client: named.as_ref().map(|(client, _)| *client),
         service_task: command.service_task.clone(),
@@ -196,7 +205,7 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), S
         as_of: command.as_of.as_ref().map(|text| moment(text).ok_or_else(|| format!("--as-of {text:?}: a day or a moment is needed"))).transpose()?,
     };
     if let Some(rule) = criteria.fault() {
-        return Err(examiner.catalogue().word(rule, Language::En).to_owned());
+        return Err(examiner.catalogue().word(rule, language).to_owned());
     }
     if criteria.ids.len() + criteria.sets.len() > limits::QUERY_HITS as usize {
         return Err(format!("at most {} documents and sets at a time", limits::QUERY_HITS));
@@ -204,14 +213,14 @@ fn read(command: &QueryCommand, examiner: &Examiner) -> Result<(Query, Scope), S
     let want = if command.fetch.is_some() { Want::Documents } else { Want::Metadata };
     let sealed = SealedIds { client: named.and_then(|(_, sealed)| sealed), person: None };
     desk::own(&oid(&command.register, "--register")?, criteria, (want, sealed), examiner.rule_set())
-        .map_err(|rule| examiner.catalogue().word(rule, Language::En).to_owned())
+        .map_err(|rule| examiner.catalogue().word(rule, language).to_owned())
 }
 
 /// A client's id from a file or standard input: its keyed hash, and sealed for the logs.
 ///
 /// # Errors
 /// Why it cannot be read or is none; never the id.
-pub(super) fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
+pub(super) fn client(file: &PathBuf, root: &str, (examiner, language): (&Examiner, Language)) -> Result<(Digest, Option<Sealed>), String> {
     let mut text = String::new();
     let read = if file.as_os_str() == "-" {
         std::io::stdin().take(CLIENT_OCTETS).read_to_string(&mut text)
@@ -219,16 +228,16 @@ pub(super) fn client(file: &PathBuf, root: &str, examiner: &Examiner) -> Result<
         std::fs::File::open(file).and_then(|f| f.take(CLIENT_OCTETS).read_to_string(&mut text))
     };
     read.map_err(|e| format!("{}: {e}", file.display()))?;
-    client_of(&text, root, examiner)
+    client_of(&text, root, (examiner, language))
 }
 
 /// As [`client`], of an id that is at hand.
 ///
 /// # Errors
 /// Why it is none; never the id.
-pub(super) fn client_of(id: &str, root: &str, examiner: &Examiner) -> Result<(Digest, Option<Sealed>), String> {
-    let root = Oid::parse(root).map_err(|_| format!("--client-root {root:?} is not an OID"))?;
-    let wrong = |rule| format!("the client's id is not valid: {}", examiner.catalogue().word(rule, Language::En));
+pub(super) fn client_of(id: &str, root: &str, (examiner, language): (&Examiner, Language)) -> Result<(Digest, Option<Sealed>), String> {
+    let root = Oid::parse(root).map_err(|_| "--client-root: not an OID".to_owned())?;
+    let wrong = |rule| format!("--client: {}", examiner.catalogue().word(rule, language));
     let sealed = std::cell::RefCell::new(None);
     let hash = |octets: &[u8]| {
         let digest = examiner.client_hash(octets);
@@ -249,10 +258,11 @@ fn moment(text: &str) -> Option<Moment> {
 }
 
 fn write(output: &PathBuf, octets: &[u8]) -> Result<(), String> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     let wrong = |e: std::io::Error| format!("{}: {e}", output.display());
     if output.as_os_str() == "-" {
         return std::io::stdout().write_all(octets).map_err(wrong);
     }
-    // Never over something else.
-    std::fs::OpenOptions::new().write(true).create_new(true).open(output).and_then(|mut file| file.write_all(octets)).map_err(wrong)
+    // Never over something else, and for its owner alone.
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(output).and_then(|mut file| file.write_all(octets)).map_err(wrong)
 }

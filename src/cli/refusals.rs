@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::actor::actor;
 use super::audit;
-use super::report::{Health, Report};
-use super::when::{from, until};
+use super::report::{Fault, Health, Report};
+use super::when::{from, in_order, until};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::adapters::store::Store;
 use crate::app;
@@ -105,7 +105,7 @@ enum What {
         #[arg(value_name = "ACTION")]
         action: u64,
         /// Why; kept with your name, and shown to every operator.
-        #[arg(long, value_name = "WORDS", value_parser = words)]
+        #[arg(long, value_name = "WORDS")]
         why: String,
     },
     /// Show what was done: hold, release, discard, comment, undo.
@@ -150,7 +150,7 @@ struct Doing {
     #[command(flatten)]
     which: Which,
     /// Why; kept with your name, and shown to every operator.
-    #[arg(long, value_name = "WORDS", value_parser = words)]
+    #[arg(long, value_name = "WORDS")]
     why: String,
 }
 
@@ -163,8 +163,8 @@ struct Which {
     /// Only those in this state: open, held, discarded or mended.
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<RefusedState>,
-    /// Only those with this code.
-    #[arg(long, value_name = "CODE")]
+    /// Only those with this code, as E305.
+    #[arg(long, value_name = "CODE", value_parser = super::messages::code)]
     code: Option<String>,
     /// Only those with the first finding at this place, as `groups` shows it.
     #[arg(long, value_name = "PATH")]
@@ -184,10 +184,11 @@ struct Which {
 }
 
 impl Which {
-    fn criteria(&self) -> Result<RefusedCriteria, String> {
+    fn criteria(&self) -> Result<RefusedCriteria, Fault> {
         if self.ids.len() > NAMED {
-            return Err(format!("at most {NAMED} refusals can be named at once; name a group, a sender or a time"));
+            return Err(Fault::Wish(format!("at most {NAMED} refusals can be named at once; name a group, a sender or a time")));
         }
+        in_order(self.from, self.until, "--until")?;
         Ok(RefusedCriteria {
             ids: self.ids.iter().copied().map(RefusalId).collect(),
             state: self.state,
@@ -200,10 +201,10 @@ impl Which {
     }
 
     /// As [`Which::criteria`], of an action: the empty wish is not taken for everything.
-    fn meant(&self) -> Result<RefusedCriteria, String> {
+    fn meant(&self) -> Result<RefusedCriteria, Fault> {
         let criteria = self.criteria()?;
         if !self.all && criteria == RefusedCriteria::default() {
-            return Err("name refusals: numbers, --code, --finding, --sender, --from, --until or --state; or say --all".to_owned());
+            return Err(Fault::Wish("name refusals: numbers, --code, --finding, --sender, --from, --until or --state; or say --all".to_owned()));
         }
         Ok(criteria)
     }
@@ -218,11 +219,12 @@ fn mark(text: &str) -> Result<RefusedMark, String> {
     parts.ok_or_else(|| "a mark as another list's end shows it is needed: MICROSECONDS/ID".to_owned())
 }
 
-fn words(text: &str) -> Result<String, String> {
+/// Words that are kept. Read here and not by the parser of the command line, which repeats what it does not take.
+fn words(text: &str) -> Result<&str, Fault> {
     match text.trim() {
-        "" => Err("say why".to_owned()),
-        words if names_a_person(words) => Err("an identity code stands in it: every operator reads these words".to_owned()),
-        words => Ok(words.to_owned()),
+        "" => Err(Fault::Wish("--why: say why".to_owned())),
+        words if names_a_person(words) => Err(Fault::Wish("--why: an identity code stands in it: every operator reads these words".to_owned())),
+        words => Ok(words),
     }
 }
 
@@ -242,22 +244,22 @@ pub fn run(command: &Refusals, config: &Config, json: bool) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    runtime.block_on(ask(&command.what, config, json)).unwrap_or_else(|why: String| Report::blind(why))
+    runtime.block_on(ask(&command.what, config, json)).unwrap_or_else(Report::from)
 }
 
-async fn ask(what: &What, config: &Config, json: bool) -> Result<Report, String> {
+async fn ask(what: &What, config: &Config, json: bool) -> Result<Report, Fault> {
     let archive = audit::open(config).await?;
     let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     match what {
         What::Groups { which, limit } => Ok(shown::groups(&archive.refusal_groups(&which.criteria()?, None, *limit).await.map_err(told)?)),
         What::List { which, after, limit } => Ok(shown::list(&archive.refusals(&which.criteria()?, *after, *limit).await.map_err(told)?, *limit)),
         What::Show { id } => Ok(found(&archive, *id).await.map_err(told)?.map_or_else(|| no_refusal(*id), |message| shown::one(&message))),
-        What::Octets { id, output } => octets(&archive, config, *id, output).await,
-        What::Hold(doing) => act(&archive, Deed::Hold, doing).await?.map_err(told),
-        What::Release(doing) => act(&archive, Deed::Release, doing).await?.map_err(told),
-        What::Discard(doing) => act(&archive, Deed::Discard, doing).await?.map_err(told),
-        What::Comment(doing) => act(&archive, Deed::Comment, doing).await?.map_err(told),
-        What::Undo { action, why } => Ok(match archive.undo_action(ActionId(*action), &by(why)).await.map_err(told)? {
+        What::Octets { id, output } => Ok(octets(&archive, config, *id, output).await?),
+        What::Hold(doing) => Ok(act(&archive, Deed::Hold, doing).await?.map_err(told)?),
+        What::Release(doing) => Ok(act(&archive, Deed::Release, doing).await?.map_err(told)?),
+        What::Discard(doing) => Ok(act(&archive, Deed::Discard, doing).await?.map_err(told)?),
+        What::Comment(doing) => Ok(act(&archive, Deed::Comment, doing).await?.map_err(told)?),
+        What::Undo { action, why } => Ok(match archive.undo_action(ActionId(*action), &by(words(why)?)).await.map_err(told)? {
             Some(acted) => shown::acted(Deed::Undo, acted),
             None => {
                 let text = format!("there is no hold, release or discard {action} that could be taken back\n");
@@ -271,15 +273,15 @@ async fn ask(what: &What, config: &Config, json: bool) -> Result<Report, String>
             let Some(job) = archive.replay_job(JobId(*id)).await.map_err(told)? else { return Ok(no_job(*id)) };
             Ok(shown::job(&job, &archive.replay_items(JobId(*id), RefusalId(*after), jobs::ITEMS).await.map_err(told)?))
         }
-        What::Stop(one) => change(&archive, one.job, Change::Stop).await.map_err(told),
-        What::Resume(one) => change(&archive, one.job, Change::Resume).await.map_err(told),
-        What::End(one) => change(&archive, one.job, Change::End).await.map_err(told),
+        What::Stop(one) => Ok(change(&archive, one.job, Change::Stop).await.map_err(told)?),
+        What::Resume(one) => Ok(change(&archive, one.job, Change::Resume).await.map_err(told)?),
+        What::End(one) => Ok(change(&archive, one.job, Change::End).await.map_err(told)?),
     }
 }
 
-async fn act(archive: &Store, deed: Deed, doing: &Doing) -> Result<Result<Report, Outage>, String> {
-    let criteria = doing.which.meant()?;
-    Ok(archive.act_on_refusals(&criteria, deed, &by(&doing.why)).await.map(|acted| shown::acted(deed, acted)))
+async fn act(archive: &Store, deed: Deed, doing: &Doing) -> Result<Result<Report, Outage>, Fault> {
+    let (criteria, why) = (doing.which.meant()?, words(&doing.why)?);
+    Ok(archive.act_on_refusals(&criteria, deed, &by(why)).await.map(|acted| shown::acted(deed, acted)))
 }
 
 async fn change(archive: &Store, id: u64, change: Change) -> Result<Report, Outage> {

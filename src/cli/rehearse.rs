@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::audit;
-use super::report::{Health, Report};
+use super::report::{Fault, Health, Report, many};
 use crate::app;
 use crate::config::checked::Config;
 use crate::domain::code::Code;
@@ -50,14 +50,19 @@ pub fn run(command: &Rehearse, config: &Config, json: bool) -> Report {
         Ok(runtime) => runtime,
         Err(report) => return report,
     };
-    runtime.block_on(ask(command, config, json)).unwrap_or_else(|why: String| Report::blind(why))
+    runtime.block_on(ask(command, config, json)).unwrap_or_else(Report::from)
 }
 
-async fn ask(command: &Rehearse, config: &Config, json: bool) -> Result<Report, String> {
+async fn ask(command: &Rehearse, config: &Config, json: bool) -> Result<Report, Fault> {
     let told = |outage: Outage| format!("{}: {outage}", config.archive_url.shown());
     let today = app::examiner(config).map_err(|fault| fault.to_string())?;
     let next = Config { rules_folder: Some(command.rules.clone()), ..config.clone() };
-    let candidate = app::examiner(&next).map_err(|fault| format!("{}: {fault}", command.rules.display()))?;
+    let candidate = app::examiner(&next).map_err(|fault| Fault::Wish(format!("{}: {fault}", command.rules.display())))?;
+    for profiles in [&today, &candidate].map(|examiner| &examiner.rule_set().profiles) {
+        if profiles.get(&command.profile).is_none() {
+            return Err(Fault::Wish(format!("--profile {:?}: no such profile; there are: {}", command.profile, profiles.names().join(", "))));
+        }
+    }
     let archive = audit::open(config).await?;
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} messages  {per_sec}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(u64::from(command.last)).with_style(style) };
@@ -76,7 +81,7 @@ fn shown(today: &Examiner, candidate: &Examiner, rehearsal: &Rehearsal, most: us
     let words = |codes: &[Code]| if codes.is_empty() { "accepted".to_owned() } else { codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(",") };
     let changed = rehearsal.changed.len();
     let mut text = format!("today      {}\ncandidate  {}\n", today.rules().to_hex(), candidate.rules().to_hex());
-    text.push_str(&format!("examined   {} messages, {} of them without their frame\n", rehearsal.looked, rehearsal.bare));
+    text.push_str(&format!("examined   {}, {} of them without their frame\n", many(rehearsal.looked, "message"), rehearsal.bare));
     text.push_str(&format!("change     {changed}\n"));
     for ((turn, code), count) in rehearsal.sums() {
         text.push_str(&format!("{count:>9}  {} {code}\n", turn.as_str()));

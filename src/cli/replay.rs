@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::report::Report;
+use super::report::{Report, writable};
 use crate::config::checked::Config;
 use wanted::Wanted;
 
@@ -116,6 +116,9 @@ impl Item {
 /// Replays.
 #[must_use]
 pub fn run(command: &Replay, config: &Config, json: bool) -> Report {
+    if let Err(report) = writable("--junit", command.junit.as_deref()) {
+        return report;
+    }
     let mut gathered = match gather::gather(command) {
         Ok(gathered) => gathered,
         Err(why) => return Report::blind(why),

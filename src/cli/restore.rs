@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::backup::manifest;
-use super::report::{Health, Report};
+use super::report::{Fault, Health, Report};
 use super::{audit, runtime};
 use crate::adapters::store;
 use crate::adapters::store::backup::{Copied, LastOf, copy_in, last_of_senders};
@@ -117,7 +117,7 @@ async fn told(command: &Restore, config: &Config, copied: Copied, reached: Optio
     let shown = |outage: crate::domain::outage::Outage| format!("{}: {outage}", config.archive_url.shown());
     let url = config.archive_url.reveal();
     let migrated = store::migrate(url).await.map_err(shown)?;
-    let (mut found, seen) = audit::whole(config, command.checkpoint.clone()).await?;
+    let (mut found, seen) = audit::whole(config, command.checkpoint.clone()).await.map_err(Fault::why)?;
     // That the file reaches further is what was lost, and is told as such.
     found.faults.retain(|fault| fault.position <= copied.head.0);
     // So is a checkpoint of the copy's last position that was made when the copy was: the ledger holds what it signed, or there is another fault.

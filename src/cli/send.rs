@@ -44,7 +44,7 @@ Exit codes: 0 all answered (and as expected), 1 an answer is missing or another,
 #[command(after_help = HELP)]
 pub struct Send {
     /// Fail unless every answer is this: accepted, refused, or a code such as E305.
-    #[arg(long, value_name = "OUTCOME")]
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
     expect: Option<String>,
     /// The inbound queue; the first of the configuration when left out.
     #[arg(long, value_name = "QUEUE")]
@@ -61,6 +61,14 @@ pub struct Send {
     /// Messages: bare documents or frames.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+}
+
+/// Read before anything is sent: what no answer can be would be found out too late.
+fn outcome(text: &str) -> Result<String, String> {
+    match text {
+        "accepted" | "refused" => Ok(text.to_owned()),
+        code => super::messages::code(code).map_err(|_| "say accepted, refused or a code, as E305; arkki codes lists them".to_owned()),
+    }
 }
 
 /// Sends, waits and shows.
@@ -141,7 +149,7 @@ async fn send(command: &Send, messages: &[Vec<u8>], config: &Config, json: bool)
     }
     progress.finish_and_clear();
     client.close().await;
-    Ok(report(command, &outcomes))
+    Ok(report(command, &outcomes, || no_way_back(config, &user, &reply)))
 }
 
 /// Where messages go.
@@ -187,7 +195,14 @@ impl Way {
     }
 }
 
-fn report(command: &Send, outcomes: &[Outcome]) -> Report {
+/// Why no answer may have come: by this configuration the gateway sends none to that queue. The gateway's own configuration may be another one.
+fn no_way_back(config: &Config, user: &str, reply: &str) -> Option<String> {
+    let rules = app::door(config).ok()?;
+    let sentence = format!("no answer goes to {reply} for {user} by this configuration: [senders.{user}] replies says which queues it may ask for\n");
+    (!rules.may_reply(user, reply)).then_some(sentence)
+}
+
+fn report(command: &Send, outcomes: &[Outcome], way_back: impl FnOnce() -> Option<String>) -> Report {
     let unanswered = outcomes.iter().filter(|o| o.answer.is_none()).count();
     let unexpected: Vec<&Outcome> = command.expect.iter().flat_map(|expected| outcomes.iter().filter(move |o| !o.is(expected))).collect();
     let mut text = format!("{}\n{}\n", outcome::table(outcomes), outcome::counts(outcomes));
@@ -195,6 +210,11 @@ fn report(command: &Send, outcomes: &[Outcome]) -> Report {
         && !unexpected.is_empty()
     {
         text.push_str(&format!("{} of {} are not {expected}\n", unexpected.len(), outcomes.len()));
+    }
+    if unanswered > 0
+        && let Some(sentence) = way_back()
+    {
+        text.push_str(&sentence);
     }
     let health = if unanswered == 0 && unexpected.is_empty() { Health::Well } else { Health::Unwell };
     let list: Vec<Value> = outcomes.iter().map(Outcome::json).collect();

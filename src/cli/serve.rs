@@ -17,6 +17,7 @@ const API_END: Duration = Duration::from_secs(2);
 
 const HELP: &str = r#"Before the first start: arkki migrate, arkki topology apply, arkki doctor.
 When database, key or broker is out of reach it waits, keeps what it has and goes on by itself; /readyz says what is missing.
+At its start it waits for them a minute, then it ends with 2: whoever started it decides.
 SIGTERM settles what is in hand and ends within [limits] stop_seconds. SIGHUP takes the keys of [sign] and [next_key] as they stand in the file now.
 
 Exit codes: 0 stopped as told, 2 could not start, or a defect ended one of its tasks."#;

@@ -74,13 +74,13 @@ pub fn run(command: &Templates, config: Option<&Path>) -> Report {
         Action::List => list(&rules, command.language),
         Action::Show { group } => match Group::from_number(*group) {
             Some(group) => show::group(&rules, group, command.language),
-            None => Report::blind(format!("{group}: no such group; `arkki templates list` lists them")),
+            None => Report::wish(format!("{group}: no such group; `arkki templates list` lists them")),
         },
         Action::Explain { element } => show::element(&rules, element, command.language)
-            .unwrap_or_else(|| Report::blind(format!("{element}: no such element; `arkki templates show 5` lists them"))),
+            .unwrap_or_else(|| Report::wish(format!("{element}: no such element; `arkki templates show 5` lists them"))),
         Action::Test => test(&rules),
-        Action::Page => Report::new(Health::Well, templates_page(&rules), Value::Null),
-        Action::Rules => Report::new(Health::Well, rules_page(&rules), Value::Null),
+        Action::Page => Report::page("markdown", templates_page(&rules)),
+        Action::Rules => Report::page("markdown", rules_page(&rules)),
     }
 }
 

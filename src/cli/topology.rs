@@ -107,7 +107,7 @@ fn chosen<'a>(settings: &'a AmqpSettings, apply: &Apply) -> Result<&'a InboundQu
         (None, _) => None,
         (Some(name), all) => all.iter().find(|q| q.name == *name),
     };
-    found.ok_or_else(|| Report::blind(format!("--inbound NAME: one of {}", names.join(", "))))
+    found.ok_or_else(|| Report::wish(format!("--inbound NAME: one of {}", names.join(", "))))
 }
 
 async fn switched(settings: &AmqpSettings, inbound: &InboundQueue, count: u16, apply: &Apply, json: bool) -> Report {

@@ -1,5 +1,6 @@
 //! Times as people write them after `--from` and `--until`: a day in Finnish time, or a moment with its zone.
 
+use super::report::Fault;
 use crate::domain::time::{Moment, end_of_day, iso_date, start_of_day};
 
 /// From this day or moment on.
@@ -16,6 +17,17 @@ pub(super) fn from(text: &str) -> Result<Moment, String> {
 /// How a time is written.
 pub(super) fn until(text: &str) -> Result<Moment, String> {
     iso_date(text).map(|day| Moment::from_micros(end_of_day(day).micros().saturating_add(1))).or_else(|| Moment::parse_iso(text)).ok_or_else(unknown)
+}
+
+/// Whether a span has room: one that ends before it begins is a slip, and nothing would be found in it.
+///
+/// # Errors
+/// A wish, when it has none.
+pub(super) fn in_order(from: Option<Moment>, until: Option<Moment>, end: &str) -> Result<(), Fault> {
+    match (from, until) {
+        (Some(from), Some(until)) if until <= from => Err(Fault::Wish(format!("{end} lies before --from: nothing lies between them"))),
+        _ => Ok(()),
+    }
 }
 
 fn unknown() -> String {

@@ -166,6 +166,12 @@ impl Services {
         &self.purpose_base
     }
 
+    /// The codes of the known purposes of use.
+    #[must_use]
+    pub fn purposes(&self) -> &[String] {
+        &self.purposes
+    }
+
     /// Whether a purpose of use is known.
     #[must_use]
     pub fn knows_purpose(&self, code: &str) -> bool {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::code::Code;
+use super::limits::FINDINGS;
 
 /// How heavy a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,5 +95,47 @@ impl Finding {
     #[must_use]
     pub const fn is_error(&self) -> bool {
         matches!(self.code.severity(), Severity::Error)
+    }
+}
+
+/// Whether a finding with this code is still told beside these: an error unless [`FINDINGS`] errors are, a warning unless [`FINDINGS`] findings are.
+/// Warnings without number never keep an error from being told: the verdict hangs on it.
+pub fn has_room(told: impl ExactSizeIterator<Item = Code>, code: Code) -> bool {
+    let is_error = |code: Code| code.severity() == Severity::Error;
+    told.len() < FINDINGS || (is_error(code) && told.filter(|told| is_error(*told)).count() < FINDINGS)
+}
+
+/// The first [`FINDINGS`] of these, in their order; where some must go, warnings go before errors.
+pub fn bound(findings: &mut Vec<Finding>) {
+    if findings.len() > FINDINGS {
+        let errors = findings.iter().filter(|finding| finding.is_error()).count();
+        let mut room = FINDINGS.saturating_sub(errors);
+        findings.retain(|finding| {
+            let stays = finding.is_error() || room > 0;
+            room = room.saturating_sub(usize::from(!finding.is_error()));
+            stays
+        });
+        findings.truncate(FINDINGS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_without_number_hide_no_error() {
+        let mut findings: Vec<Finding> = (0..3 * FINDINGS).map(|_| Finding::whole(Code::W903)).collect();
+        findings.push(Finding::whole(Code::E305));
+        findings.insert(7, Finding::whole(Code::E301));
+        bound(&mut findings);
+        let errors: Vec<(usize, Code)> = findings.iter().enumerate().filter(|(_, f)| f.is_error()).map(|(at, f)| (at, f.code)).collect();
+        assert_eq!((findings.len(), errors), (FINDINGS, vec![(7, Code::E301), (FINDINGS - 1, Code::E305)]));
+        let codes = |findings: &[Finding]| findings.iter().map(|f| f.code).collect::<Vec<_>>();
+        let told = codes(&findings);
+        assert!(has_room(told.iter().copied(), Code::E305) && !has_room(told.iter().copied(), Code::W903));
+        let errors = [Code::E301; FINDINGS];
+        assert!(!has_room(errors.iter().copied(), Code::E305));
+        assert!(has_room(errors[1..].iter().copied(), Code::W903));
     }
 }

@@ -24,12 +24,16 @@ pub const SIGNATURES: usize = 16;
 pub const HISTORY: u32 = 10_000;
 /// The most will documents of one client that a decision folds, all versions counted; a client has a handful, and beyond the bound nothing is permitted.
 pub const WILLS: u32 = 5_000;
+/// The most octets of what they say, before the last of them: a document that denies what it may deny has some 60 KB.
+pub const WILL_OCTETS: usize = 16 * 1024 * 1024;
 /// The most things that one will document denies or cancels.
 pub const DENIALS: usize = 1_000;
 /// How often a decision is taken anew from fresh facts before the message waits its turn again.
 pub const STALE_ATTEMPTS: usize = 5;
 /// How often a message may make us panic before it is refused as a defect.
 pub const PANICS: u32 = 3;
+/// The longest extension of an id, in characters: registers' numbers have some dozen, and the logs keep ids of some thousand octets.
+pub const EXTENSION: usize = 255;
 /// The longest name taken from AMQP properties (AMQP's short string is 255 octets).
 pub const SHORT_STRING: usize = 255;
 /// The longest AMQP `message_id` that an acknowledgement repeats (issue's rule).

@@ -74,10 +74,20 @@ impl Hetu {
     }
 }
 
-/// Whether an identity code stands anywhere in words that are kept in clear, such as a reason: then they are not taken.
+/// How many characters an identity code has that is written without its century sign.
+const SIGNLESS: usize = 10;
+
+/// Whether an identity code stands anywhere in words that are kept in clear, such as a reason: then they are not taken. One that is written without its century
+/// sign is known where it stands by itself: within longer numbers, as OIDs are, its check character would fit by chance.
 #[must_use]
 pub fn names_a_person(words: &str) -> bool {
-    words.char_indices().filter_map(|(at, _)| words.get(at..at + 11)).any(|part| Hetu::parse(&part.to_ascii_uppercase()).is_ok())
+    let whole = words.char_indices().filter_map(|(at, _)| words.get(at..at + SIGNLESS + 1)).any(|part| Hetu::parse(&part.to_ascii_uppercase()).is_ok());
+    whole || words.split(|c: char| !c.is_alphanumeric() && c != '.').map(|word| word.trim_end_matches('.')).any(is_signless)
+}
+
+fn is_signless(word: &str) -> bool {
+    let Some((born, rest)) = word.split_at_checked(6).filter(|(_, rest)| rest.len() == SIGNLESS - 6) else { return false };
+    ['-', 'A'].into_iter().any(|sign| Hetu::parse(&format!("{born}{sign}{rest}").to_ascii_uppercase()).is_ok())
 }
 
 impl HetuFault {
@@ -100,10 +110,25 @@ mod tests {
 
     #[test]
     fn a_code_is_found_wherever_it_stands_in_a_sentence() {
-        for words in ["080885-902M", "she is 080885-902m, they say", "hetu:080885-902M.", "ä080885-902Mä", "1080885-902M", "\"080885-902M\""] {
+        for words in ["080885-902M", "she is 080885-902m, they say", "hetu:080885-902M.", "ä080885-902Mä", "1080885-902M", "\"080885-902M\""]
+            .into_iter()
+            .chain(["010190901R", "of 010190901r.", "(010190901R)", "hetu:080885902M"])
+        {
             assert!(names_a_person(words), "{words}");
         }
-        for words in ["", "the county asked", "080885-902N", "080885-902", "1.2.246.10.99999992", "åäö åäö åäö åäö"] {
+        for words in [
+            "",
+            "the county asked",
+            "080885-902N",
+            "080885-902",
+            "1.2.246.10.99999992",
+            "åäö åäö åäö åäö",
+            "010190901S",
+            "1010190901R",
+            "1.2.246.010190901R",
+            "310290901R",
+            "ä010190901R",
+        ] {
             assert!(!names_a_person(words), "{words}");
         }
     }

@@ -208,7 +208,7 @@ impl RefusedCriteria {
         match self.ids.as_slice() {
             [] => {}
             ids if ids.len() <= 5 => words.push(format!("id={}", ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(","))),
-            ids => words.push(format!("{} ids", ids.len())),
+            ids => words.push(format!("{} ids #{:08x}", ids.len(), mixed(ids))),
         }
         let texts = [("state", self.state.map(RefusedState::as_str)), ("code", self.code.as_deref()), ("finding", self.finding.as_deref())];
         words.extend(texts.into_iter().chain([("sender", self.sender.as_deref())]).filter_map(|(name, word)| word.map(|word| format!("{name}={word}"))));
@@ -216,6 +216,12 @@ impl RefusedCriteria {
         words.extend(moments.into_iter().filter_map(|(name, at)| at.map(|at| format!("{name}={}", at.to_iso()))));
         if words.is_empty() { "all".to_owned() } else { words.join(" ") }
     }
+}
+
+/// Many ids in a few digits: a list says with them whether two wishes name the same ones.
+fn mixed(ids: &[RefusalId]) -> u32 {
+    // FNV-1a, of their octets.
+    ids.iter().flat_map(|id| id.0.to_be_bytes()).fold(0x811c_9dc5, |sum, octet| (sum ^ u32::from(octet)).wrapping_mul(0x0100_0193))
 }
 
 /// A place in a list, newest first: the next page begins after it.

@@ -90,7 +90,8 @@ pub struct ClientWills {
     pub rows: Vec<Will>,
     /// The last entry of the ledger about any of them: the last one archived, invalidated or reinstated.
     pub newest: Option<Position>,
-    /// Not all of them are here: more than `limits::WILLS`, of which these are the first, or one of which nothing was read. Nothing is permitted then.
+    /// Not all of them are here: more than `limits::WILLS` or longer than `limits::WILL_OCTETS`, of which these are the first, or one of which nothing was
+    /// read. Nothing is permitted then.
     pub is_cut: bool,
 }
 

@@ -260,10 +260,13 @@ pub fn refused(hands: Option<&dyn Hands>) -> Vec<Sample> {
         let needs = match fault.needs {
             Needs::Nothing => "",
             Needs::Archive => ", after the accepted ones",
+            Needs::Notices => ", after the accepted ones and the disclosures",
             Needs::Hold => ", after the accepted ones and the hold's time",
         };
         let what = format!("{}{needs}", fault.why.replace('-', " "));
-        Sample { path: format!("refused/{}.xml", fault.name()), octets, what, code: Some(fault.code) }
+        // What needs more than the accepted ones lies apart: whoever sends `refused` after `accepted` gets every code that is named.
+        let folder = if fault.needs == Needs::Notices { "conflicts" } else { "refused" };
+        Sample { path: format!("{folder}/{}.xml", fault.name()), octets, what, code: Some(fault.code) }
     })
     .collect()
 }

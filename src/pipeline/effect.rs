@@ -298,11 +298,13 @@ pub(super) fn entry(setting: &Setting<'_>, kind: EntryKind, code: Option<Code>, 
 pub(super) fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Finding>) -> AnswerDraft {
     let (examined, site) = (setting.examined, setting.examiner.site());
     let outcome = ack::outcome_digest(ack_type, &findings);
+    // What was told before, then otherwise, and now again is news: a copy's id would hide it.
+    let after = setting.prior.filter(|prior| prior.outcome != outcome).map_or(0, |prior| prior.revision);
     let draft = AckDraft {
         ack_type,
         target: examined.target.clone(),
         at: setting.at,
-        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(&examined.key, &outcome)) },
+        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(&examined.key, &outcome, after)) },
         receiver: examined.answer_to.clone(),
         sender: examined.answer_from.clone(),
         processing_code: examined.processing_code.clone(),
@@ -313,10 +315,27 @@ pub(super) fn answer(setting: &Setting<'_>, ack_type: AckType, findings: Vec<Fin
     ack::render(&draft, setting.examiner.catalogue(), site.language_of(&examined.key.sender), site.code_system.as_str())
 }
 
-/// The answer's id: the same message with the same outcome always has the same, so that nobody can mistake a copy for news.
-pub(super) fn answer_id(key: &MessageKey, outcome: &Digest) -> String {
-    let digest = crypto::sha256_parts(&[b"arkki-answer-1", key.sender.as_str().as_bytes(), &[0], &key.octets.0, &outcome.0]);
+/// The answer's id: the same message with the same outcome has the same, so that nobody can mistake a copy for news. `after` is the revision of another
+/// outcome that this one supersedes, 0 where there is none.
+pub(super) fn answer_id(key: &MessageKey, outcome: &Digest, after: u32) -> String {
+    let after = if after == 0 { Vec::new() } else { after.to_be_bytes().to_vec() };
+    let digest = crypto::sha256_parts(&[b"arkki-answer-1", key.sender.as_str().as_bytes(), &[0], &key.octets.0, &outcome.0, &after]);
     let mut hex = digest.to_hex();
     hex.truncate(32);
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::message::Sender;
+
+    #[test]
+    fn an_outcome_after_another_is_news() {
+        let key = MessageKey { sender: Sender::new("sender"), octets: crypto::sha256(b"message") };
+        let outcome = crypto::sha256(b"outcome");
+        let ids = [0, 1, 2].map(|after| answer_id(&key, &outcome, after));
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+        assert_eq!(answer_id(&key, &outcome, 1), ids[1], "and the same again is a copy");
+    }
 }

@@ -24,7 +24,7 @@ use crate::codes::profiles::Profile;
 use crate::codes::rule_set::RuleSet;
 use crate::codes::source::Files;
 use crate::crypto;
-use crate::crypto::sealed::{Sealer, Sort};
+use crate::crypto::sealed::{SEALED_OCTETS, Sealer, Sort};
 use crate::crypto::trust::TrustAnchors;
 use crate::domain::ack::{AckType, InstanceId, Target};
 use crate::domain::code::Code;
@@ -181,10 +181,12 @@ impl Examiner {
         crypto::hmac_sha256(&self.site.site_key, octets).unwrap_or(Digest::ZERO)
     }
 
-    /// A personal value as the logs keep it; `place` tells its row from others. `None` only where OpenSSL is without memory, or the value is no id.
+    /// A personal value as the logs keep it; `place` tells its row from others. What is longer than any id and name is kept as far as a seal reaches: a
+    /// sender does not choose that nothing is kept. `None` only where OpenSSL is without memory, or the value is no id.
     #[must_use]
     pub fn seal(&self, sort: Sort, place: &Digest, value: &[u8]) -> Option<Sealed> {
-        self.sealer.as_ref().and_then(|sealer| sealer.seal(sort, &place.0, value).ok())
+        let kept = value.get(..SEALED_OCTETS).unwrap_or(value);
+        self.sealer.as_ref().and_then(|sealer| sealer.seal(sort, &place.0, kept).ok())
     }
 
     /// Opens what was sealed: for exports of the logs.

@@ -170,7 +170,7 @@ pub fn answer(examiner: &Examiner, envelope: &Envelope<'_>, asked: &Asked<'_>, a
         ack_type: site.sent(answered.ack_type()),
         target: envelope.target.clone(),
         at: envelope.at,
-        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(envelope.key, &made)) },
+        id: InstanceId { root: site.id_root.as_str().to_owned(), extension: Some(answer_id(envelope.key, &made, 0)) },
         receiver: envelope.to.clone(),
         sender: envelope.from.clone(),
         processing_code: envelope.processing_code.clone(),

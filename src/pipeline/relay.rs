@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -23,11 +23,13 @@ use crate::telemetry;
 const IN_FLIGHT: usize = 512;
 /// How many entries may wait between commits and the relay; beyond that they are left to their lease.
 const WAITING: usize = 4096;
+/// How many octets of answers may wait and be under way in all; beyond that they are left to their lease. The last may be the largest answer there is.
+const OCTETS: usize = 64 * 1024 * 1024;
 /// How many confirmed rows are forgotten in one statement.
 const FORGET: usize = 256;
 /// How long a confirmed row may wait to be forgotten with others.
 const FORGET_AFTER: Duration = Duration::from_millis(20);
-/// How often rows without a lease are looked for.
+/// How often rows without a lease are looked for, unless the last look found all that it takes.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How many are taken in one sweep.
 const SWEEP_ROWS: u32 = 256;
@@ -39,13 +41,18 @@ const UNROUTABLE_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration:
 pub struct RelayHandle {
     entries: mpsc::Sender<OutboxEntry>,
     answered: Arc<AtomicU64>,
+    /// Octets handed over and not landed yet.
+    octets: Arc<AtomicUsize>,
 }
 
 impl RelayHandle {
     /// Hands over what a commit made. When the relay is full the rows are left to their lease.
     pub fn send(&self, entries: Vec<OutboxEntry>) {
         for entry in entries {
-            if self.entries.try_send(entry).is_err() {
+            let octets = entry.body.len();
+            let before = self.octets.fetch_add(octets, Ordering::AcqRel);
+            if before >= OCTETS || self.entries.try_send(entry).is_err() {
+                self.octets.fetch_sub(octets, Ordering::AcqRel);
                 telemetry::relay_full();
             }
         }
@@ -65,6 +72,7 @@ pub struct Relay {
     clock: Arc<dyn Clock>,
     entries: mpsc::Receiver<OutboxEntry>,
     answered: Arc<AtomicU64>,
+    octets: Arc<AtomicUsize>,
     tracer: Option<Arc<Tracer>>,
 }
 
@@ -73,8 +81,9 @@ impl Relay {
     #[must_use]
     pub fn new(archive: Arc<dyn Archive>, publisher: Arc<dyn Publisher>, clock: Arc<dyn Clock>) -> (Self, RelayHandle) {
         let (give, take) = mpsc::channel(WAITING);
-        let answered = Arc::new(AtomicU64::new(0));
-        (Self { archive, publisher, clock, entries: take, answered: Arc::clone(&answered), tracer: None }, RelayHandle { entries: give, answered })
+        let (answered, octets) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
+        let handle = RelayHandle { entries: give, answered: Arc::clone(&answered), octets: Arc::clone(&octets) };
+        (Self { archive, publisher, clock, entries: take, answered, octets, tracer: None }, handle)
     }
 
     /// With spans of what it sends.
@@ -88,6 +97,16 @@ impl Relay {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut flying = FuturesUnordered::new();
         let mut in_flight: HashSet<OutboxId> = HashSet::new();
+        // What was handed over and found again is sent once.
+        let octets = Arc::clone(&self.octets);
+        let (publisher, tracer) = (Arc::clone(&self.publisher), self.tracer.clone());
+        let begin = |in_flight: &mut HashSet<OutboxId>, entry: OutboxEntry| {
+            if in_flight.insert(entry.id) {
+                return Some(publish(Arc::clone(&publisher), tracer.clone(), entry));
+            }
+            octets.fetch_sub(entry.body.len(), Ordering::AcqRel);
+            None
+        };
         let mut sent: Vec<OutboxId> = Vec::new();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -99,6 +118,7 @@ impl Relay {
                 Some((entry, outcome)) = flying.next(), if !flying.is_empty() => {
                     let entry: Arc<OutboxEntry> = entry;
                     in_flight.remove(&entry.id);
+                    self.octets.fetch_sub(entry.body.len(), Ordering::AcqRel);
                     self.landed(&entry, outcome, &mut sent).await;
                     if sent.len() >= FORGET {
                         self.forget(&mut sent).await;
@@ -106,18 +126,21 @@ impl Relay {
                 }
                 entry = self.entries.recv(), if open && flying.len() < IN_FLIGHT => match entry {
                     None => open = false,
-                    Some(entry) => if in_flight.insert(entry.id) {
-                        flying.push(publish(Arc::clone(&self.publisher), self.tracer.clone(), entry));
-                    },
+                    Some(entry) => flying.extend(begin(&mut in_flight, entry)),
                 },
                 _ = forget.tick(), if !sent.is_empty() => self.forget(&mut sent).await,
-                _ = sweep.tick(), if open && flying.len() < IN_FLIGHT => {
+                _ = sweep.tick(), if open && flying.len() < IN_FLIGHT && self.octets.load(Ordering::Acquire) < OCTETS => {
                     match self.archive.outbox_lease(self.clock.now(), SWEEP_ROWS).await {
-                        Ok(entries) => for entry in entries {
-                            if in_flight.insert(entry.id) {
-                                flying.push(publish(Arc::clone(&self.publisher), self.tracer.clone(), entry));
+                        Ok(entries) => {
+                            // There is more: what a crash or a full relay left behind goes as fast as the broker takes it.
+                            if entries.len() >= SWEEP_ROWS as usize {
+                                sweep.reset_immediately();
                             }
-                        },
+                            for entry in entries {
+                                self.octets.fetch_add(entry.body.len(), Ordering::AcqRel);
+                                flying.extend(begin(&mut in_flight, entry));
+                            }
+                        }
                         // The next sweep tries again; the outage itself is told by whoever holds a message.
                         Err(outage) => telemetry::outage_attempt(&outage),
                     }
@@ -125,9 +148,7 @@ impl Relay {
                 () = told(&mut stop), if open => {
                     // What was handed over is still published; nothing new is looked for.
                     while let Ok(entry) = self.entries.try_recv() {
-                        if in_flight.insert(entry.id) {
-                            flying.push(publish(Arc::clone(&self.publisher), self.tracer.clone(), entry));
-                        }
+                        flying.extend(begin(&mut in_flight, entry));
                     }
                     open = false;
                 }
@@ -176,4 +197,34 @@ async fn publish(publisher: Arc<dyn Publisher>, tracer: Option<Arc<Tracer>>, ent
         tracer.sent(&entry, began, outcome == Ok(Published::Routed));
     }
     (entry, outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_relay_leaves_answers_to_their_lease() {
+        let (give, mut take) = mpsc::channel(WAITING);
+        let octets = Arc::new(AtomicUsize::new(0));
+        let handle = RelayHandle { entries: give, answered: Arc::default(), octets: Arc::clone(&octets) };
+        let of = |id: i64, octets: usize| OutboxEntry {
+            id: OutboxId(id),
+            amqp_id: String::new(),
+            queue: String::new(),
+            correlation: None,
+            content_type: String::new(),
+            body: vec![0; octets],
+            attempts: 0,
+            trace: None,
+        };
+        handle.send(vec![of(1, OCTETS / 2), of(2, OCTETS / 2), of(3, 1)]);
+        assert_eq!(octets.load(Ordering::Acquire), OCTETS, "the third is not counted either");
+        handle.send((0..WAITING).map(|_| of(4, 0)).collect());
+        let taken: Vec<i64> = std::iter::from_fn(|| take.try_recv().ok()).map(|entry| entry.id.0).collect();
+        assert_eq!(taken, [1, 2], "full is full, whatever the size");
+        octets.store(0, Ordering::Release);
+        handle.send((0..=WAITING).map(|_| of(5, 0)).collect());
+        assert_eq!(std::iter::from_fn(|| take.try_recv().ok()).count(), WAITING, "and so is the number");
+    }
 }

@@ -45,6 +45,13 @@ pub trait Archive: Send + Sync {
     /// An outage.
     async fn held_due(&self, now: Moment, limit: u32) -> Result<Vec<HeldMessage>, Outage>;
 
+    /// Answers those who still wait for messages that are decided, at most `limit`: a decision answers some dozens of those who waited for it, the sweep the
+    /// rest. Gives how many left the waiting room.
+    ///
+    /// # Errors
+    /// An outage: nobody has left it.
+    async fn answer_left(&self, now: Moment, limit: u32) -> Result<u32, Outage>;
+
     /// Leases outbox rows that nobody holds a lease on, oldest first, at most `limit`.
     ///
     /// # Errors

@@ -192,6 +192,14 @@ pub fn outage_attempt(outage: &Outage) {
     debug!(part = outage.part.as_str(), detail = %outage.detail, "outage goes on");
 }
 
+/// What the start needs is out of reach, and it waits; told once a part.
+pub fn start_waits(outage: &Outage, most: Duration, told: bool) {
+    outage_attempt(outage);
+    if !told {
+        warn!(part = outage.part.as_str(), detail = %outage.detail, seconds = most.as_secs(), "start: waiting for what is out of reach");
+    }
+}
+
 /// The part answers again.
 pub fn outage_ended(part: Part) {
     gauge!("arkki_outage", "part" => part.as_str()).set(0.0);

@@ -287,9 +287,13 @@ pub fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// What octets that are not UTF-8 probably are: western single octets, in which Windows' own signs betray Windows.
+/// What octets that are not UTF-8 probably are: UTF-16's surrogates put into UTF-8's form one by one; else western single octets, in which Windows' own signs
+/// betray Windows.
 fn guess(octets: &[u8]) -> &'static str {
     let looked_at = octets.get(..LOOKED_AT).unwrap_or(octets);
+    if looked_at.windows(3).any(|w| matches!(w, [0xED, 0xA0..=0xBF, 0x80..=0xBF])) {
+        return "CESU-8";
+    }
     if looked_at.iter().any(|b| (0x80..=0x9F).contains(b)) { "windows-1252" } else { "ISO-8859-1" }
 }
 
@@ -306,6 +310,15 @@ mod tests {
         let decoded = decode(octets).unwrap();
         let from = decoded.text.find("<a>").unwrap() + 3;
         decoded.text[from..decoded.text.len() - 4].to_owned()
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_guessed() {
+        for (octets, guessed) in
+            [(b"\xE4iti".as_slice(), "ISO-8859-1"), (b"\xE4iti \x80", "windows-1252"), (b"a\xED\xA0\xBD\xED\xB8\x80", "CESU-8"), (b"\xED\xA0", "ISO-8859-1")]
+        {
+            assert_eq!(guess(octets), guessed);
+        }
     }
 
     fn code(octets: &[u8]) -> Code {

@@ -11,7 +11,7 @@ use super::identity::{Identities, Role};
 use super::names::Names;
 use super::path::{self, Open, Unplaced};
 use super::scan::{self, Attribute, Fault, Scanner, Token};
-use super::scope::Scope;
+use super::scope::{self, Scope};
 use super::sight::{Seen, Sight};
 use super::tree;
 use crate::domain::code::Code;
@@ -416,6 +416,8 @@ impl<'a, 'i, S: Sight<'a>> Walk<'a, 'i, S> {
             Code::E103 | Code::E110 | Code::E116 | Code::E117 => finding.with("rule", rule),
             Code::E104 => finding.with("limit", limits::DEPTH.to_string()),
             Code::E105 => finding.with("limit", VALUE_OCTETS.to_string()),
+            // Its number is of what the tree compares, not of what the sender wrote.
+            Code::E111 if rule == scope::INHERITED => finding,
             Code::E111 => finding.with("limit", limits::ELEMENTS.to_string()),
             _ => finding,
         }

@@ -367,6 +367,8 @@ pub fn resolved(value: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+const NO_CHARACTER: &str = "a reference to a character that XML does not allow";
+
 /// The character that the reference at the text's beginning stands for, and how long the reference is.
 fn reference(text: &str) -> Result<(char, usize), &'static str> {
     let octets = text.as_bytes();
@@ -378,8 +380,8 @@ fn reference(text: &str) -> Result<(char, usize), &'static str> {
         b"gt" => Some('>'),
         b"quot" => Some('"'),
         b"apos" => Some('\''),
-        [b'#', b'x', digits @ ..] => number(digits, 16),
-        [b'#', digits @ ..] => number(digits, 10),
+        [b'#', b'x', digits @ ..] => Some(number(digits, 16).ok_or(NO_CHARACTER)?),
+        [b'#', digits @ ..] => Some(number(digits, 10).ok_or(NO_CHARACTER)?),
         _ => None,
     };
     character.map(|c| (c, end + 1)).ok_or("a reference to something that is not declared")
@@ -461,6 +463,14 @@ mod tests {
         ] {
             assert_eq!(rule(bad).map(|r| r.0), Some(at), "{bad}: {:?}", rule(bad));
         }
+    }
+
+    #[test]
+    fn what_a_reference_lacks_is_named() {
+        for number in ["&#0;", "&#xD800;", "&#xFFFE;", "&#2;", "&#;", "&#x110000;"] {
+            assert_eq!(rule(&format!("<a>{number}</a>")), Some((3, NO_CHARACTER)), "{number}");
+        }
+        assert_eq!(rule("<a>&nbsp;</a>"), Some((3, "a reference to something that is not declared")));
     }
 
     #[test]

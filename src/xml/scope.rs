@@ -9,6 +9,11 @@ use crate::domain::limits;
 
 /// The most namespace declarations in force at once: documents have five; a search through thousands for each of a million elements would take minutes.
 const DECLARATIONS: usize = limits::ATTRIBUTES;
+/// The most work for the tree: for each element that declares something it writes down all that is in force there and compares each with each. The sum of
+/// their squares, shadowed ones counted too: a document of a megabyte whose every element repeats a dozen, fifteen levels deep, stays below.
+const COMPARED: usize = 256_000_000;
+/// What is said of more: by these words it is told from too many elements.
+pub(super) const INHERITED: &str = "too many namespace declarations inherited";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
@@ -16,6 +21,8 @@ const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 #[derive(Debug, Default)]
 pub struct Scope<'a> {
     bindings: Vec<(&'a str, &'a str)>,
+    /// What the tree will have to compare for the elements so far.
+    compared: usize,
 }
 
 /// A prefix that no declaration in force gives a meaning.
@@ -30,6 +37,7 @@ impl<'a> Scope<'a> {
 
     /// Takes in the declarations of one element.
     pub fn enter(&mut self, attributes: &[Attribute<'a>]) -> Result<(), Fault> {
+        let before = self.bindings.len();
         for attribute in attributes {
             let prefix = match attribute.name.split_once(':') {
                 Some(("xmlns", prefix)) => prefix,
@@ -45,6 +53,12 @@ impl<'a> Scope<'a> {
                 return Err(Fault { at: attribute.at, code: Code::E110, rule: "too many namespace declarations" });
             }
             self.bindings.push((prefix, uri));
+        }
+        if let Some(first) = attributes.first().filter(|_| self.bindings.len() > before) {
+            self.compared += self.bindings.len() * self.bindings.len();
+            if self.compared > COMPARED {
+                return Err(Fault { at: first.at, code: Code::E111, rule: INHERITED });
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod samples;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use arkki::adapters::amqp::{AmqpClient, Secret};
@@ -17,7 +18,7 @@ use crate::amqp::hostile::{nested, of_every_type};
 use crate::amqp::raw::{RawSender, long, short};
 use crate::faults::mix::REPLIES;
 use crate::faults::place::more;
-use crate::faults::queue::DEAD;
+use crate::faults::queue::{DEAD, Found};
 use crate::faults::ways::{Bench, said};
 use crate::kit::wait_until;
 
@@ -178,5 +179,30 @@ async fn without_a_sender_a_message_is_refused_where_the_default_route_leads() {
     assert_eq!(bench.desk.ready(REPLIES[0]).await, 0);
     assert_eq!(said(&bench.ask(octets.as_bytes(), "somebody").await).0, AckType::Accept, "from a sender the same octets are taken");
     assert!(wait_until(EACH, || async { bench.sql("SELECT count(*) FROM outbox") == "0" }).await);
+    bench.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_message_repeated_without_end_is_answered_as_often() {
+    const REPEATS: usize = 1_500;
+    let bench = Bench::new(&more("hold_seconds = 300")).await;
+    let family = Family::new(400, 800_400, Language::Fi);
+    let case = family.case.render();
+    let ids: Vec<String> = (0..REPEATS).map(|n| format!("again {n}")).collect();
+    for some in ids.chunks(100) {
+        bench.desk.publish(some.iter().map(|id| (case.as_slice(), Bench::honest(id, REPLIES[0])))).await;
+    }
+    let waiting = wait_until(EACH, || async { bench.sql("SELECT count(*) FROM held_reply") == REPEATS.to_string() }).await;
+    assert!(waiting, "{}", bench.gateway.log_text());
+    bench.send(&family.relation.render(), Bench::honest("what it waits for", REPLIES[1])).await;
+    assert_eq!(said(&ack::read(&bench.next(REPLIES[1]).await.body).unwrap()).0, AckType::Accept);
+    let answered = wait_until(EACH, || async { bench.desk.ready(REPLIES[0]).await as usize >= REPEATS }).await;
+    assert!(answered, "{} of {REPEATS}", bench.desk.ready(REPLIES[0]).await);
+    let answers = bench.desk.take_all(REPLIES[0]).await;
+    let told: BTreeSet<String> = answers.iter().map(Found::correlation).collect();
+    assert_eq!((answers.len(), told), (REPEATS, ids.into_iter().collect()), "each once");
+    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+    assert_eq!(said(&ack::read(&answers[0].body).unwrap()).0, AckType::Accept);
+    assert_eq!(bench.sql("SELECT (SELECT count(*) FROM held) + (SELECT count(*) FROM held_reply)"), "0");
     bench.stop();
 }

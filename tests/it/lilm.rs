@@ -195,7 +195,8 @@ async fn repeats_and_conflicts(gateway: &Gateway, archive: &dyn Archive, events:
     let before = archive.notices(&NoticeCriteria::default(), 100).await.unwrap();
     let again = gateway.send(&events[..2]);
     assert!(again.iter().all(|(_, answer, _)| answer == "AA"), "{again:?}");
-    let refused = gateway.send(&sample_files("refused").into_iter().filter(|f| f.to_str().unwrap().contains("/E88")).collect::<Vec<_>>());
+    let named = [sample_files("refused"), sample_files("conflicts")].concat();
+    let refused = gateway.send(&named.into_iter().filter(|f| f.to_str().unwrap().contains("/E88")).collect::<Vec<_>>());
     assert!(refused.len() >= 12, "{}", refused.len());
     for (file, answer, code) in &refused {
         let expected = file.rsplit('/').next().unwrap().get(..4).unwrap().to_owned();

@@ -2,8 +2,6 @@
 //! order as one operator's day, on a real RabbitMQ and a real PostgreSQL.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -127,20 +125,6 @@ fn every_option_that_it_names_exists() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// What a package brings: files that everybody may read.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::write(&target, std::fs::read(entry.path()).unwrap()).unwrap();
-            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o644)).unwrap();
-        }
-    }
-}
-
 /// The page's `sh` blocks as one script that ends at the first line whose exit code is not the one that the page says (`# exit N`; else 0).
 fn script(page: &str) -> String {
     let mut script = "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n".to_owned();
@@ -165,7 +149,7 @@ fn quoted(line: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_runs_in_its_order() {
     let site = kit::temp_dir();
-    copy(&kit::repository().join("samples"), &site.path().join("samples"));
+    kit::copy_folder(&kit::repository().join("samples"), &site.path().join("samples"));
     let (vhost, database) = (kit::rabbit::vhost().await, kit::postgres::database().await);
     let user = format!("runbook-{}", vhost.name);
     let broker = vhost.user(&user, "secret");

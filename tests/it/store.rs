@@ -28,10 +28,12 @@ on_both! {
         a_note_is_kept_and_never_answered,
         hostile_words_are_kept_as_they_came,
         the_outbox_leases_forgets_and_keeps,
+        a_lease_is_bounded_in_octets,
         migrations_run_once_and_strangers_are_refused;
     hold:
         a_held_message_is_released_by_what_it_waits_for,
         everybody_who_waited_is_answered_once,
+        whoever_is_left_waiting_is_answered_by_the_sweep,
         a_hold_that_is_too_late_is_stale,
         a_hold_whose_time_is_up_is_due_and_refused,
         a_refused_message_may_be_held_and_then_accepted;
@@ -60,6 +62,7 @@ on_both! {
     wills:
         a_will_is_kept_with_its_document_and_folded,
         what_a_will_names_is_looked_up,
+        words_without_end_are_cut,
         a_will_that_comes_meanwhile_makes_the_decision_stale,
         no_search_shows_a_will_but_the_one_for_wills,
         a_row_that_is_not_its_documents_is_found;

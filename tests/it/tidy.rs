@@ -52,7 +52,7 @@ const LIBRARIES: [(&str, &[&str]); 34] = [
     ("toml", &["src/codes", "src/cda/template", "src/config", "src/import"]),
     ("tracing", &["src/telemetry"]),
     ("tracing_subscriber", &["src/telemetry"]),
-    ("ureq", &["src/cli", "src/adapters/amqp", "src/adapters/fhir_sink.rs", "src/adapters/openid.rs"]),
+    ("ureq", &["src/cli", "src/adapters/amqp", "src/adapters/https.rs", "src/adapters/fhir_sink.rs", "src/adapters/openid.rs"]),
 ];
 
 /// Names that say nothing about what is inside.

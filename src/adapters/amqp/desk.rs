@@ -33,6 +33,8 @@ use crate::ports::broker::Published;
 const IN_FLIGHT: usize = 1024;
 /// How many publications are taken in at one go before the confirms get their turn.
 const AT_ONE_GO: usize = 64;
+/// How many octets are written before somebody looks at the time: a slow line carries these well within [`ANSWER`](super::settings::ANSWER).
+const WRITTEN_OCTETS: usize = 8 * 1024 * 1024;
 /// Persistent: written to disk before it is confirmed.
 const PERSISTENT: u8 = 2;
 
@@ -104,15 +106,33 @@ impl Desk {
         }
     }
 
-    /// Sends some off, in their order. lapin says of each when its octets are written: begun together, one write takes them all. When this returns
+    /// Sends some off, in their order, as many octets at a time as the broker answers for in time.
+    async fn publish(&mut self, batch: &mut Vec<Request>) -> Result<(), Outage> {
+        // Ends with the batch, of which each turn takes one at least.
+        while !batch.is_empty() {
+            let (mut octets, mut fitting) = (0, 0);
+            for request in batch.iter() {
+                if octets >= WRITTEN_OCTETS {
+                    break;
+                }
+                octets += request.letter.body().len();
+                fitting += 1;
+            }
+            let some = batch.drain(..fitting).collect();
+            self.write(some).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends these off. lapin says of each when its octets are written: begun together, one write takes them all. When this returns
     /// every one that went is among the flying, so that no confirm is looked at before those it may have to be compared with.
     /// A name that AMQP cannot carry is its entry's trouble alone.
-    async fn publish(&mut self, batch: &mut Vec<Request>) -> Result<(), Outage> {
+    async fn write(&mut self, some: Vec<Request>) -> Result<(), Outage> {
         let Self { channel, flying, .. } = self;
         let channel = &*channel;
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let mut going = FuturesOrdered::new();
-        for request in batch.drain(..) {
+        for request in some {
             let Ok((exchange, queue, properties)) = request.letter.address() else {
                 let _ = request.answer.send(Err(outage("a property of the answer is longer than AMQP can carry")));
                 continue;

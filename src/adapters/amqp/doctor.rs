@@ -134,11 +134,7 @@ async fn by_management(settings: &AmqpSettings, connection: &Connection) -> Resu
     let (settings, vhost, user) = (settings.clone(), connection.status().vhost().as_str().to_owned(), connection.status().username());
     let look = move || match management.overview()? {
         Said::This(_) => Inspection { settings: &settings, management: &management, vhost: &vhost, user: &user }.all(),
-        Said::Nothing | Said::NotForUs => Ok(vec![Check::unseen(
-            "management",
-            format!("it does not let user {} in", management.user),
-            format!("rabbitmqctl set_user_tags {} monitoring", super::topology::quoted(&management.user)),
-        )]),
+        Said::Nothing | Said::NotForUs => Ok(vec![Check::unseen("management", format!("it does not let user {} in", management.user), management.way_in())]),
     };
     tokio::task::spawn_blocking(look).await.map_err(|_| outage("the look at the management API broke off"))?
 }

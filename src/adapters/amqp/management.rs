@@ -21,6 +21,8 @@ pub(super) struct Management {
     base: String,
     authorization: String,
     pub(super) user: String,
+    /// The user stands in `management_url`: its password too, and nothing has proved it yet.
+    named: bool,
     vhost: String,
 }
 
@@ -42,17 +44,23 @@ impl Management {
         if !matches!(scheme, "http" | "https") {
             return Err(bad());
         }
-        let (user, password, host) = match rest.rsplit_once('@') {
+        let (user, password, host, named) = match rest.rsplit_once('@') {
             Some((credentials, host)) => {
                 let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-                (decoded(user), decoded(password), host)
+                (decoded(user), decoded(password), host, true)
             }
-            None => (fallback.0.to_owned(), fallback.1.to_owned(), rest),
+            None => (fallback.0.to_owned(), fallback.1.to_owned(), rest, false),
         };
         // Never by a proxy: the broker is a neighbour, and its password is not for a third.
         let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(ANSWER)).max_redirects(0).build().into();
         let authorization = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-        Ok(Self { agent, base: format!("{scheme}://{host}/api"), authorization, user, vhost: encoded(vhost) })
+        Ok(Self { agent, base: format!("{scheme}://{host}/api"), authorization, user, named, vhost: encoded(vhost) })
+    }
+
+    /// What lets this user in: a tag, and a password where the URL brings one of its own.
+    pub(super) fn way_in(&self) -> String {
+        let tag = format!("rabbitmqctl set_user_tags {} monitoring", super::topology::quoted(&self.user));
+        if self.named { format!("mend the password in [broker] management_url, or {tag}") } else { tag }
     }
 
     /// `kind` is `queues` or `exchanges`; `more` what follows the name.

@@ -306,7 +306,7 @@ fn tally(head: &mut Head, was: &Was, effected: &Effected<'_>) {
 }
 
 /// A version 4 UUID.
-fn amqp_id(entropy: &dyn Entropy) -> String {
+pub(super) fn amqp_id(entropy: &dyn Entropy) -> String {
     let mut octets = entropy.sixteen();
     octets[6] = octets[6] & 0x0F | 0x40;
     octets[8] = octets[8] & 0x3F | 0x80;

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
 use super::refusal_rows::Deltas;
-use super::refusals::conditions;
+use super::refusal_terms::conditions;
 use super::rows::text;
 use super::unsigned;
 use crate::domain::refused::{AT_ONCE, Acted, ActionId, ActionRow, By, Deed, RefusalId, RefusedCriteria, RefusedState};

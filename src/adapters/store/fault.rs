@@ -52,11 +52,23 @@ impl From<sqlx::Error> for Fault {
     }
 }
 
+/// What an operator meets when a database is set up, in words.
+fn said(code: &str) -> &'static str {
+    match code {
+        "28P01" => ": the user or its password is not accepted; see [archive] url, and the password it is read from",
+        "28000" => ": the server lets this user in from here in no way; see its pg_hba.conf",
+        "3D000" => ": there is no such database; create it, or see [archive] url",
+        "42501" => ": the user may not do this; let it own the database",
+        "53300" => ": the server has no connection left; see its max_connections",
+        _ => "",
+    }
+}
+
 /// PostgreSQL's SQLSTATE has five characters, SQLite's extended result code is a number.
 fn of_code(code: &str, constraint: Option<&str>) -> Fault {
     let detail = match constraint {
         Some(name) => format!("database error {code} at {name}"),
-        None => format!("database error {code}"),
+        None => format!("database error {code}{}", said(code)),
     };
     if code.len() == 5 && code.parse::<u32>().map_or(true, |n| n > 9999 || code.starts_with('0')) {
         return match code {
@@ -66,6 +78,8 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
             "57014" => Fault::Slow(detail),
             // shutdowns, idle session ended, read-only server (a standby after failover)
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Fault::Down(detail),
+            // a table was changed under a statement prepared before, or that statement is gone: a new connection prepares it anew
+            "0A000" | "26000" => Fault::Down(detail),
             // connection, authorisation, no such database or table, resources, system, configuration, internal
             _ if ["08", "28", "3D", "42", "53", "58", "F0", "XX"].iter().any(|class| code.starts_with(class)) => Fault::Down(detail),
             // data exception, integrity constraint, program limit (an index row too long): the values' own fault
@@ -73,7 +87,12 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
             _ => Fault::Wrong(detail),
         };
     }
-    match code.parse::<u32>().map(|n| n & 0xFF) {
+    let kind = code.parse::<u32>().map(|n| n & 0xFF);
+    let detail = match kind.as_ref().ok().and_then(|n| meaning(*n)) {
+        Some(meaning) => format!("{detail}: {meaning}"),
+        None => detail,
+    };
+    match kind {
         Ok(5 | 6) => Fault::Busy(detail),
         // interrupted, which the time limit does
         Ok(9) => Fault::Slow(detail),
@@ -85,9 +104,29 @@ fn of_code(code: &str, constraint: Option<&str>) -> Fault {
     }
 }
 
+/// What SQLite says by a number, where an operator can mend it.
+const fn meaning(kind: u32) -> Option<&'static str> {
+    match kind {
+        3 | 8 | 23 => Some("this user may not write to the file or its folder"),
+        10 => Some("the disk does not read or write"),
+        11 => Some("the file is damaged: arkki restore brings a backup"),
+        13 => Some("the disk is full"),
+        14 => Some("the file, or one beside it, cannot be opened"),
+        26 => Some("the file is no SQLite database"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_operators_meet_has_words() {
+        assert!(matches!(of_code("28P01", None), Fault::Down(said) if said.contains("password is not accepted")));
+        assert!(matches!(of_code("3D000", None), Fault::Down(said) if said.contains("no such database")));
+        assert!(matches!(of_code("40001", None), Fault::Busy(said) if said.ends_with("40001")));
+    }
 
     #[test]
     fn codes_fall_into_their_kinds() {
@@ -100,7 +139,9 @@ mod tests {
             ("08006", 1),
             ("53100", 1),
             ("13", 1),
-            ("0A000", 2),
+            ("0A000", 1),
+            ("26000", 1),
+            ("0B000", 2),
             ("1", 2),
             ("23505", 3),
             ("23514", 3),
@@ -126,5 +167,14 @@ mod tests {
             };
             assert_eq!(got, want, "{code}");
         }
+    }
+
+    #[test]
+    fn what_an_operator_can_mend_is_said_in_words() {
+        for (code, said) in [("13", "database error 13: the disk is full"), ("1032", "database error 1032: this user may not write to the file or its folder")]
+        {
+            assert_eq!(of_code(code, None), Fault::Down(said.to_owned()));
+        }
+        assert_eq!(of_code("53100", None), Fault::Down("database error 53100".to_owned()), "PostgreSQL's own words are in its log");
     }
 }

@@ -2,11 +2,10 @@
 //! is kept on a connection of its own that waits for the disk: lost, the notice would be handed over a second time.
 
 use async_trait::async_trait;
-use tokio::time::timeout;
 
 use super::fault::Fault;
 use super::line::{Line, Row, Value};
-use super::lines::{OPERATION, close, on_spare};
+use super::lines::{durably, on_spare, whole};
 use super::reckon;
 use super::{Store, place, unsigned};
 use crate::domain::handover::{DueNotice, Settled, Standing, StoredAs};
@@ -34,12 +33,7 @@ impl Notices for Store {
     }
 
     async fn settle_notice(&self, settled: &Settled) -> Result<Kept, Outage> {
-        let _turn = self.lines.turn().await;
-        let mut line = self.lines.address.connect().await.map_err(|fault| fault.outage())?;
-        let work = whole(&mut line, async |line: &mut Line| settle(line, settled).await);
-        let outcome = timeout(OPERATION, work).await.unwrap_or_else(|_| Err(Fault::slow("settling a notice")));
-        close(line).await;
-        outcome.map_err(|fault| fault.outage())
+        durably!(&self.lines, |line| settle(line, settled).await)
     }
 
     async fn retry_notice(&self, id: &str, now: Moment) -> Result<Retried, Outage> {
@@ -85,19 +79,6 @@ fn text(value: &str) -> Value<'_> {
 
 fn moment(at: Moment) -> Value<'static> {
     Value::Int(Some(at.micros()))
-}
-
-/// One transaction: all of the work, or nothing of it.
-///
-/// # Errors
-/// As the work says, or the database.
-pub(super) async fn whole<T>(line: &mut Line, work: impl AsyncFnOnce(&mut Line) -> Result<T, Fault>) -> Result<T, Fault> {
-    line.begin().await?;
-    let outcome = work(line).await;
-    match outcome {
-        Ok(value) => line.commit().await.map(|()| value),
-        Err(fault) => line.rollback().await.and(Err(fault)),
-    }
 }
 
 /// New notices get their row, in ledger order: positions become visible in the order in which they are given, so nothing can come in below the last.

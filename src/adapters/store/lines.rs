@@ -75,9 +75,17 @@ impl Address {
         match opened.await {
             // Whatever kept a connection from opening, it keeps everybody's from opening.
             Ok(result) => result.map_err(|error| match Fault::from(error) {
-                Fault::Busy(detail) | Fault::Down(detail) | Fault::Slow(detail) | Fault::Wrong(detail) | Fault::Unfit(detail) => Fault::Down(detail),
+                Fault::Busy(detail) | Fault::Down(detail) | Fault::Slow(detail) | Fault::Wrong(detail) | Fault::Unfit(detail) => Fault::Down(self.told(detail)),
             }),
             Err(_) => Err(Fault::slow("connecting")),
+        }
+    }
+
+    /// Why a connection could not be opened, in words where the file itself tells.
+    fn told(&self, detail: String) -> String {
+        match self {
+            Self::Postgres(_) => detail,
+            Self::Sqlite(options) => super::sqlite::told(options.get_filename(), detail),
         }
     }
 }
@@ -131,6 +139,43 @@ impl Lines {
         }
     }
 }
+
+/// One transaction: all of the work, or nothing of it.
+///
+/// # Errors
+/// As the work says, or the database.
+pub(super) async fn whole<T>(line: &mut Line, work: impl AsyncFnOnce(&mut Line) -> Result<T, Fault>) -> Result<T, Fault> {
+    line.begin().await?;
+    let outcome = work(line).await;
+    match outcome {
+        Ok(value) => line.commit().await.map(|()| value),
+        Err(fault) => line.rollback().await.and(Err(fault)),
+    }
+}
+
+/// Runs work that must not be lost on a connection of its own, which waits for the disk: in one transaction, again when another was in the way.
+macro_rules! durably {
+    ($lines:expr, |$line:ident| $work:expr) => {{
+        let lines: &$crate::adapters::store::lines::Lines = $lines;
+        let _turn = lines.turn().await;
+        let mut own = lines.address.connect().await.map_err(|fault| fault.outage())?;
+        let mut attempt = 0_u32;
+        let outcome = loop {
+            attempt += 1;
+            let work = $crate::adapters::store::lines::whole(&mut own, async |$line: &mut $crate::adapters::store::line::Line| $work);
+            let ended = tokio::time::timeout($crate::adapters::store::lines::OPERATION, work).await;
+            match ended.unwrap_or_else(|_| Err($crate::adapters::store::fault::Fault::slow("a lasting change"))) {
+                Err($crate::adapters::store::fault::Fault::Busy(_)) if attempt < $crate::adapters::store::lines::BUSY_ATTEMPTS => {
+                    tokio::time::sleep($crate::adapters::store::lines::pause(attempt)).await;
+                }
+                outcome => break outcome,
+            }
+        };
+        $crate::adapters::store::lines::close(own).await;
+        outcome.map_err(|fault| fault.outage())
+    }};
+}
+pub(super) use durably;
 
 /// Runs one repeatable operation on a spare connection: again on a fresh one when the connection had died, again after a pause when another was in the way.
 macro_rules! on_spare {

@@ -48,25 +48,28 @@ mod reader;
 mod reckon;
 mod reconcile;
 mod refusal_rows;
+mod refusal_terms;
 mod refusals;
 mod replays;
 mod rows;
 mod search;
 pub mod sqlite;
 mod transaction;
+mod waiting;
 mod wills;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use self::decode::stored_columns;
 use self::fault::Fault;
 use self::line::Value;
-use self::lines::{Address, Lines, on_spare};
+use self::lines::{Address, Lines, durably, on_spare};
 use crate::domain::change::{Commit, Committed, HeldMessage};
 use crate::domain::digest::Digest;
 use crate::domain::facts::{Facts, Needs};
@@ -90,6 +93,8 @@ const WAITING: usize = 1024;
 const READERS: usize = 2;
 /// Searches and fetches at once. They may be slow, so they have connections of their own: the outbox, holds and the ping never wait behind them.
 const SEARCHES: usize = 2;
+/// How long a search waits for others before its asker is told that it was too slow: a sender's many slow ones must not keep deliveries in hand for long.
+const SEARCH_TURN: Duration = Duration::from_secs(30);
 
 /// Opens the archive that a URL names: `postgres://…` or `sqlite:path`. Its tables are brought up to date first. `instance` names this process in leases.
 ///
@@ -154,6 +159,7 @@ pub struct Store {
     sent: mpsc::Sender<outbox::Sent>,
     searching: Lines,
     searches: Semaphore,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl Store {
@@ -166,7 +172,7 @@ impl Store {
         let searching = Lines::new(address.searching());
         let lines = Arc::new(Lines::new(address));
         let (writes, incoming) = mpsc::channel(WAITING);
-        tokio::spawn(writer::Writer::new(Arc::clone(&lines), instance.clone(), entropy, incoming).run());
+        tokio::spawn(writer::Writer::new(Arc::clone(&lines), instance.clone(), Arc::clone(&entropy), incoming).run());
         let (reads, asked) = mpsc::channel(WAITING);
         let asked = Arc::new(Mutex::new(asked));
         for _ in 0..READERS {
@@ -174,7 +180,12 @@ impl Store {
         }
         let (sent, told) = mpsc::channel(WAITING);
         tokio::spawn(outbox::forget(Arc::clone(&lines), instance.clone(), told));
-        Self { lines, instance, writes, reads, sent, searching, searches: Semaphore::new(SEARCHES) }
+        Self { lines, instance, writes, reads, sent, searching, searches: Semaphore::new(SEARCHES), entropy }
+    }
+
+    /// A search's turn; `None` when it did not come in time, for others' slow searches are no outage.
+    async fn search_permit(&self) -> Result<Option<SemaphorePermit<'_>>, Outage> {
+        tokio::time::timeout(SEARCH_TURN, self.searches.acquire()).await.ok().transpose().map_err(|_| gone())
     }
 }
 
@@ -217,6 +228,14 @@ impl Archive for Store {
 
     async fn held_due(&self, now: Moment, limit: u32) -> Result<Vec<HeldMessage>, Outage> {
         on_spare!(&self.lines, |line| held::due(line, now, limit))
+    }
+
+    async fn answer_left(&self, now: Moment, limit: u32) -> Result<u32, Outage> {
+        // Looked first: an idle gateway must not write.
+        if on_spare!(&self.lines, |line| waiting::is_nobody_left(line))? {
+            return Ok(0);
+        }
+        durably!(&self.lines, |line| waiting::answer_left(line, now, limit, &*self.entropy).await)
     }
 
     async fn outbox_lease(&self, now: Moment, limit: u32) -> Result<Vec<OutboxEntry>, Outage> {
@@ -290,14 +309,12 @@ impl Archive for Store {
     }
 
     async fn search(&self, criteria: &Criteria, scope: &Scope, limit: u32) -> Result<Found, Outage> {
-        // Another's slow search is no outage: each search that is before this one ends within its own bounds.
-        let _permit = self.searches.acquire().await.map_err(|_| gone())?;
+        let Some(_permit) = self.search_permit().await? else { return Ok(Found::TooSlow) };
         on_spare!(&self.searching, |line| search::search(line, criteria, scope, limit))
     }
 
     async fn fetch(&self, ids: &[Oid], scope: &Scope, octets: usize) -> Result<Fetched, Outage> {
-        // Another's slow search is no outage: each search that is before this one ends within its own bounds.
-        let _permit = self.searches.acquire().await.map_err(|_| gone())?;
+        let Some(_permit) = self.search_permit().await? else { return Ok(Fetched::TooSlow) };
         on_spare!(&self.searching, |line| search::fetch(line, ids, scope, octets))
     }
 

@@ -9,12 +9,13 @@ use super::line::{Both, Kind, Line, Value};
 use super::lines::{Lines, on_spare};
 use super::message::RUN;
 use super::now;
-use crate::domain::limits::OUTBOX_LEASE;
+use crate::domain::limits::{COMMIT_BATCH_OCTETS, OUTBOX_LEASE};
 use crate::domain::outage::Outage;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::time::Moment;
 
-/// Leases what nobody holds, oldest due first. PostgreSQL passes over rows that another instance is leasing at this moment; SQLite has one writer.
+/// Leases what nobody holds, oldest due first, at most `limit` rows and [`LEASED_OCTETS`] of bodies, but one at least: answers to queries are large, and
+/// what is leased lies in memory. PostgreSQL passes over rows that another instance is leasing at this moment; SQLite has one writer.
 ///
 /// # Errors
 /// As the database says.
@@ -22,7 +23,9 @@ pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &s
     macro_rules! lease {
         ($tail:literal) => {
             concat!(
-                "UPDATE outbox SET lease_owner = $1, due_at = $2 WHERE id IN (SELECT id FROM outbox WHERE due_at <= $3 ORDER BY due_at, id LIMIT $4",
+                "UPDATE outbox SET lease_owner = $1, due_at = $2 WHERE id IN (SELECT id FROM outbox WHERE due_at <= $3 AND id IN (",
+                "SELECT id FROM (SELECT id, sum(octets) OVER (ORDER BY due_at, id) - octets AS before FROM ",
+                "(SELECT id, due_at, length(body) AS octets FROM outbox WHERE due_at <= $3 ORDER BY due_at, id LIMIT $4) AS due) AS first WHERE before < $5)",
                 $tail,
                 ") RETURNING id, amqp_id, queue, correlation, content_type, body, attempts"
             )
@@ -33,7 +36,9 @@ pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &s
         Line::Sqlite(_) => lease!(""),
     };
     let until = now.plus(OUTBOX_LEASE).micros();
-    let values = [Value::Text(Some(instance)), Value::Int(Some(until)), Value::Int(Some(now.micros())), Value::Int(Some(i64::from(limit)))];
+    let octets = i64::try_from(LEASED_OCTETS).unwrap_or(i64::MAX);
+    let [until, now, limit, octets] = [until, now.micros(), i64::from(limit), octets].map(|number| Value::Int(Some(number)));
+    let values = [Value::Text(Some(instance)), until, now, limit, octets];
     let mut entries = Vec::new();
     for row in line.one(sql, &values).await? {
         let words = |octets: Vec<u8>, column| String::from_utf8(octets).map_err(|_| Fault::unreadable(column));
@@ -52,6 +57,8 @@ pub(super) async fn lease(line: &mut Line, now: Moment, limit: u32, instance: &s
     Ok(entries)
 }
 
+/// How many octets of bodies one lease takes before the last row: as many as one transaction does.
+const LEASED_OCTETS: usize = COMMIT_BATCH_OCTETS;
 /// How many callers' rows are forgotten in one statement.
 const TOGETHER: usize = 256;
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::fault::Fault;
-use super::handovers::whole;
 use super::line::{Both, Kind, Line, Row, Value};
-use super::lines::{OPERATION, close, on_spare};
+use super::lines::{durably, on_spare, whole};
+use super::refusal_terms::{conditions, group_conditions};
 use super::rows::{Rows, text};
 use super::{Store, deeds, kept, place, replays, unsigned};
 use crate::domain::digest::Digest;
@@ -26,25 +26,6 @@ use crate::ports::refusals::{Change, Refusals};
 const SENDERS: i64 = 20;
 /// How many groups' newest refusals are merged in one look.
 const SOURCES: usize = 64;
-
-/// Runs work that must not be lost on a connection of its own, which waits for the disk: in one transaction, again when another was in the way.
-macro_rules! durably {
-    ($store:expr, |$line:ident| $work:expr) => {{
-        let _turn = $store.lines.turn().await;
-        let mut line = $store.lines.address.connect().await.map_err(|fault| fault.outage())?;
-        let mut attempt = 0_u32;
-        let outcome = loop {
-            attempt += 1;
-            let work = whole(&mut line, async |$line: &mut Line| $work);
-            match tokio::time::timeout(OPERATION, work).await.unwrap_or_else(|_| Err(Fault::slow("a change of refusals"))) {
-                Err(Fault::Busy(_)) if attempt < super::lines::BUSY_ATTEMPTS => tokio::time::sleep(super::lines::pause(attempt)).await,
-                outcome => break outcome,
-            }
-        };
-        close(line).await;
-        outcome.map_err(|fault| fault.outage())
-    }};
-}
 
 #[async_trait]
 impl Refusals for Store {
@@ -73,11 +54,11 @@ impl Refusals for Store {
     }
 
     async fn act_on_refusals(&self, criteria: &RefusedCriteria, deed: Deed, by: &By) -> Result<Acted, Outage> {
-        durably!(self, |line| deeds::act(line, criteria, deed, by).await)
+        durably!(&self.lines, |line| deeds::act(line, criteria, deed, by).await)
     }
 
     async fn undo_action(&self, action: ActionId, by: &By) -> Result<Option<Acted>, Outage> {
-        durably!(self, |line| deeds::undo(line, action, by).await)
+        durably!(&self.lines, |line| deeds::undo(line, action, by).await)
     }
 
     async fn refusal_actions(&self, limit: u32) -> Result<Vec<ActionRow>, Outage> {
@@ -89,7 +70,7 @@ impl Refusals for Store {
     }
 
     async fn start_replay(&self, job: &NewJob) -> Result<Job, Outage> {
-        let id = durably!(self, |line| replays::start(line, job).await)?;
+        let id = durably!(&self.lines, |line| replays::start(line, job).await)?;
         let job = self.replay_job(id).await?;
         job.ok_or_else(|| Fault::Wrong("a replay job is missing".to_owned()).outage())
     }
@@ -111,7 +92,7 @@ impl Refusals for Store {
     }
 
     async fn change_replay(&self, id: JobId, change: Change, by: &By) -> Result<Option<Job>, Outage> {
-        durably!(self, |line| replays::change(line, id, change, by).await)?;
+        durably!(&self.lines, |line| replays::change(line, id, change, by).await)?;
         self.replay_job(id).await
     }
 
@@ -137,50 +118,6 @@ impl Refusals for Store {
     async fn kept_messages(&self, before: Option<Position>, limit: u32, octets: usize) -> Result<Vec<KeptMessage>, Outage> {
         on_spare!(&self.lines, |line| kept::page(line, before, limit, octets))
     }
-}
-
-/// What the groups' table says of criteria: conditions on `g`, with their values.
-pub(super) fn group_conditions<'a>(criteria: &'a RefusedCriteria, values: &mut Vec<Value<'a>>) -> String {
-    let mut sql = String::from("1 = 1");
-    push_words(criteria, values, &mut sql);
-    for (condition, moment) in [("g.last_at >=", criteria.from), ("g.first_at <", criteria.until)] {
-        if let Some(moment) = moment {
-            values.push(Value::Int(Some(moment.micros())));
-            sql.push_str(&format!(" AND {condition} ${}", values.len()));
-        }
-    }
-    sql
-}
-
-fn push_words<'a>(criteria: &'a RefusedCriteria, values: &mut Vec<Value<'a>>, sql: &mut String) {
-    let words = [("code", criteria.code.as_deref()), ("finding", criteria.finding.as_deref()), ("sender", criteria.sender.as_deref())];
-    for (column, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
-        values.push(Value::Text(word));
-        sql.push_str(&format!(" AND g.{column} = ${}", values.len()));
-    }
-}
-
-/// Conditions on refusals `r`, all but their state.
-pub(super) fn conditions<'a>(criteria: &'a RefusedCriteria, values: &mut Vec<Value<'a>>) -> String {
-    let mut sql = String::from("1 = 1");
-    if !criteria.ids.is_empty() {
-        let first = values.len() + 1;
-        values.extend(criteria.ids.iter().map(|id| Value::Int(i64::try_from(id.0).ok())));
-        let places: Vec<String> = (first..=values.len()).map(|place| format!("${place}")).collect();
-        sql.push_str(&format!(" AND r.id IN ({})", places.join(", ")));
-    }
-    if criteria.code.is_some() || criteria.finding.is_some() || criteria.sender.is_some() {
-        let mut inner = String::from("SELECT g.id FROM refusal_group g WHERE 1 = 1");
-        push_words(criteria, values, &mut inner);
-        sql.push_str(&format!(" AND r.grp IN ({inner})"));
-    }
-    for (condition, moment) in [(">=", criteria.from), ("<", criteria.until)] {
-        if let Some(moment) = moment {
-            values.push(Value::Int(Some(moment.micros())));
-            sql.push_str(&format!(" AND r.at {condition} ${}", values.len()));
-        }
-    }
-    sql
 }
 
 const fn column(state: RefusedState) -> &'static str {

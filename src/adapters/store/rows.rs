@@ -6,6 +6,7 @@ use super::line::{Both, Kind, Line, Row, Value};
 use crate::domain::change::{Commit, Effect, Held};
 use crate::domain::digest::Digest;
 use crate::domain::document::{Date, Header};
+use crate::domain::message::Reply;
 use crate::domain::oid::Oid;
 use crate::domain::time::Moment;
 
@@ -334,6 +335,46 @@ pub(super) static HELD_REPLY: Table = Table {
     columns: &[("sender", Text), ("octets_sha", Octets), ("queue", Octets), ("correlation", Octets)],
     tail: "ON CONFLICT (sender, octets_sha, queue, correlation) DO NOTHING",
 };
+
+/// What [`by_key`] asks with.
+pub(super) const KEY: &[Kind] = &[Kind::Text, Kind::Octets];
+
+/// A statement about rows whose key is among these.
+pub(super) fn by_key(head: &str, tail: &str) -> Both {
+    Both {
+        postgres: format!("{head} WHERE (sender, octets_sha) IN (SELECT * FROM UNNEST($1::text[], $2::bytea[])) {tail}"),
+        sqlite: format!("{head} WHERE sender = $1 AND octets_sha = $2 {tail}"),
+    }
+}
+
+/// What answers are made of.
+pub(super) const CONTENT_TYPE: &str = "application/xml";
+
+/// An answer's outbox row: under which AMQP id it goes to whom, since when, who may send it alone until when; the position of a query's answer, and the one
+/// whose answers are reckoned.
+pub(super) fn answer_row<'a>(
+    id: &'a str,
+    reply: &'a Reply,
+    body: Option<&'a [u8]>,
+    made: Moment,
+    lease: Option<(&'a str, Moment)>,
+    (query, position): (Option<i64>, Option<i64>),
+) -> Vec<Value<'a>> {
+    vec![
+        text(id),
+        Value::Octets(Some(reply.queue.as_bytes())),
+        Value::Octets(reply.correlation.as_deref().map(str::as_bytes)),
+        text(CONTENT_TYPE),
+        Value::Octets(body),
+        Value::Int(Some(made.micros())),
+        Value::Text(lease.map(|(instance, _)| instance)),
+        Value::Int(Some(lease.map_or(made, |(_, until)| until).micros())),
+        Value::Int(Some(0)),
+        Value::Int(query),
+        Value::Int(None),
+        Value::Int(position),
+    ]
+}
 
 /// A message's key as the first two columns of its tables.
 pub(super) fn key_row(commit: &Commit) -> Vec<Value<'_>> {

@@ -23,6 +23,27 @@ pub async fn open(path: &Path, instance: impl Into<String>, entropy: Arc<dyn Ent
     Store::start(address(path), instance.into(), entropy).await
 }
 
+/// Why the file could not be opened: SQLite's own codes do not tell one from the other.
+pub(super) fn told(path: &Path, detail: String) -> String {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match opened.and_then(|file| file.metadata()) {
+        Err(error) if error.kind() == NotFound && folder.is_some_and(|folder| !folder.is_dir()) => {
+            "the folder of the file is not there: make it, or mend [archive] url".to_owned()
+        }
+        Err(error) if error.kind() == NotFound => {
+            "the file is not there: arkki migrate makes it, where this user may write in its folder; or mend [archive] url".to_owned()
+        }
+        Err(error) if error.kind() == PermissionDenied => {
+            "this user may not read and write the file: run arkki as the user of arkki serve, or give it the right".to_owned()
+        }
+        Err(error) => format!("the file cannot be opened: {error}; mend [archive] url"),
+        Ok(_) if detail.contains("no SQLite database") => format!("{detail}; mend [archive] url"),
+        Ok(_) => detail,
+    }
+}
+
 pub(super) fn address(path: &Path) -> Address {
     Address::Sqlite(Box::new(
         SqliteConnectOptions::new()

@@ -9,10 +9,10 @@ use super::line::{Both, Kind, Line, Row, Value};
 use super::log;
 use super::look::{Places, Seen, What, frame_keys, look};
 use super::rows::{
-    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, LEDGER, OUTBOX, Rows,
-    digest, document_row, held_row, inbox_row, key_row, text,
+    ACCESS_LOG, CASE_FILE, CLIENT_RELATION, CONTENT_TYPE, DISCLOSURE_LOG, DOCUMENT, DOCUMENT_OCTETS, FRAME, HELD, HELD_REPLY, INBOX_CHANGED, INBOX_NEW, KEY,
+    LEDGER, OUTBOX, Rows, answer_row, by_key, digest, document_row, held_row, inbox_row, key_row, text,
 };
-use super::{events, messages, notices, now, refusal_rows, wills};
+use super::{events, messages, notices, now, refusal_rows, waiting, wills};
 use crate::domain::change::{Archive, Commit, Done, Effect};
 use crate::domain::digest::Digest;
 use crate::domain::facts::Standing;
@@ -24,9 +24,6 @@ use crate::domain::oid::Oid;
 use crate::domain::outbox::{OutboxEntry, OutboxId};
 use crate::domain::time::Moment;
 use crate::ports::clock::Entropy;
-
-/// What answers are made of.
-pub(super) const CONTENT_TYPE: &str = "application/xml";
 
 /// What a batch came to.
 pub(super) enum Verdict {
@@ -138,15 +135,6 @@ async fn set_head(line: &mut Line, head: &Head) -> Result<(), Fault> {
     line.one("UPDATE head SET position = $1, hash = $2, documents = $3, messages = $4, accepted = $5, refused = $6 WHERE id = 1", &values).await.map(drop)
 }
 
-const KEY: &[Kind] = &[Kind::Text, Kind::Octets];
-
-fn by_key(head: &str, tail: &str) -> Both {
-    Both {
-        postgres: format!("{head} WHERE (sender, octets_sha) IN (SELECT * FROM UNNEST($1::text[], $2::bytea[])) {tail}"),
-        sqlite: format!("{head} WHERE sender = $1 AND octets_sha = $2 {tail}"),
-    }
-}
-
 /// What the inbox holds about the keys decided before, and who waits for those whose hold ends here: they leave the waiting room with this statement.
 async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a>], seen: &Seen) -> Result<HashMap<&'a MessageKey, Prior>, Fault> {
     let held = i64::from(Standing::Held.number());
@@ -176,13 +164,9 @@ async fn priors<'a>(line: &mut Line, commits: &[&'a Commit], places: &[Places<'a
         };
         found.insert((row.need_text(0)?, row.need_octets(1)?), prior);
     }
-    for row in line.many(&by_key("DELETE FROM held_reply", "RETURNING sender, octets_sha, queue, correlation"), KEY, &ends).await? {
-        let queue = String::from_utf8(row.need_octets(2)?).map_err(|_| Fault::unreadable(2))?;
-        let correlation = String::from_utf8(row.need_octets(3)?).map_err(|_| Fault::unreadable(3))?;
-        let reply = Reply { queue, correlation: Some(correlation).filter(|c| !c.is_empty()) };
-        found.entry((row.need_text(0)?, row.need_octets(1)?)).or_default().replies.push(reply);
+    for (key, reply) in waiting::end_holds(line, &ends).await? {
+        found.entry(key).or_default().replies.push(reply);
     }
-    line.many(&by_key("DELETE FROM held", ""), KEY, &ends).await?;
     for prior in found.values_mut() {
         prior.replies.sort_unstable_by(|a, b| (&a.queue, &a.correlation).cmp(&(&b.queue, &b.correlation)));
     }
@@ -346,20 +330,9 @@ fn octets(value: Option<&Digest>) -> Value<'_> {
 }
 
 fn outbox_row<'a>(e: &'a Effected<'_>, id: &'a str, reply: &'a Reply, instance: &'a str) -> Vec<Value<'a>> {
-    vec![
-        text(id),
-        Value::Octets(Some(reply.queue.as_bytes())),
-        Value::Octets(reply.correlation.as_deref().map(str::as_bytes)),
-        text(CONTENT_TYPE),
-        Value::Octets(e.answer.as_deref()),
-        Value::Int(Some(e.commit.at.micros())),
-        text(instance),
-        Value::Int(Some(e.commit.at.plus(OUTBOX_LEASE).micros())),
-        Value::Int(Some(0)),
-        Value::Int(e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)))),
-        Value::Int(None),
-        Value::Int(e.answered_at()),
-    ]
+    let query = e.position.filter(|_| matches!(e.commit.effect, Effect::Answer(_)));
+    let lease = (instance, e.commit.at.plus(OUTBOX_LEASE));
+    answer_row(id, reply, e.answer.as_deref(), e.commit.at, Some(lease), (query, e.answered_at()))
 }
 
 fn done(e: Effected<'_>, ids: &HashMap<String, i64>) -> (Done, Vec<(i64, String)>) {

@@ -20,10 +20,13 @@ use crate::ports::archive::Misfits;
 pub(super) const NEWEST: &str = "SELECT max(x.position), 0 FROM (SELECT w.position FROM will w WHERE w.client = $1 \
      UNION ALL SELECT e.position FROM will w JOIN document d ON d.id = w.document_id JOIN document_event e ON e.set_id = d.set_id WHERE w.client = $1) x";
 
+/// The first ones: as many as are asked for, and as long as their words are no more than so many octets before the last.
 const OF_CLIENT: &str = concat!(
     "SELECT w.document_id, d.set_id, d.version, w.position, d.authored, d.authored_date, CAST(CASE WHEN ",
     super::events::invalid!("d"),
-    " THEN 0 ELSE 1 END AS bigint), w.kind, w.said, d.archived_at FROM will w JOIN document d ON d.id = w.document_id WHERE w.client = $1 ORDER BY w.position LIMIT $2"
+    " THEN 0 ELSE 1 END AS bigint), w.kind, w.said, d.archived_at FROM \
+     (SELECT x.*, sum(length(x.said)) OVER (ORDER BY x.position) - length(x.said) AS before FROM will x WHERE x.client = $1) AS w \
+     JOIN document d ON d.id = w.document_id WHERE w.before < $3 ORDER BY w.position LIMIT $2"
 );
 
 /// A will document that was archived before anything was read of it.
@@ -35,15 +38,16 @@ const UNREAD: &str = "SELECT d.position FROM document d WHERE d.client = $1 AND 
 /// # Errors
 /// As the database says, or when a row cannot be read: a decision must not rest on it.
 pub(super) async fn of(line: &mut Line, client: &Digest) -> Result<ClientWills, Fault> {
-    // Two statements, the entry first: a will that comes between them is among the rows and not in the mark, so that the commit finds the mark stale.
+    // The entry first, then the rows: a will that comes between them is among the rows and not in the mark, so that the commit finds the mark stale.
     let newest = line.one(NEWEST, &[digest(client)]).await?;
     let newest = newest.first().map(|row| row.int(0)).transpose()?.flatten();
-    let most = i64::from(limits::WILLS);
-    let found = line.one(OF_CLIENT, &[digest(client), Value::Int(Some(most.saturating_add(1)))]).await?;
-    let mut rows = found.iter().map(will).collect::<Result<Vec<Will>, Fault>>()?;
+    let octets = i64::try_from(limits::WILL_OCTETS).unwrap_or(i64::MAX);
+    let found = line.one(OF_CLIENT, &[digest(client), Value::Int(Some(i64::from(limits::WILLS))), Value::Int(Some(octets))]).await?;
+    let rows = found.iter().map(will).collect::<Result<Vec<Will>, Fault>>()?;
     let unread = line.one(UNREAD, &[digest(client)]).await?;
-    let is_cut = !unread.is_empty() || rows.len() > usize::try_from(most).unwrap_or(usize::MAX);
-    rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    let all = line.one("SELECT count(*) FROM will WHERE client = $1", &[digest(client)]).await?;
+    let all = all.first().map(|row| row.need_int(0)).transpose()?.unwrap_or(0);
+    let is_cut = !unread.is_empty() || usize::try_from(all).unwrap_or(usize::MAX) > rows.len();
     Ok(ClientWills { rows, newest: newest.and_then(|p| u64::try_from(p).ok()).map(Position), is_cut })
 }
 

@@ -11,7 +11,7 @@ use super::template::{Form, Known, Reader};
 use crate::codes::rule_set::RuleSet;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, has_room};
 use crate::domain::limits::{DOCUMENT_OCTETS, FINDINGS};
 use crate::xml::tree::{self, Document, HL7, HL7FI, Node};
 
@@ -87,14 +87,14 @@ struct Report<'r, 'a, 'i> {
 
 impl Report<'_, '_, '_> {
     fn add(&mut self, code: Code, rule: &'static str, args: &[(&'static str, &str)]) {
-        if self.out.len() < FINDINGS {
+        if has_room(self.out.iter().map(|finding| finding.code), code) {
             let finding = Finding::new(code, tree::place(self.node)).under(rule);
             self.out.push(args.iter().fold(finding, |finding, (name, value)| finding.with(name, *value)));
         }
     }
 
     fn is_full(&self) -> bool {
-        self.out.len() >= FINDINGS
+        self.errors() >= FINDINGS
     }
 
     fn errors(&self) -> usize {

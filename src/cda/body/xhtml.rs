@@ -4,7 +4,7 @@
 use super::Report;
 use crate::codes::body::{Address, XhtmlRules};
 use crate::domain::code::Code;
-use crate::domain::limits::FINDINGS;
+use crate::domain::finding::has_room;
 use crate::xml::path::Positions;
 use crate::xml::prepass;
 use crate::xml::sight::{self, Seen, SeenAttribute, Sight};
@@ -69,7 +69,7 @@ struct Reader<'a, 'r> {
 
 impl<'a> Reader<'a, '_> {
     fn add(&mut self, at: usize, code: Code, kind: &'static str, name: &'a str) {
-        if self.found.len() < FINDINGS {
+        if has_room(self.found.iter().map(|found| found.code), code) {
             self.found.push(Found { at, code, kind, name });
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::sosmeta::Marks;
 use crate::codes::json::{JsonRule, JsonRules, Path, Test, When};
 use crate::domain::code::Code;
-use crate::domain::limits::FINDINGS;
+use crate::domain::finding::has_room;
 
 /// One breach: what a finding is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct Breach {
 pub(super) fn check(root: &Value, specification: &str, rules: &JsonRules, marks: Option<&Marks>, out: &mut Vec<Breach>) {
     for rule in rules.rules.iter().filter(|rule| specification.starts_with(&rule.of)) {
         each(root, root, &rule.at, &mut |here, pointer| {
-            if out.len() < FINDINGS && rule.when.iter().all(|when| holds(root, here, when)) {
+            if has_room(out.iter().map(|breach| breach.code), code_of(rule)) && rule.when.iter().all(|when| holds(root, here, when)) {
                 one(root, here, pointer, rule, out);
             }
         });
@@ -34,7 +34,7 @@ pub(super) fn check(root: &Value, specification: &str, rules: &JsonRules, marks:
         let Some(set) = rules.one_of.get(*set) else { continue };
         each(root, root, at, &mut |here, pointer| {
             let absent = here.is_object() && !set.members.iter().any(|m| here.get(m).is_some_and(is_there));
-            if absent && out.len() < FINDINGS {
+            if absent && has_room(out.iter().map(|breach| breach.code), Code::E509) {
                 out.push(Breach {
                     code: Code::E509,
                     rule: set.rule.clone(),
@@ -49,7 +49,7 @@ pub(super) fn check(root: &Value, specification: &str, rules: &JsonRules, marks:
         let Some(row) = rules.unless.get(*row) else { continue };
         each(root, root, at, &mut |here, pointer| {
             let asked = here.get(&row.switch) == Some(&Value::Bool(false)) && !here.get(&row.member).is_some_and(is_there);
-            if asked && out.len() < FINDINGS {
+            if asked && has_room(out.iter().map(|breach| breach.code), Code::E509) {
                 let pointer = format!("{pointer}/{}", row.member);
                 out.push(Breach { code: Code::E509, rule: row.rule.clone(), pointer, reason: "json-needed", members: row.member.clone() });
             }
@@ -57,8 +57,12 @@ pub(super) fn check(root: &Value, specification: &str, rules: &JsonRules, marks:
     }
 }
 
+const fn code_of(rule: &JsonRule) -> Code {
+    if rule.warning { Code::W952 } else { Code::E509 }
+}
+
 fn one(root: &Value, here: &Value, pointer: &str, rule: &JsonRule, out: &mut Vec<Breach>) {
-    let code = if rule.warning { Code::W952 } else { Code::E509 };
+    let code = code_of(rule);
     let breach = |pointer: String, reason, members: String| Breach { code, rule: rule.rule.clone(), pointer, reason, members };
     for path in rule.needs.iter().filter(|path| !there(root, here, path)) {
         out.push(breach(under(pointer, path), "json-needed", last(path)));

@@ -14,8 +14,7 @@ use super::template::{Known, Reader};
 use crate::codes::rule_set::RuleSet;
 use crate::domain::code::Code;
 use crate::domain::document::Group;
-use crate::domain::finding::{Finding, Place};
-use crate::domain::limits::FINDINGS;
+use crate::domain::finding::{Finding, Place, has_room};
 use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Hl7Time, iso_date};
 use crate::xml::tree::{self, HL7, Node};
@@ -92,7 +91,7 @@ impl Structured {
             if at < by_schema {
                 told.insert(&breach.pointer);
             }
-            if is_news && out.len() < FINDINGS {
+            if is_news && has_room(out.iter().map(|finding| finding.code), breach.code) {
                 out.push(finding(breach, place));
             }
         }
@@ -130,7 +129,7 @@ impl Structured {
         let must = matches!(self.group, Group::ClientRelation | Group::Case) || clients.iter().any(|(_, id)| id.is_some());
         match clients.iter().find(|(_, id)| *id == Some(extension)) {
             Some((client, _)) => {
-                names(reader, node, client, out);
+                names(node, client, out);
                 birth_date(reader, root, extension, client, out);
             }
             None if must => out.push(of_field(reader, Code::E505, Known::Client, "hetu").under("H-hetu")),
@@ -171,7 +170,7 @@ fn of_field(reader: &Reader<'_, '_, '_>, code: Code, at: Known, field: &str) -> 
 }
 
 /// Family and given names are the same words in header and JSON, whatever their order, letter case, and which one the client is called by.
-fn names(reader: &Reader<'_, '_, '_>, id: Node<'_, '_>, client: &Value, out: &mut Vec<Finding>) {
+fn names(id: Node<'_, '_>, client: &Value, out: &mut Vec<Finding>) {
     let name = id.parent().and_then(|role| tree::child(role, HL7, "patient")).and_then(|patient| tree::child(patient, HL7, "name"));
     let Some(name) = name else { return };
     for (element, member, field) in [("family", "sukunimi", "clientFamily"), ("given", "etunimet", "clientGiven")] {
@@ -179,7 +178,9 @@ fn names(reader: &Reader<'_, '_, '_>, id: Node<'_, '_>, client: &Value, out: &mu
         let json: BTreeSet<String> = client.get(member).and_then(Value::as_str).map(words).unwrap_or_default().into_iter().collect();
         if !header.is_empty() && !json.is_empty() && header != json {
             let rule = if element == "family" { "H-family" } else { "H-given" };
-            out.push(of_field(reader, Code::E505, Known::Client, field).under(rule));
+            // The first of them: a person has several given names, and one of them says which is used.
+            let at = tree::child(name, HL7, element).unwrap_or(name);
+            out.push(Finding::new(Code::E505, tree::place(at)).with("field", field).under(rule));
         }
     }
 }

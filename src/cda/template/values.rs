@@ -8,6 +8,7 @@ use crate::domain::code::Code;
 use crate::domain::document::Date;
 use crate::domain::environment::Environment;
 use crate::domain::finding::Finding;
+use crate::domain::limits::EXTENSION;
 use crate::domain::oid::{Oid, business_id_fits};
 use crate::domain::person::{HETU_ROOT, Hetu};
 use crate::domain::time::{Hl7Time, TimeFault};
@@ -268,11 +269,16 @@ fn client(field: &Field, node: Node<'_, '_>, environment: Environment, out: &mut
     let rule = match Oid::parse(root) {
         Err(fault) => Some(fault.word()),
         Ok(oid) if arcs_under_organisation(oid.as_str()).is_none() => Some("oid-organisation"),
-        Ok(_) => extension.trim().is_empty().then_some("id-extension"),
+        Ok(_) => unfit(extension),
     };
     if let Some(rule) = rule {
         out.push(at(field, node, Code::E304).with("rule", rule));
     }
+}
+
+/// Why an extension cannot be anybody's, if it cannot.
+fn unfit(extension: &str) -> Option<&'static str> {
+    if extension.trim().is_empty() { Some("id-extension") } else { (extension.chars().nth(EXTENSION).is_some()).then_some("id-extension-long") }
 }
 
 fn professional(field: &Field, node: Node<'_, '_>, root: &str, out: &mut Vec<Finding>) {
@@ -282,8 +288,11 @@ fn professional(field: &Field, node: Node<'_, '_>, root: &str, out: &mut Vec<Fin
         // An identity code names the author in frames only; in a document it would be shown and archived for good.
         Ok(oid) if oid.as_str() == HETU_ROOT => "professional-hetu",
         Ok(oid) if oid.is_under(PROFESSIONAL_ROOT) && (extension.len() != 11 || !extension.bytes().all(|b| b.is_ascii_digit())) => "professional-number",
-        Ok(_) if extension.trim().is_empty() => "id-extension",
         Ok(oid) => {
+            if let Some(rule) = unfit(extension) {
+                out.push(at(field, node, Code::E304).with("rule", rule));
+                return;
+            }
             if !oid.is_under(PROFESSIONAL_ROOT) {
                 out.push(recommended(field, node, "professional-register"));
             }

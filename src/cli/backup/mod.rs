@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::report::{Health, Report};
+use super::report::{Fault, Health, Report};
 use crate::adapters::store::backup::{Copied, copy_out};
 use crate::app;
 use crate::config::checked::Config;
@@ -41,7 +41,7 @@ pub fn run(command: &Backup, config: &Config) -> Report {
     };
     let began = Instant::now();
     match runtime.block_on(made(&command.folder, config)) {
-        Err(why) => Report::blind(why),
+        Err(fault) => fault.into(),
         Ok((copied, octets)) => {
             let (position, hash, at) = &copied.head;
             let text = format!(
@@ -70,10 +70,10 @@ pub fn run(command: &Backup, config: &Config) -> Report {
 }
 
 /// Makes the copy beside and puts it in place when it is whole: a folder of that name is a whole copy or none.
-async fn made(folder: &Path, config: &Config) -> Result<(Copied, u64), String> {
+async fn made(folder: &Path, config: &Config) -> Result<(Copied, u64), Fault> {
     let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
     if folder.try_exists().map_err(wrong)? {
-        return Err(format!("{} is there already: a backup makes its own folder", folder.display()));
+        return Err(Fault::Wish(format!("{} is there already: a backup makes its own folder", folder.display())));
     }
     // `backups/today/` is `backups/today`.
     let folder = &folder.components().collect::<PathBuf>();
@@ -82,7 +82,7 @@ async fn made(folder: &Path, config: &Config) -> Result<(Copied, u64), String> {
     let beside = PathBuf::from(beside);
     // What a backup that was broken off left behind: it was never one.
     match std::fs::remove_dir_all(&beside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error).into()),
         Ok(()) | Err(_) => {}
     }
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&beside).map_err(wrong)?;
@@ -91,7 +91,7 @@ async fn made(folder: &Path, config: &Config) -> Result<(Copied, u64), String> {
         Err(why) => {
             // A half one helps nobody; what cannot be removed is overwritten by the next.
             let _left = std::fs::remove_dir_all(&beside);
-            return Err(why);
+            return Err(why.into());
         }
     };
     std::fs::rename(&beside, folder).map_err(wrong)?;

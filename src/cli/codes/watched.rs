@@ -82,7 +82,7 @@ pub(super) fn alerts() -> Report {
             quoted(rule.mend),
         ));
     }
-    Report::new(Health::Well, text, Value::Null)
+    Report::page("yaml", text)
 }
 
 /// A condition as PromQL. What the instances share is the same in each, so it is taken once over all of them.

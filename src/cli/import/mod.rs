@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::codes::language;
-use super::report::Report;
+use super::report::{Report, writable};
 use crate::adapters::clock::{SystemClock, SystemEntropy};
 use crate::app;
 use crate::codes::source::Files;
@@ -127,6 +127,7 @@ pub fn run(command: &Import, config: &Config, json: bool) -> Report {
 }
 
 fn try_run(command: &Import, config: &Config, json: bool) -> Result<Report, Report> {
+    writable("--report", command.report.as_deref())?;
     let folder = command.files.canonicalize().map_err(|e| Report::blind(format!("--files {}: {e}", command.files.display())))?;
     let journal_path = command.journal.clone().unwrap_or_else(|| beside(&command.manifest, ".journal"));
     let mut work = prepare(command, config)?;

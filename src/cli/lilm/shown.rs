@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::report::{Health, Report};
+use crate::cli::report::{Health, Report, many};
 use crate::codes::catalogue::Catalogue;
 use crate::domain::handover::StoredAs;
 use crate::domain::language::Language;
@@ -16,7 +16,7 @@ pub(super) fn list(notices: &[Reckoned]) -> Report {
     for one in notices {
         text.push_str(&format!("{:>9}  {}  {:<8}  {:<8}  {}\n", one.position.0, moment(one.entered), queue(one), sink(one), id(one)));
     }
-    text.push_str(&format!("{} notices\n", notices.len()));
+    text.push_str(&format!("{}\n", many(notices.len() as u64, "notice")));
     Report::new(Health::Well, text, json!({ "notices": notices.iter().map(|one| value(one, &[])).collect::<Vec<_>>() }))
 }
 

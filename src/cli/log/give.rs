@@ -139,7 +139,7 @@ fn asked(wish: &Wish<'_>, examiner: &Examiner, (format, log): (Format, Which), (
         }
         Part::Client { id, older, reason: words } => {
             let words = reason(words).map_err(|_| NotGiven::Reason)?;
-            let client = crate::cli::query::client_of(id, HETU_ROOT, examiner).map_err(|_| NotGiven::Client)?;
+            let client = crate::cli::query::client_of(id, HETU_ROOT, (examiner, Language::En)).map_err(|_| NotGiven::Client)?;
             Ok(about_client(client, Some(wish.controller.clone()), (older, Some(words)), (upto, now)))
         }
     }

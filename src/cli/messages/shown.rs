@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::report::{Health, Report};
+use crate::cli::report::{Health, Report, many};
 use crate::domain::facts::Standing;
 use crate::domain::ledger::EntryKind;
 use crate::domain::messages::{DecisionFacts, MessageFacts, MessageRow};
@@ -35,7 +35,7 @@ const fn kind(kind: EntryKind) -> &'static str {
 /// A line for each message, and how to go on.
 pub(super) fn list(rows: &[MessageRow], next: Option<u64>) -> Report {
     let mut text: String = rows.iter().map(|row| line(row) + "\n").collect();
-    text.push_str(&format!("{} messages", rows.len()));
+    text.push_str(&many(rows.len() as u64, "message"));
     text.push_str(&next.map_or_else(|| "\n".to_owned(), |next| format!("; more with --before {next}\n")));
     Report::new(Health::Well, text, json!({ "messages": rows.iter().map(value).collect::<Vec<_>>(), "next": next }))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::report::{Health, Report};
+use crate::cli::report::{Health, Report, many};
 use crate::domain::refused::{
     AT_ONCE, Acted, ActionRow, Deed, Job, JobItem, Preview, RefusedCriteria, RefusedGroup, RefusedMessage, RefusedRow, RefusedState, ReplayOutcome, Replayed,
 };
@@ -18,7 +18,7 @@ pub(super) fn groups(groups: &[RefusedGroup]) -> Report {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         text.push_str(&format!("{:42}since {}  {}{more}\n", "", group.first_at.to_iso(), group.senders.join(", ")));
     }
-    text.push_str(&format!("{} groups\n", groups.len()));
+    text.push_str(&format!("{}\n", many(groups.len() as u64, "group")));
     Report::new(Health::Well, text, json!({ "groups": groups.iter().map(group_value).collect::<Vec<_>>() }))
 }
 
@@ -46,7 +46,7 @@ pub(super) fn list(rows: &[RefusedRow], limit: u32) -> Report {
             row.finding
         ));
     }
-    text.push_str(&format!("{} refusals\n", rows.len()));
+    text.push_str(&format!("{}\n", many(rows.len() as u64, "refusal")));
     let next = rows.last().filter(|_| rows.len() >= limit as usize).map(|row| format!("{}/{}", row.at.micros(), row.id.0));
     if let Some(next) = &next {
         text.push_str(&format!("more: --after {next}\n"));
@@ -120,7 +120,7 @@ fn replay_value(replay: &Replayed) -> Value {
 /// Actions, a line each.
 pub(super) fn actions(actions: &[ActionRow]) -> Report {
     let mut text: String = actions.iter().map(action_line).collect();
-    text.push_str(&format!("{} actions\n", actions.len()));
+    text.push_str(&format!("{}\n", many(actions.len() as u64, "action")));
     Report::new(Health::Well, text, json!({ "actions": actions.iter().map(action_value).collect::<Vec<_>>() }))
 }
 
@@ -182,7 +182,7 @@ pub(super) fn preview(criteria: &RefusedCriteria, preview: &Preview, rate: u32) 
 /// Replays, a line each.
 pub(super) fn jobs(jobs: &[Job]) -> Report {
     let mut text: String = jobs.iter().map(job_line).collect();
-    text.push_str(&format!("{} replays\n", jobs.len()));
+    text.push_str(&format!("{}\n", many(jobs.len() as u64, "replay")));
     Report::new(Health::Well, text, json!({ "jobs": jobs.iter().map(job_value).collect::<Vec<_>>() }))
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn of(archive: &Store, stored: &StoredDocument, config: &Config
     let look = |status: &dyn Fn(&Certificate) -> (Status, Option<Step>)| {
         let rule = SignerRule { senders: &senders, require_professional: false };
         let asked = Asked { profile: rules.signatures.at(place), anchors: past.anchors(), rule, status, octets: &stored.octets, arrived: stored.at };
-        explain(&document, beside.as_ref(), &asked)
+        tokio::task::block_in_place(|| explain(&document, beside.as_ref(), &asked))
     };
     look(&|certificate| {
         asked_about.borrow_mut().push(certificate.clone());

@@ -53,6 +53,8 @@ pub enum Needs {
     Nothing,
     /// The decision, which looks into the archive; most of these also need the family's documents archived before.
     Archive,
+    /// As `Archive`, and the family's disclosures.
+    Notices,
     /// The family's documents, archived before, and the hold's time to run out.
     Hold,
 }
@@ -136,6 +138,10 @@ impl Fault {
 
     const fn archive(code: Code, why: &'static str, make: fn(&Ground<'_>) -> Option<Vec<u8>>) -> Self {
         Self { code, why, needs: Needs::Archive, make }
+    }
+
+    const fn notices(code: Code, why: &'static str, make: fn(&Ground<'_>) -> Option<Vec<u8>>) -> Self {
+        Self { code, why, needs: Needs::Notices, make }
     }
 
     const fn hold(code: Code, why: &'static str, make: fn(&Ground<'_>) -> Option<Vec<u8>>) -> Self {

@@ -49,7 +49,7 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     Fault::archive(Code::E885, "permission-not-archived", |g| event(g, 9, |e| e.basis = BasisSpec::Permission(g.family.id(9999)))),
     Fault::archive(Code::E886, "corrects-an-unknown-notice", |g| event(g, 10, |e| e.corrects = Some(g.family.id(9998)))),
-    Fault::archive(Code::E887, "event-id-taken", |g| {
+    Fault::notices(Code::E887, "event-id-taken", |g| {
         let mut spec = samples::disclosures_of(g.family).into_iter().next()?.1;
         spec.description = Some("Toinen luovutus samalla tunnisteella".to_owned());
         Some(spec.render())

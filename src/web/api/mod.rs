@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -132,17 +133,18 @@ async fn answered(desk: &Arc<Desk>, request: Request) -> Result<Response, Respon
         return Err(refused(StatusCode::NOT_FOUND, "no such route: see /api/v1/openapi.json"));
     }
     // A word of the table goes before a parameter in its place: `/refusals/groups` is not the refusal called "groups".
+    let mut allowed: Vec<&str> = found.iter().map(|(route, _)| route.method.as_str()).collect();
+    allowed.sort_unstable();
+    allowed.dedup();
     let mine = found.into_iter().filter(|(route, _)| route.method.as_str() == head.method.as_str()).min_by_key(|(_, values)| values.len());
     let Some((route, mut values)) = mine else {
-        return Err(refused(StatusCode::METHOD_NOT_ALLOWED, "this route is called with another method: see /api/v1/openapi.json"));
+        let other = refused(StatusCode::METHOD_NOT_ALLOWED, "this route is called with another method: see /api/v1/openapi.json");
+        return Err(([(header::ALLOW, allowed.join(", "))], other).into_response());
     };
     if caller.role < route.role {
         return Err(refused(StatusCode::FORBIDDEN, &format!("this needs the role {}", route.role.as_str())));
     }
-    let more = match route.method {
-        Method::Get => query(head.uri.query().unwrap_or_default()).ok_or_else(|| refused(StatusCode::BAD_REQUEST, "the query cannot be read"))?,
-        Method::Post => posted(&head.headers, body).await?,
-    };
+    let more = brought(route.method, &head, body).await?;
     if more.iter().any(|(name, _)| route.is_in_path(name)) {
         return Err(refused(StatusCode::BAD_REQUEST, "a parameter of the path stands in the path only"));
     }
@@ -184,6 +186,23 @@ async fn run(api: Arc<Api>, caller: String, words: Vec<String>, turn: OwnedSemap
         Ok(Err(_)) => Err(defect()),
         Ok(Ok(Err(slip))) => Err(refused(StatusCode::BAD_REQUEST, &slip)),
         Ok(Ok(Ok(ran))) => Ok(ran),
+    }
+}
+
+/// The values beside those of the path. What stands where its method does not look for it would be left out unseen: it is refused.
+async fn brought(method: Method, head: &Parts, body: Body) -> Result<Values, Response> {
+    let slip = |why: &str| refused(StatusCode::BAD_REQUEST, why);
+    let asked = head.uri.query().unwrap_or_default();
+    match method {
+        Method::Get => {
+            let nothing = tokio::time::timeout(BODY_TIME, to_bytes(body, 0)).await;
+            if !nothing.is_ok_and(|read| read.is_ok_and(|octets| octets.is_empty())) {
+                return Err(slip("parameters of GET stand in the query: it takes no body"));
+            }
+            query(asked).ok_or_else(|| slip("the query cannot be read"))
+        }
+        Method::Post if !asked.is_empty() => Err(slip("parameters of POST stand in the body, a JSON object: it takes no query")),
+        Method::Post => posted(&head.headers, body).await,
     }
 }
 

@@ -121,7 +121,7 @@ fn responses(route: &Route) -> Value {
     let error = |what: &str| json!({ "description": what, "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } } });
     let mut responses = json!({
         "200": report("Exit code 0: all is well, and this is the report.", answers::schema(&operation_id(route))),
-        "400": error("The request's parameters are wrong."),
+        "400": error("The request cannot be meant: a parameter is wrong or missing, or it names nothing that could be done."),
         "401": error("No token, or none that is known."),
         "403": error(&format!("The token's role is less than {}.", route.role.as_str())),
         "409": report("Exit code 1: it was done or seen, and something is not well; the report says what.", json!({ "type": ["object", "array"] })),

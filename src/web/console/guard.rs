@@ -73,6 +73,16 @@ pub(super) async fn form(console: &Console, asked: &Asked, request: Request) -> 
     Ok((visit, pairs))
 }
 
+/// The same, of somebody who came in, in one of these roles.
+///
+/// # Errors
+/// The answer to anybody else, and to what is no form.
+pub(super) async fn by(console: &Console, request: Request, roles: &[Role]) -> Result<(Asked, Visit, Vec<(String, String)>), Response> {
+    let (asked, _) = Asked::by(console, &request, roles)?;
+    let (visit, pairs) = form(console, &asked, request).await?;
+    Ok((asked, visit, pairs))
+}
+
 /// The same, of somebody who may act in one of these roles.
 ///
 /// # Errors

@@ -38,11 +38,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) 
 
 /// Ends a session.
 pub(super) async fn end(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::by(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (_, visit, pairs) = match guard::by(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };
@@ -111,11 +107,7 @@ pub(super) async fn glass(State(console): State<Arc<Console>>, request: Request)
 
 /// Breaks it, or mends it.
 pub(super) async fn break_glass(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::by(&console, &request, GLASS_ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::by(&console, request, GLASS_ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };

@@ -1,5 +1,6 @@
 //! Generated documents: every good one passes, every single fault gives exactly its code, whatever the writer's habits.
 
+use arkki::domain::document::Group;
 use arkki::domain::language::Language;
 use arkki::generate::family::Family;
 use arkki::generate::fault::{Fault, Needs};
@@ -30,6 +31,24 @@ fn good_families_are_archived_whole() {
             }
         }
     }
+}
+
+/// Each author of many is looked at, and warnings without number keep no error from being told: what is wrong at the last of them refuses the document.
+#[test]
+fn many_warnings_hide_no_error() {
+    let family = samples::finnish();
+    let plan = family.in_order().into_iter().find(|spec| spec.group == Group::Client).expect("a client document");
+    let document = String::from_utf8(plan.render()).unwrap();
+    let (begin, end) = (document.find("<author>").unwrap(), document.find("</author>").unwrap() + "</author>".len());
+    let own = &document[begin..end];
+    let id = own.find("<id ").map(|at| at..at + own[at..].find("/>").unwrap() + 2).unwrap();
+    let author = |root: &str, extension: &str| [&own[..id.start], &format!("<id root=\"{root}\" extension=\"{extension}\"/>"), &own[id.end..]].concat();
+    let stranger = author("1.2.246.10.99999992.5", "5");
+    let with = |authors: String| [&document[..begin], &authors, &document[end..]].concat();
+    let taken = examine(with(stranger.repeat(250)).as_bytes()).expect("warnings alone");
+    assert!(taken.warnings.len() <= 100, "{}", taken.warnings.len());
+    let refused = examine(with(stranger.repeat(250) + &author("1.2.246.21", "010190-901A")).as_bytes()).expect_err("the last author is wrong");
+    assert!(refused.len() <= 100 && codes(&refused).contains(&"E304"), "{:?}", codes(&refused));
 }
 
 #[test]

@@ -17,7 +17,8 @@ fn verdicts(folder: &str) -> Vec<(String, Value)> {
     let mut args = vec!["--config", "config/example.toml", "validate", "--json"];
     args.extend(files.iter().map(|f| f.to_str().unwrap()));
     let output = arkki(&args);
-    exits(&output, i32::from(folder != "accepted"));
+    // Without an archive nothing stands against what only an archive can refuse.
+    exits(&output, i32::from(!["accepted", "conflicts"].contains(&folder)));
     let lines: Vec<Value> = output.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), files.len());
     files.iter().map(|f| name(f).to_owned()).zip(lines).collect()
@@ -36,7 +37,7 @@ fn every_accepted_sample_is_accepted_without_a_finding() {
 #[test]
 fn every_refused_sample_has_its_code_first() {
     let mut passed = Vec::new();
-    for (name, verdict) in verdicts("refused") {
+    for (name, verdict) in verdicts("refused").into_iter().chain(verdicts("conflicts")) {
         let code = &name[..4];
         match verdict["findings"][0]["code"].as_str() {
             None => {
@@ -53,6 +54,7 @@ fn every_refused_sample_has_its_code_first() {
         }
         assert_eq!(verdict["rules"].as_str().map(str::len), Some(64));
     }
+    passed.sort_unstable();
     passed.dedup();
     assert_eq!(passed, NEED_AN_ARCHIVE);
 }
@@ -94,8 +96,33 @@ fn what_cannot_be_read_is_no_verdict() {
         &["validate", "--profile", "kanta-health", "samples/accepted/01-client-relation-fi.xml"][..],
         &["validate", "--trust", "no-such.pem", "samples/accepted/01-client-relation-fi.xml"],
         &["--config", "no-such.toml", "validate", "samples/accepted/01-client-relation-fi.xml"],
+        &["validate", "--trust", "README.md", "samples/accepted/01-client-relation-fi.xml"],
+        &["validate", "--trust", "samples/keys/ca.pem", "--trust", "README.md", "samples/accepted/01-client-relation-fi.xml"],
     ] {
         exits(&arkki(args), 2);
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_before_anything_is_done() {
+    for (args, said) in [
+        (&["send", "--expect", "nonsense", "samples/accepted/01-client-relation-fi.xml"][..], "say accepted, refused or a code"),
+        (&["messages", "follow", "--count", "0"], "0 is not in 1.."),
+        (&["refusals", "list", "--code", "zz"], "no such code"),
+        // A report that could not be written is no surprise after an hour's load.
+        (&["load", "--html", "no/such/folder/load.html"], "--html no/such/folder/load.html: "),
+        (&["replay", "samples/accepted", "--junit", "no/such/folder/junit.xml"], "--junit no/such/folder/junit.xml: "),
+    ] {
+        let output = arkki(args);
+        exits(&output, 2);
+        assert!(output.errors().contains(said), "{args:?}: {}", output.errors());
+    }
+    // Where a person stands, nothing is repeated.
+    for args in [&["refusals", "show", "080885-902M"][..], &["refusals", "hold", "1", "--why", "asiakas", "080885-902M"], &["messages", "show", "080885-902M"]]
+    {
+        let output = arkki(args);
+        exits(&output, 2);
+        assert!(!output.errors().contains("902M") && !output.text().contains("902M"), "{args:?}: {}", output.errors());
     }
 }
 
@@ -132,6 +159,14 @@ fn codes_are_listed_explained_and_documented() {
     let unknown = arkki(&["codes", "E999"]);
     exits(&unknown, 2);
     assert!(unknown.errors().contains("no such code"));
+    for (words, name) in [
+        (&["codes", "--markdown"][..], "markdown"),
+        (&["codes", "alerts"], "yaml"),
+        (&["templates", "page"], "markdown"),
+        (&["templates", "rules"], "markdown"),
+    ] {
+        assert_eq!(json(&arkki(&[words, &["--json"]].concat()))[name].as_str(), Some(arkki(words).must().as_str()), "{words:?}");
+    }
     let page = std::fs::read_to_string(kit::repository().join("docs/codes.md")).unwrap();
     assert!(arkki(&["codes", "--markdown"]).must() == page, "docs/codes.md is old: arkki codes --markdown > docs/codes.md");
 }

@@ -85,10 +85,14 @@ async fn it_ends_after_so_many_answers_and_a_taken_port_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_while_it_starts_is_a_stop_like_any_other() {
+async fn while_it_starts_it_says_what_it_waits_for_and_stops_when_told() {
     let gateway = Gateway::new(Some("postgres://nobody@127.0.0.1:1/none".to_owned()), "").await;
     let mut serve = kit::process::Process::start(&mut gateway.command(&["serve"]), &gateway.log());
     assert!(wait_until_blocking(SOON, || get_quietly(gateway.port)), "it never took its port");
+    assert_eq!(get(gateway.port, "/healthz").0, 200);
+    let (status, said) = get(gateway.port, "/readyz");
+    assert!(status == 503 && said.contains("starting"), "{status} {said}");
+    assert!(wait_until_blocking(SOON, || gateway.log_text().contains("waiting for what is out of reach")), "{}", gateway.log_text());
     serve.signal(Signal::Term);
     assert!(serve.wait(SOON).is_some_and(|s| s.success()), "{}", gateway.log_text());
 }

@@ -1,7 +1,5 @@
 //! README's walk with a real RabbitMQ and PostgreSQL, line by line as it stands there, in a copy of what a clone brings.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,25 +13,11 @@ fn lines() -> Vec<String> {
     block.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("cargo build")).map(str::to_owned).collect()
 }
 
-/// What git brings: files that everybody may read.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::write(&target, std::fs::read(entry.path()).unwrap()).unwrap();
-            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o644)).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn readme_works_as_written() {
     let clone = kit::temp_dir();
     for part in ["config", "samples"] {
-        copy(&kit::repository().join(part), &clone.path().join(part));
+        kit::copy_folder(&kit::repository().join(part), &clone.path().join(part));
     }
     let (vhost, database) = (kit::rabbit::vhost().await, kit::postgres::database().await);
     let user = format!("readme-{}", vhost.name);

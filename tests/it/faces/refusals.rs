@@ -109,7 +109,7 @@ fn rules_that_are_broken_name_file_and_line() {
     let setup = Setup::new();
     let rules = setup.folder.path().join("rules");
     for part in ["codes", "templates", "xsd"] {
-        copy(&kit::repository().join(part), &rules.join(part));
+        kit::copy_folder(&kit::repository().join(part), &rules.join(part));
     }
     let config = setup.config("", &format!("[rules]\nfolder = {:?}", rules.display().to_string()));
     let file = rules.join("codes/refusals.toml");
@@ -124,12 +124,4 @@ fn rules_that_are_broken_name_file_and_line() {
     setup.refuses(&config, &["xsd/kanta-social.xsd"]);
     std::fs::remove_dir_all(&rules).unwrap();
     setup.refuses(&config, &["rules"]);
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { assert!(std::fs::copy(entry.path(), target).is_ok()) }
-    }
 }

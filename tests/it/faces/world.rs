@@ -52,6 +52,21 @@ async fn migrate_may_be_repeated_and_refuses_strangers() {
         assert_eq!(json(&second)["ran"].as_array().map(Vec::len), Some(0));
         assert!(gateway.arkki(&["migrate"]).must().contains("up to date"));
     }
+    // A file that is not there, not a database, or not a file: which, and what mends it.
+    let folder = kit::temp_dir();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("note.txt"), "a note, and long enough that it could have been the header of some database or other, but it is none".repeat(20)).unwrap();
+    for (url, words, said) in [
+        (at("none.sqlite"), &["messages", "list"][..], "the file is not there: arkki migrate makes it"),
+        (at("no/none.sqlite"), &["migrate"], "the folder of the file is not there"),
+        (at("note.txt"), &["messages", "list"], "no SQLite database"),
+        (at(""), &["messages", "list"], "cannot be opened"),
+    ] {
+        let output = kit::run_command(super::command(words).env("ARKKI_ARCHIVE_URL", format!("sqlite:{url}")), b"");
+        exits(&output, 2);
+        assert!(output.errors().contains(said), "{url}: {}", output.errors());
+    }
+    assert!(!folder.path().join("none.sqlite").exists());
     let nowhere = kit::run_command(super::command(&["migrate"]).env("ARKKI_ARCHIVE_URL", "postgres://u:s3cret@127.0.0.1:1/none"), b"");
     exits(&nowhere, 2);
     assert!(nowhere.errors().contains("127.0.0.1:1") && !nowhere.errors().contains("s3cret"), "{}", nowhere.errors());
@@ -132,7 +147,12 @@ async fn the_doctor_names_keys_queues_and_what_it_could_not_see() {
     std::fs::write(gateway.folder.path().join("short.key"), [7; 31]).unwrap();
     let short = with(&gateway, "site.key", "short.key", &["doctor", "--json"]);
     exits(&short, 1);
-    assert_eq!(found(&short, "unwell"), ["rules and schemas"]);
+    assert_eq!(found(&short, "unwell"), ["site key"]);
+    let host = gateway.vhost.management_url.strip_prefix("http://").unwrap();
+    let wrong = format!("http://guest:of-long-ago@{host}");
+    let wrong = kit::run_command(gateway.command(&["doctor"]).env("ARKKI_MANAGEMENT_URL", wrong), b"");
+    exits(&wrong, 2);
+    assert!(wrong.text().contains("mend the password in [broker] management_url") && !wrong.text().contains("of-long-ago"), "{}", wrong.text());
 
     let path = format!("/api/queues/{}/arkki.inbound", gateway.vhost.name);
     assert_eq!(gateway.vhost.api("DELETE", &path, None).0, 204);
@@ -162,6 +182,10 @@ async fn send_says_whether_the_answers_are_the_expected_ones() {
     let unanswered = send(&["--timeout", "1", "--json"], &bad);
     exits(&unanswered, 1);
     assert_eq!(json(&unanswered)["unanswered"], 1);
+    let nowhere = send(&["--timeout", "1", "--reply", "answers.of.mine"], &bad);
+    exits(&nowhere, 1);
+    assert!(nowhere.text().contains("no answer goes to answers.of.mine for guest by this configuration"), "{}", nowhere.text());
+    assert!(!send(&["--timeout", "1"], &bad).text().contains("by this configuration"), "its own queue would be answered");
     let mut serve = gateway.serve(&[]);
     let accepted = send(&["--expect", "accepted", "--json"], &good);
     exits(&accepted, 0);

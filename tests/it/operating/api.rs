@@ -77,7 +77,7 @@ async fn callers_are_known_by_their_tokens_and_do_what_their_role_may() {
         ("GET", "/api/v1/codes?colour=red", None, 400, "no parameter"),
         ("GET", "/api/v1/codes?language=de", None, 400, "fi, sv or en"),
         ("GET", "/api/v1/codes?config=/etc/passwd", None, 400, "no parameter"),
-        ("GET", "/api/v1/codes?code=--help", None, 503, "no such code"),
+        ("GET", "/api/v1/codes?code=--help", None, 400, "no such code"),
         ("GET", "/api/v1/codes?code=%zz", None, 400, "cannot be read"),
         ("POST", "/api/v1/audit", Some("[]"), 400, "JSON object"),
         ("POST", "/api/v1/audit", Some(r#"{"most":{"a":1}}"#), 400, "neither"),
@@ -86,6 +86,18 @@ async fn callers_are_known_by_their_tokens_and_do_what_their_role_may() {
         let said = ask(port, method, path, Some(administrator), body);
         assert!(said.status == status && said.body.contains(word), "{method} {path}: {} {}", said.status, said.body);
     }
+    for (path, words) in [("codes?markdown=true", &["codes", "--markdown"][..]), ("codes?code=alerts", &["codes", "alerts"])] {
+        let page = ask(port, "GET", &format!("/api/v1/{path}"), Some(reader), None).json();
+        let name = if words.contains(&"alerts") { "yaml" } else { "markdown" };
+        assert_eq!(page[name].as_str(), Some(open.gateway.arkki(words).must().as_str()), "{path}");
+    }
+    let plain = ask(port, "GET", "/api/v1/codes?language=de", Some(reader), None);
+    assert_eq!(plain.json()["error"], "--language \"de\": say fi, sv or en");
+    let named = ask(port, "GET", "/api/v1/codes?code=080885-902M", Some(reader), None);
+    assert!(named.status == 400 && named.body.contains("identity code") && !named.body.contains("902M"), "{}", named.body);
+    let other = ureq::get(format!("http://127.0.0.1:{port}/api/v1/audit")).header("authorization", format!("Bearer {administrator}"));
+    let other = other.config().proxy(None).http_status_as_error(false).build().call().unwrap();
+    assert_eq!((other.status().as_u16(), other.headers()["allow"].to_str().unwrap()), (405, "POST"));
     let large = format!("{{\"checkpoint\":\"{}\"}}", "a".repeat(300_000));
     assert_eq!(ask(port, "POST", "/api/v1/audit", Some(administrator), Some(&large)).status, 413);
     // A token taken out of the file is void at once.
@@ -115,7 +127,7 @@ async fn a_backup_is_made_over_http_in_the_apis_own_folder() {
     assert_eq!((made.status, made.exit.as_deref(), made.json()["position"].as_u64()), (200, Some("0"), Some(3)), "{}", made.body);
     assert!(open.place().join("first/backup.json").is_file() && open.place().join("first/archive.sqlite").is_file());
     let again = ask(open.port, "POST", "/api/v1/backup", Some(administrator), Some(r#"{"folder":"first"}"#));
-    assert!(again.status == 503 && again.exit.as_deref() == Some("2") && again.body.contains("is there already"), "{}", again.body);
+    assert!(again.status == 400 && again.body.contains("is there already"), "{}", again.body);
     serve.signal(Signal::Term);
     assert!(serve.wait(LONG).is_some_and(|s| s.success()));
     std::fs::remove_dir_all(open.place()).unwrap();

@@ -81,15 +81,7 @@ fn positions(list: &Value) -> Vec<u64> {
 
 fn rules(into: &Path) {
     for part in ["codes", "templates", "xsd"] {
-        copy(&kit::repository().join(part), &into.join(part));
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { assert!(std::fs::copy(entry.path(), target).is_ok()) }
+        kit::copy_folder(&kit::repository().join(part), &into.join(part));
     }
 }
 
@@ -109,6 +101,7 @@ async fn an_operators_day_over_http_alone() {
         let code = refusals(&caller);
         replays(&caller, &code);
         the_archive(&caller);
+        named(&caller);
         harm(&caller);
     });
     assert_eq!(judged(&caller.document, &caller.answers.borrow()), "ok");
@@ -191,7 +184,7 @@ fn refusals(caller: &Caller<'_>) -> String {
     let again = caller.call("POST", &format!("/refusals/actions/{action}/undo"), Some(&caller.open.tokens[1]), Some(&json!({ "why": "again" })));
     assert_eq!(again.status, 409, "{}", again.body);
     let all = caller.call("POST", "/refusals/hold", Some(&caller.open.tokens[1]), Some(&json!({ "why": "all of it" })));
-    assert!(all.status == 503 && all.body.contains("name refusals"), "{} {}", all.status, all.body);
+    assert!(all.status == 400 && all.body.contains("name refusals"), "{} {}", all.status, all.body);
     code
 }
 
@@ -205,6 +198,16 @@ fn replays(caller: &Caller<'_>, code: &str) {
     assert_eq!(begun["job"]["total"].as_u64(), Some(ready));
     let twice = caller.post("/refusals/replay", json!({ "all": true, "why": "new rules", "yes": true, "rate": 1, "token": "night-1" }));
     assert_eq!(twice["job"]["id"].as_u64(), Some(job), "the same word is the same replay");
+    // With another wish it is refused, and another caller's is another replay.
+    for (name, other) in [("rate", json!(2)), ("answer-again", json!(true)), ("code", json!(code)), ("token", json!("")), ("token", json!(" "))] {
+        let mut body = json!({ "all": true, "why": "new rules", "yes": true, "rate": 1, "token": "night-1" });
+        body[name] = other;
+        let said = caller.call("POST", "/refusals/replay", Some(&caller.open.tokens[2]), Some(&body));
+        assert!(said.status == 400 && said.body.contains("--token: "), "{body}: {} {}", said.status, said.body);
+    }
+    let theirs = json!({ "ids": [999_999], "why": "new rules", "yes": true, "rate": 1, "token": "night-1" });
+    let said = caller.call("POST", "/refusals/replay", Some(&caller.open.tokens[1]), Some(&theirs));
+    assert!(said.status == 409 && said.body.contains("the-operator"), "its own, which takes nothing: {} {}", said.status, said.body);
     let state = || caller.get(&format!("/refusals/jobs?job={job}"))["job"].clone();
     assert!(wait_until_blocking(LONG, || state()["decided"].as_u64() >= Some(1)), "{}", state());
     let asked = Instant::now();
@@ -229,7 +232,7 @@ fn replays(caller: &Caller<'_>, code: &str) {
         assert!(wait_until_blocking(LONG, || caller.open.gateway.log_text().contains(told)), "{told}: {}", caller.open.gateway.log_text());
     }
     let jobs = caller.get("/refusals/jobs?last=5");
-    assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(1), "{jobs}");
+    assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(2), "{jobs}");
     let another = caller.post("/refusals/replay", json!({ "code": code, "why": "once more", "yes": true, "rate": 1 }));
     let ended = caller.post(&format!("/refusals/jobs/{}/end", another["job"]["id"]), json!({}));
     assert_eq!(ended["job"]["state"], "ended");
@@ -268,9 +271,13 @@ fn harm(caller: &Caller<'_>) {
         "sender=%ff",
         "nothing=1",
         "state=",
+        "from=2026-11-02&until=2026-11-01",
     ] {
         let said = caller.call("GET", &format!("/messages?{query}"), administrator, None);
         assert_eq!(said.status, 400, "{query}: {}", said.body);
+        for clap in ["error:", "Usage", "--help"] {
+            assert!(!said.body.contains(clap), "one plain sentence: {query}: {}", said.body);
+        }
     }
     // What is only strange is looked for, and not found.
     for query in
@@ -278,11 +285,30 @@ fn harm(caller: &Caller<'_>) {
     {
         assert!(positions(&caller.get(&format!("/messages?{query}"))).is_empty(), "{query}");
     }
-    for query in ["limit=0", "limit=1001", "after=1", "after=a%2Fb", "after=99999999999999999999%2F1", "state=lost", "ids=x"] {
+    for query in [
+        "code=zz",
+        "from=2026-11-02&until=2026-11-01",
+        "limit=0",
+        "limit=1001",
+        "after=1",
+        "after=a%2Fb",
+        "after=99999999999999999999%2F1",
+        "state=lost",
+        "ids=x",
+    ] {
         let said = caller.call("GET", &format!("/refusals?{query}"), administrator, None);
         assert_eq!(said.status, 400, "{query}: {}", said.body);
     }
+    std::fs::write(caller.open.place().join("note.txt"), "no state, no certificate").unwrap();
     for (path, body) in [
+        ("/audit", json!({ "resume": "note.txt" })),
+        ("/audit", json!({ "resume": "next" })),
+        ("/audit", json!({ "trust": ["note.txt"] })),
+        ("/audit", json!({ "trust": ["next"] })),
+        ("/audit", json!({ "trust": ["not-there"] })),
+        ("/audit", json!({ "checkpoint": "next" })),
+        ("/checkpoints/verify", json!({ "file": "next" })),
+        ("/rehearse", json!({ "rules": "next", "profile": "zz" })),
         ("/refusals/replay", json!({ "all": true, "why": " ", "yes": true })),
         ("/refusals/replay", json!({ "all": true, "why": "x", "yes": true, "rate": 0 })),
         ("/refusals/replay", json!({ "all": true, "why": "x", "yes": true, "rate": 100_000_000 })),
@@ -291,13 +317,54 @@ fn harm(caller: &Caller<'_>) {
         ("/refusals/replay", json!({ "all": true, "why": "x", "wait": true })),
         ("/refusals/hold", json!({ "ids": (0..1001).collect::<Vec<_>>(), "why": "x" })),
         ("/refusals/hold", json!({ "all": true, "why": "x".repeat(9000) })),
+        ("/refusals/hold", json!({ "why": "x" })),
+        ("/refusals/replay", json!({ "all": true, "why": "x", "state": "held" })),
         ("/rehearse", json!({ "rules": "../next" })),
+        ("/rehearse", json!({ "rules": "not-there" })),
         ("/backup", json!({ "folder": "/etc" })),
+        ("/checkpoints/verify", json!({ "file": "not-there" })),
+        ("/audit", json!({ "checkpoint": "not-there" })),
+        ("/audit", json!({ "from": 1_000_000 })),
     ] {
         let said = caller.call("POST", path, administrator, Some(&body));
         assert_eq!(said.status, 400, "{path} {body}: {}", said.body);
     }
+    assert_eq!(caller.call("GET", "/lilm/reconcile?from=2026-11-02&to=2026-11-01", administrator, None).status, 400);
+    for path in ["/templates/groups/99", "/templates/elements/nothing", "/explain/nothing", "/codes?code=E9999"] {
+        let said = caller.call("GET", path, administrator, None);
+        assert_eq!(said.status, 400, "{path}: {}", said.body);
+    }
     // Nothing of it did anything.
-    assert_eq!(caller.get("/refusals/jobs")["jobs"].as_array().map(Vec::len), Some(2));
+    assert_eq!(caller.get("/refusals/jobs")["jobs"].as_array().map(Vec::len), Some(3));
     assert_eq!(caller.get("/reconcile")["unexplained"], 0);
+}
+
+/// Refusals: what is asked is not left out unseen, and words that every operator reads name nobody.
+fn named(caller: &Caller<'_>) {
+    let administrator = Some(caller.open.tokens[2].as_str());
+    // A refusal's group by its number, and by none that is there; a code in small letters.
+    let groups = |query: &str| caller.get(&format!("/refusals/groups?{query}"))["groups"].as_array().map(Vec::len);
+    let first = caller.get("/refusals?limit=1")["refusals"][0].clone();
+    assert_eq!((groups(&format!("ids={}", first["id"])), groups("ids=999999")), (Some(1), Some(0)));
+    let code = first["code"].as_str().unwrap();
+    assert_eq!(caller.get(&format!("/refusals?code={}", code.to_lowercase()))["refusals"], caller.get(&format!("/refusals?code={code}"))["refusals"]);
+    // What stands where its method does not look for it is not left out unseen.
+    for (method, path, body) in [
+        ("POST", "/refusals/discard?sender=nobody", Some(json!({ "why": "x", "code": "E301" }))),
+        ("POST", "/refusals/discard?why=x&all", None),
+        ("GET", "/refusals", Some(json!({ "sender": "nobody" }))),
+    ] {
+        let said = caller.call(method, path, administrator, body.as_ref());
+        assert!(said.status == 400 && said.body.contains(&format!("parameters of {method}")), "{method} {path}: {} {}", said.status, said.body);
+    }
+    // Words that every operator reads name nobody, and neither does the refusal of such words.
+    for why in ["asiakas 080885-902M", "asiakas 080885902M"] {
+        for path in ["/refusals/hold", "/refusals/replay", "/refusals/actions/1/undo"] {
+            let body = if path.ends_with("undo") { json!({ "why": why }) } else { json!({ "all": true, "why": why }) };
+            let said = caller.call("POST", path, administrator, Some(&body));
+            assert!(said.status == 400 && said.body.contains("--why: an identity code") && !said.body.contains("902M"), "{path}: {}", said.body);
+        }
+    }
+    let named = caller.call("GET", "/refusals?after=080885-902M", administrator, None);
+    assert!(named.status == 400 && named.body.contains("--after") && !named.body.contains("902M"), "{}", named.body);
 }

@@ -255,7 +255,7 @@ fn sent(trap: &Trap, folder: &std::path::Path) -> Vec<Sent> {
 /// The rules of the repository with the list for XHTML opened wide.
 fn open_rules(folder: &std::path::Path) {
     for part in ["codes", "templates", "xsd"] {
-        crate::refusals::rehearsal::copy(&kit::repository().join(part), &folder.join(part));
+        kit::copy_folder(&kit::repository().join(part), &folder.join(part));
     }
     let file = folder.join("codes/body.toml");
     let text = std::fs::read_to_string(&file).unwrap();

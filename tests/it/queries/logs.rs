@@ -189,6 +189,10 @@ async fn exports_show_what_was_logged_and_are_logged_themselves() {
     )
     .unwrap();
     assert!(other["access"].as_array().unwrap().iter().all(|row| row["controller"] == "1.2.246.10.99999984.10.0"), "{other}");
+    // A dash is standard output, as everywhere.
+    let out = export(&["-o", "-"]).must();
+    assert!(out.starts_with("log,position,at"), "{out}");
+    assert!(!kit::repository().join("-").exists());
     // A file that is there is not written over, and then nothing was given and nothing is logged.
     let count = "SELECT count(*) FROM ledger WHERE kind = 8";
     let exports = place.sql(count).await;

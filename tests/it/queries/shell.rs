@@ -31,7 +31,9 @@ async fn the_command_line_finds_fetches_and_logs() {
     // Fetched octets are the archived ones; a file that is there is not written over.
     let id = samples::finnish().client_document.id;
     let file = place.path("fetched.xml").display().to_string();
-    run(&["--fetch", &id, "-o", &file], "").must();
+    run(&["--fetch", &id, "-o", &file, "--purpose", "1"], "").must();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap()) & 0o777, 0o600, "a document is its reader's alone");
+    assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE action = 'fetch' AND purpose = '1'").await, ["1"]);
     let archived = place.sql(&format!("SELECT lower(hex(archived_sha)) FROM document WHERE id = '{id}'")).await;
     assert_eq!(archived, [sha256(&std::fs::read(&file).unwrap()).to_hex()]);
     let again = run(&["--fetch", &id, "-o", &file], "");
@@ -58,12 +60,19 @@ async fn what_cannot_be_asked_is_said_and_not_logged() {
         (&["--state", "lost", "--case", "1.2.3"][..], "valid, invalidated or any"),
         (&["--controller", "1.2.246.10.99999984.10.0", "--case", "1.2.3"][..], "another controller's register"),
         (&["--client", "/no/such/file"][..], "/no/such/file"),
+        (&["--purpose", "Matti 080885-902M", "--case", "1.2.3"][..], "--purpose: not a purpose of use that the rules know; there are: 1"),
+        (&["--purpose", "2", "--case", "1.2.3"][..], "there are: 1"),
+        (&["--fetch", "080885-902M", "-o", "x.xml"][..], "--fetch: not an OID"),
+        (&["--language", "sv"][..], "inga sökvillkor"),
+        (&["--language", "fi", "--controller", "1.2.246.10.99999984.10.0", "--case", "1.2.3"][..], "toisen rekisterinpitäjän"),
     ] {
         let output = arkki(&place, &[&OWN[..], args].concat(), &hetu);
-        assert!(!output.ok() && output.errors().contains(said), "{args:?}: {}", output.errors());
+        assert!(!output.ok() && output.errors().contains(said) && !output.errors().contains("902M"), "{args:?}: {}", output.errors());
     }
     let wrong = arkki(&place, &[&OWN[..], &["--client", "-"]].concat(), "010190-999X");
     assert!(wrong.errors().contains("the check character") && !wrong.errors().contains("999X"), "{}", wrong.errors());
+    let wrong = arkki(&place, &[&OWN[..], &["--client", "-", "--language", "fi"]].concat(), "010190-999X");
+    assert!(wrong.errors().contains("tarkistusmerkki"), "{}", wrong.errors());
     assert_eq!(place.sql("SELECT count(*) FROM access_log WHERE action = 'search'").await, ["0"]);
     place.close().await;
 }

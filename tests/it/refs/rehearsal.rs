@@ -1,27 +1,17 @@
 //! A rehearsal from the console: only folders that the configuration names, one at a time, and nothing is written.
 
-use std::path::Path;
-
 use super::{comes, number, refused};
 use crate::console::browser::{Browser, Terminal};
 use crate::kit;
 use crate::road::Gateway;
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { assert!(std::fs::copy(entry.path(), target).is_ok()) }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_of_the_configuration_is_rehearsed_and_no_other() {
     let folder = kit::temp_dir();
     let (rules, broken) = (folder.path().join("next"), folder.path().join("broken"));
     for part in ["codes", "templates", "xsd"] {
-        copy(&kit::repository().join(part), &rules.join(part));
-        copy(&kit::repository().join(part), &broken.join(part));
+        kit::copy_folder(&kit::repository().join(part), &rules.join(part));
+        kit::copy_folder(&kit::repository().join(part), &broken.join(part));
     }
     std::fs::write(broken.join("templates/1-client-relation.toml"), "group = ").unwrap();
     let gateway = Gateway::new(None, &format!("[console]\nrehearsals = [{rules:?}, {broken:?}]\n")).await;

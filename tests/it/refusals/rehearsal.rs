@@ -1,6 +1,5 @@
 //! A rehearsal: kept messages under other rules, read-only.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,14 +7,6 @@ use serde_json::Value;
 use crate::kit;
 use crate::kit::process::Signal;
 use crate::road::{Gateway, files};
-
-pub fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { assert!(std::fs::copy(entry.path(), target).is_ok()) }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_verdict_would_change_is_shown_and_nothing_is_written() {
@@ -31,7 +22,7 @@ async fn whose_verdict_would_change_is_shown_and_nothing_is_written() {
 
     let rules = gateway.folder.path().join("next");
     for part in ["codes", "templates", "xsd"] {
-        copy(&kit::repository().join(part), &rules.join(part));
+        kit::copy_folder(&kit::repository().join(part), &rules.join(part));
     }
     let rehearse = || {
         let output = gateway.arkki(&["rehearse", "--rules", rules.to_str().unwrap(), "--last", "100", "--json"]);

@@ -23,6 +23,11 @@ pub async fn a_refusal_has_an_address_a_group_and_its_surroundings(place: Place)
     assert_eq!(seen, [("/a/b", [4, 0, 0, 0], 2, "lab,ward".to_owned()), ("/a/c", [1, 0, 0, 0], 1, "ward".to_owned())]);
     assert_eq!((groups[0].first_at, groups[0].last_at), (at(0), at(3)));
     assert_eq!(archive.refusal_groups(&coded("E101"), None, 10).await.unwrap(), []);
+    for (ids, wanted) in [(&[5][..], &["/a/c"][..]), (&[1, 5], &["/a/b", "/a/c"]), (&[999_999], &[])] {
+        let named = RefusedCriteria { ids: ids.iter().copied().map(RefusalId).collect(), ..RefusedCriteria::default() };
+        let groups = archive.refusal_groups(&named, None, 10).await.unwrap();
+        assert_eq!(groups.iter().map(|g| g.finding.as_str()).collect::<Vec<_>>(), wanted, "{ids:?}");
+    }
     let held = RefusedCriteria { state: Some(RefusedState::Held), ..RefusedCriteria::default() };
     assert_eq!(archive.refusal_groups(&held, None, 10).await.unwrap(), []);
 

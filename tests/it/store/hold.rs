@@ -1,8 +1,11 @@
 //! The waiting room: held, released, answered, expired.
 
+use std::collections::BTreeSet;
+
 use arkki::domain::facts::{Awaited, Standing};
 use arkki::domain::ledger::Position;
 use arkki::domain::message::{Reply, Sender};
+use arkki::domain::outbox::OutboxEntry;
 use arkki::ports::archive::Counts;
 
 use super::make::*;
@@ -68,6 +71,35 @@ pub async fn everybody_who_waited_is_answered_once(place: Place) {
             ..Counts::default()
         }
     );
+}
+
+pub async fn whoever_is_left_waiting_is_answered_by_the_sweep(place: Place) {
+    let (archive_, other) = (place.open("one").await, place.open("two").await);
+    let (sent, waits) = (message(&header(1)), b"another");
+    for octets in [sent.as_slice(), waits] {
+        done(archive_.commit(hold(octets, Awaited::Case(case_id(1)), 60)).await.unwrap());
+        for number in 0..150 {
+            done(archive_.commit(repeat(&key(octets), &format!("{number:03}"))).await.unwrap());
+        }
+    }
+    assert_eq!(archive_.answer_left(at(2), 100).await.unwrap(), 0, "all of them wait for what is on hold");
+    let end = done(archive_.commit(replying(superseding(archive(header(1)), 1), None)).await.unwrap());
+    assert_eq!(end.outbox.len(), 64, "with the decision, as many as one transaction should answer");
+    // Side by side, and nobody twice.
+    let (one, two) = tokio::join!(archive_.answer_left(at(2), 50), other.answer_left(at(2), 50));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let rest = archive_.answer_left(at(2), 100).await.unwrap();
+    assert!(one + two > 0 && one + two + rest == 151 - 64, "{one} {two} {rest}");
+    assert_eq!(archive_.answer_left(at(2), 100).await.unwrap(), 0);
+    let left = archive_.outbox_lease(at(2), 200).await.unwrap();
+    assert_eq!(left.len(), 151 - 64, "nobody's lease yet");
+    let all: Vec<_> = end.outbox.iter().chain(&left).collect();
+    assert!(all.iter().all(|row| row.body == all[0].body && row.queue == all[0].queue && row.content_type == all[0].content_type));
+    let different = |word: fn(&OutboxEntry) -> Option<&str>| all.iter().map(|row| word(row).unwrap()).collect::<BTreeSet<_>>().len();
+    assert_eq!((different(|row| row.correlation.as_deref()), different(|row| Some(&row.amqp_id))), (151, 151));
+    // Reckoned as sent like any other of the decision's.
+    assert_eq!(place.sql("SELECT count(*) FROM outbox WHERE position = 1").await, "151");
+    assert_eq!(place.sql("SELECT count(*) FROM held_reply").await, "151", "of the message that is still on hold");
 }
 
 pub async fn a_hold_that_is_too_late_is_stale(place: Place) {

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use arkki::adapters::clock::SystemEntropy;
 use arkki::adapters::store;
 use arkki::domain::change::Committed;
+use arkki::domain::ledger::Position;
 use arkki::domain::outage::{Outage, Part};
 use arkki::domain::query::{Criteria, Fetched, Found, Register, Registers};
+use arkki::domain::scope::Scope;
+use arkki::ports::archive::Archive;
 use futures_util::future::join_all;
 use sqlx::Connection as _;
 
@@ -114,19 +117,29 @@ async fn a_wrong_address_is_an_outage() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
+/// An archive of one document that nobody can read before the lock is given back.
+async fn locked() -> (Place, Arc<dyn Archive>, sqlx::PgConnection) {
     let place = Place::postgres().await;
     let archive_ = place.open("one").await;
     done(archive_.commit(archive(header(1))).await.unwrap());
     let mut lock = sqlx::PgConnection::connect(&place.url).await.unwrap();
     sqlx::raw_sql("BEGIN; LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    (place, archive_, lock)
+}
+
+/// What asks for that document, and the scope in which it lies.
+fn wanted() -> (Criteria, Scope) {
+    (Criteria { ids: vec![document_id(1)], ..Criteria::default() }, Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))])))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
+    let (_place, archive_, mut lock) = locked().await;
     let searches: Vec<_> = (0..10)
         .map(|_| {
             let archive_ = Arc::clone(&archive_);
             tokio::spawn(async move {
-                let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
-                let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
+                let (criteria, own) = wanted();
                 archive_.search(&criteria, &own, 10).await.map(|found| matches!(found, Found::Hits(hits) if hits.len() == 1))
             })
         })
@@ -144,14 +157,50 @@ async fn slow_searches_wait_for_each_other_and_nobody_for_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_that_is_too_slow_is_its_askers_trouble() {
+async fn a_table_changed_under_a_running_gateway_costs_connections_and_no_answer() {
     let place = Place::postgres().await;
     let archive_ = place.open("one").await;
-    done(archive_.commit(archive(header(1))).await.unwrap());
-    let mut lock = sqlx::PgConnection::connect(&place.url).await.unwrap();
-    sqlx::raw_sql("BEGIN; LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
-    let criteria = Criteria { ids: vec![document_id(1)], ..Criteria::default() };
-    let own = arkki::domain::scope::Scope::of(Registers::new(vec![Register::Controller(oid(10, 1))]));
+    let sent = message(&header(1));
+    let everything = async |n: u32| {
+        done(archive_.commit(archive(header(n))).await.unwrap());
+        assert_eq!(done(archive_.commit(repeat(&key(&sent), "again")).await.unwrap()).outbox.len(), 1);
+        assert!(archive_.facts(needs(&sent, None)).await.unwrap().prior.is_some());
+        assert!(archive_.decision_at(Position(1)).await.unwrap().is_some());
+        assert!(archive_.document(&document_id(1)).await.unwrap().is_some());
+        archive_.counts().await.unwrap();
+        archive_.outbox_lease(at(1_000), 1_000).await.unwrap();
+    };
+    // Twice, so that every connection has prepared what it asks.
+    everything(1).await;
+    everything(2).await;
+    for change in [
+        "ALTER TABLE inbox ALTER COLUMN code TYPE varchar(200)",
+        "ALTER TABLE inbox ALTER COLUMN answer SET STORAGE EXTERNAL",
+        "ALTER TABLE document ALTER COLUMN id TYPE varchar(300)",
+        "ALTER TABLE outbox ALTER COLUMN amqp_id TYPE varchar(300)",
+    ] {
+        place.sql(change).await;
+    }
+    everything(3).await;
+}
+
+/// Two at a time, each ended after eight seconds: one after the other they would take eighty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_waits_half_a_minute_for_its_turn() {
+    let (_place, archive_, mut lock) = locked().await;
+    let (criteria, own) = wanted();
+    let searches = join_all((0..20).map(|_| archive_.search(&criteria, &own, 10)));
+    let ended = tokio::time::timeout(Duration::from_secs(60), searches).await.expect("whoever waits for a turn is told in time");
+    assert!(ended.into_iter().all(|end| end.unwrap() == Found::TooSlow), "too slow, and no outage");
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    assert!(matches!(archive_.search(&criteria, &own, 10).await.unwrap(), Found::Hits(hits) if hits.len() == 1), "the turns are free again");
+    lock.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_that_is_too_slow_is_its_askers_trouble() {
+    let (_place, archive_, mut lock) = locked().await;
+    let (criteria, own) = wanted();
     assert_eq!(archive_.search(&criteria, &own, 10).await.unwrap(), Found::TooSlow);
     assert_eq!(archive_.fetch(&criteria.ids, &own, 1 << 20).await.unwrap(), Fetched::TooSlow);
     sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();

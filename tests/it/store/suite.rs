@@ -293,6 +293,25 @@ pub async fn the_outbox_leases_forgets_and_keeps(place: Place) {
     assert_eq!(one.counts().await.unwrap().outbox, 0);
 }
 
+/// Answers may be as large as messages: a lease takes what fits into memory, in their order, and the rest next time.
+pub async fn a_lease_is_bounded_in_octets(place: Place) {
+    let one = place.open("one").await;
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        let mut commit = refuse(format!("message {n}").as_bytes(), "E305");
+        if let arkki::domain::change::Effect::Refuse(refuse) = &mut commit.effect {
+            let answer = draft(&"x".repeat(15 << 20));
+            refuse.entry.answer = Some(answer.digest);
+            refuse.answer = Some(answer);
+        }
+        ids.push(done(one.commit(commit).await.unwrap()).outbox[0].id);
+    }
+    for part in [&ids[..3], &ids[3..], &[]] {
+        let leased = one.outbox_lease(at(3600), 10).await.unwrap();
+        assert_eq!(leased.iter().map(|row| row.id).collect::<Vec<_>>(), part);
+    }
+}
+
 pub async fn migrations_run_once_and_strangers_are_refused(place: Place) {
     let (a, b) = tokio::join!(store::migrate(&place.url), store::migrate(&place.url));
     let mut run = [a.unwrap(), b.unwrap()];

@@ -7,6 +7,7 @@ use arkki::domain::document::{Group, Header};
 use arkki::domain::facts::Expectation;
 use arkki::domain::ledger::Position;
 use arkki::domain::lifecycle::{Author, EventKind, EventRecord, Scope};
+use arkki::domain::limits::WILL_OCTETS;
 use arkki::domain::oid::Oid;
 use arkki::domain::query::{Criteria, Fetched, Found, Register, Registers, WantedState};
 use arkki::domain::will::{Denied, Edition, Said, Wills};
@@ -113,6 +114,30 @@ pub async fn a_will_is_kept_with_its_document_and_folded(place: Place) {
     // What cannot be read is no answer at all.
     place.sql(&format!("UPDATE will SET said = 'permitted perhaps' WHERE document_id = '{}'", document_id(2))).await;
     assert!(archive_.wills(&client()).await.is_err());
+}
+
+/// However long the words of a client's wills, a decision reads a bounded part of them; and where it has not read all, nothing is permitted.
+pub async fn words_without_end_are_cut(place: Place) {
+    let archive_ = place.open("one").await;
+    let archive_ = &*archive_;
+    keep(archive_, 1, Said::Denials(vec![task("24")])).await;
+    keep(archive_, 2, Said::Permitted(true)).await;
+    let first = document_id(1);
+    let grow = |to: &str| format!("UPDATE will SET said = {to} WHERE document_id = '{first}'");
+    place.sql(&grow("'task 24_'")).await;
+    let mut octets = "task 24_".len();
+    while octets * 2 < WILL_OCTETS {
+        place.sql(&grow("said || said")).await;
+        octets *= 2;
+    }
+    place.sql(&grow("said || '\n'")).await;
+    let all = archive_.wills(&client()).await.unwrap();
+    assert_eq!((all.rows.len(), all.is_cut), (2, false), "half of what is allowed");
+    assert_eq!(in_force(archive_).await.permission, Some(document_id(2)));
+    place.sql(&grow("'task ' || replace(said, '\n', '') || said")).await;
+    let cut = archive_.wills(&client()).await.unwrap();
+    assert_eq!((cut.rows.len(), cut.is_cut), (1, true));
+    assert_eq!(in_force(archive_).await.permission, None);
 }
 
 pub async fn what_a_will_names_is_looked_up(place: Place) {

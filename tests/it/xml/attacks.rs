@@ -87,6 +87,12 @@ fn doctype(subset: &str, used: &str) -> Vec<u8> {
 
 const MEGA: usize = 1 << 20;
 
+/// Sixty declarations, and elements below them that declare one each: a tree writes all of them down for each and compares them.
+fn inherited(elements: usize) -> Vec<u8> {
+    let declarations: String = (0..60).map(|i| format!(" xmlns:p{i}='u:{i}'")).collect();
+    in_root(&format!("<a{declarations}>{}</a>", "<b xmlns:c='u'/>".repeat(elements)))
+}
+
 #[test]
 fn what_the_walk_refuses_costs_next_to_nothing() {
     let laughs: String = (1..40).map(|i| format!("<!ENTITY l{i} \"{}\">", format!("&l{};", i - 1).repeat(10))).collect();
@@ -102,6 +108,7 @@ fn what_the_walk_refuses_costs_next_to_nothing() {
         ("200,000 levels that never close", "<a>".repeat(200_000).into_bytes(), "E104"),
         ("a million attributes", in_root(&format!("<a{attributes}/>")), "E110"),
         ("a million declarations", in_root(&format!("<a{declarations}/>")), "E110"),
+        ("declarations that everything below inherits", inherited(900_000), "E111"),
         ("a long attribute", in_root(&format!("<a b='{long}'/>")), "E110"),
         ("a long declaration", in_root(&format!("<a xmlns:b='{long}'/>")), "E110"),
         ("too many elements", hostile::crowd(limits::ELEMENTS), "E111"),
@@ -131,6 +138,7 @@ fn what_comes_to_the_schema_is_told_in_bounded_time() {
         // Many beside each other, known and unknown, good and bad.
         ("unknown siblings", hostile::crowd(1_900_000), "E202"),
         ("a million namespaces", hostile::namespaces(700_000), "E111"),
+        ("as many inherited declarations as are taken", inherited(60_000), "E202"),
         ("siblings that are allowed without number", in_root(&"<templateId root='1.2'/>".repeat(1_200_000)), "E204"),
         ("siblings each with a fault", in_root(&format!("<realmCode code='FI'/>{}", "<templateId/>".repeat(1_900_000))), "E"),
         (
@@ -257,7 +265,10 @@ fn rules(change: impl FnOnce(&Path)) -> tempfile::TempDir {
 fn started(command: &[&str], folder: &Path) -> (Option<i32>, String) {
     std::fs::write(folder.join("site.key"), [7; 32]).unwrap();
     let config = folder.join("arkki.toml");
-    std::fs::write(&config, format!("[rules]\nfolder = {folder:?}\n[sign]\ntrust = []\n[archive]\nsite_key_file = {:?}\n", folder.join("site.key"))).unwrap();
+    let listen = format!("127.0.0.1:{}", kit::ports::free());
+    let (rules, key) = (folder, folder.join("site.key"));
+    let text = format!("[rules]\nfolder = {rules:?}\n[sign]\ntrust = []\n[archive]\nsite_key_file = {key:?}\n[telemetry]\nlisten = {listen:?}\n");
+    std::fs::write(&config, text).unwrap();
     let run = Command::new(kit::arkki()).arg("--config").arg(&config).args(command).output().unwrap();
     (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr))
 }

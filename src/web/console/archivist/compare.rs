@@ -35,7 +35,8 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Path(id): Path<Str
     let (old, new) = if one.hit.header.version <= other.hit.header.version { (one, other) } else { (other, one) };
     let word = |key| console.words.get(key, asked.language);
     let title = format!("{}: {} {} – {}", word("compare-heading"), word("document-version"), old.hit.header.version, new.hit.header.version);
-    pages::page(&console, &asked, StatusCode::OK, (&title, &title), |html| {
+    // Holding texts against each other is work: other tasks move on elsewhere.
+    let written = |html: &mut Html| {
         html.open("p", &[]);
         for (at, version) in [&old, &new].into_iter().enumerate() {
             if at > 0 {
@@ -50,7 +51,8 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Path(id): Path<Str
         let leaves = |one: &One| one.read(|document| describe::json_of(&console, document)).flatten().map(|value| describe::leaves(&value)).unwrap_or_default();
         changes(&console, &asked, html, ("form-page", numbers), &differing(&leaves(&old), &leaves(&new)));
         text(&console, &asked, html, &lines(&console, &old), &lines(&console, &new));
-    })
+    };
+    tokio::task::block_in_place(|| pages::page(&console, &asked, StatusCode::OK, (&title, &title), written))
 }
 
 fn facts(console: &Console, one: &One, language: Language) -> Vec<(String, String)> {

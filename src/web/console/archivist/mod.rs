@@ -134,11 +134,13 @@ impl One {
         Ok(history.filter(|history| history.controller == self.hit.header.controller && !history.group.is_will()))
     }
 
-    /// Works on its tree; `None` when the octets cannot be read.
+    /// Works on its tree, while other tasks move on elsewhere: a large document takes its time. `None` when the octets cannot be read.
     fn read<T>(&self, work: impl FnOnce(&Document<'_>) -> T) -> Option<T> {
-        let decoded = prepass::decode(&self.octets, Encoding::Any, self.octets.len()).ok()?;
-        let document = tree::parse(&decoded.text).ok()?;
-        Some(work(&document))
+        tokio::task::block_in_place(|| {
+            let decoded = prepass::decode(&self.octets, Encoding::Any, self.octets.len()).ok()?;
+            let document = tree::parse(&decoded.text).ok()?;
+            Some(work(&document))
+        })
     }
 }
 

@@ -91,11 +91,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, request: Request) 
 }
 
 pub(super) async fn take(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let asked = match Asked::by(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::by(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };

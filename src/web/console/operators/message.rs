@@ -85,11 +85,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Path(name): Path<S
 
 /// The lines, for a reason.
 pub(super) async fn lines(State(console): State<Arc<Console>>, Path(name): Path<String>, request: Request) -> Response {
-    let asked = match Asked::by(&console, &request, ROLES) {
-        Ok((asked, _)) => asked,
-        Err(response) => return response,
-    };
-    let (visit, pairs) = match guard::form(&console, &asked, request).await {
+    let (asked, visit, pairs) = match guard::by(&console, request, ROLES).await {
         Ok(taken) => taken,
         Err(response) => return response,
     };

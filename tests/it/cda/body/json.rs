@@ -275,6 +275,10 @@ fn broken_folders_are_named_file_by_file() {
 
 /// The family's document of a group with its JSON changed: codes of body and header.
 fn changed(group: Group, old: bool, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    found(group, old, change).iter().map(|f| format!("{} {}", f.code.as_str(), f.rule.as_deref().unwrap_or(""))).collect()
+}
+
+fn found(group: Group, old: bool, change: impl FnOnce(&mut Value)) -> Vec<Finding> {
     let family = family();
     let spec = match (group, old) {
         (Group::ClientRelation, true) => family.old_relation,
@@ -293,7 +297,7 @@ fn changed(group: Group, old: bool, change: impl FnOnce(&mut Value)) -> Vec<Stri
         Err(findings) => findings,
     };
     speaks(&findings, &[&spec.person.hetu, spec.person.family]);
-    findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.rule.as_deref().unwrap_or(""))).collect()
+    findings
 }
 
 fn drop_member(value: &mut Value, pointer: &str) {
@@ -379,6 +383,13 @@ fn header_and_content_agree() {
     assert_eq!(relation(&|j| unit("asiakkuusasiakirja", j)), ["E505 H-unit"]);
     assert_eq!(relation(&|j| set(j, "/asiakkuusasiakirja/asiakas/sukunimi", json!("SECRET"))), ["E505 H-family"]);
     assert_eq!(relation(&|j| set(j, "/asiakkuusasiakirja/asiakas/etunimet", json!("SECRET"))), ["E505 H-given"]);
+    // Told at the element that differs.
+    let named = |member: &str| found(Group::ClientRelation, false, |j| set(j, &format!("/asiakkuusasiakirja/asiakas/{member}"), json!("SECRET")));
+    for (member, element) in [("sukunimi", "family"), ("etunimet", "given[1]")] {
+        let [finding] = &*named(member) else { panic!("one finding") };
+        assert_eq!(finding.place.path, format!("/ClinicalDocument/recordTarget/patientRole/patient/name/{element}"));
+        assert!(finding.place.line > 1 && finding.place.column > 1, "{:?}", finding.place);
+    }
     assert_eq!(relation(&|j| set(j, "/asiakkuusasiakirja/asiakas/henkilotunnus/value", json!("010190-999W"))), ["E505 H-hetu"]);
     assert_eq!(relation(&|j| set(j, "/asiakkuusasiakirja/asiakas/syntymaaika", json!("1901-01-01"))), ["W908 H-birth"]);
     assert_eq!(case(&|j| set(j, "/asia_asiakirja/asian_tiedot/asiatunnus/value", json!("1.2.3"))), ["E505 H-case"]);
