@@ -45,6 +45,8 @@ pub(super) struct Standing {
     /// What was last seen to be wrong.
     trouble: Mutex<String>,
     changed: Notify,
+    /// Held while a partition is looked at: one connection more at a time, however many partitions come or go.
+    pub(super) looking: tokio::sync::Mutex<()>,
 }
 
 impl Standing {

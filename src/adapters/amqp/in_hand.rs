@@ -106,6 +106,15 @@ impl InHand {
 
     /// What to tell the broker. What is given here is out of hand.
     pub(super) fn tell(&mut self, now: Instant) -> Telling {
+        self.tell_if(now, false)
+    }
+
+    /// As [`tell`](Self::tell), before the channel goes: whatever is settled, however lately. What is not goes back with the channel.
+    pub(super) fn tell_last(&mut self, now: Instant) -> Telling {
+        self.tell_if(now, true)
+    }
+
+    fn tell_if(&mut self, now: Instant, last: bool) -> Telling {
         let mut telling = Telling::default();
         while let Some(first) = self.tags.first_entry() {
             if !matches!(first.get(), State::Done) {
@@ -114,7 +123,7 @@ impl InHand {
             telling.up_to = Some(first.remove_entry().0);
             self.done -= 1;
         }
-        if self.done > 0 && self.oldest_done.is_some_and(|at| now.saturating_duration_since(at) >= BLOCKED) {
+        if self.done > 0 && (last || self.oldest_done.is_some_and(|at| now.saturating_duration_since(at) >= BLOCKED)) {
             telling.alone = self.tags.iter().filter(|(_, s)| matches!(s, State::Done)).map(|(tag, _)| *tag).collect();
             self.done = 0;
         }
@@ -171,6 +180,19 @@ mod tests {
         assert_eq!(hand.due(100), Some(now));
         assert_eq!(hand.tell(now), Telling { up_to: Some(5), ..Telling::default() });
         assert!(hand.is_settled());
+    }
+
+    #[test]
+    fn before_the_channel_goes_all_that_is_settled_is_told() {
+        let now = Instant::now();
+        let mut hand = hand(5, now);
+        for (tag, how) in [(1, DONE), (3, DONE), (4, None)] {
+            hand.settle(tag, how, now);
+        }
+        // One settled a moment ago is not due, with others in hand.
+        assert!(hand.due(4).is_some_and(|at| at > now));
+        assert_eq!(hand.tell_last(now), Telling { up_to: Some(1), alone: vec![3], ..Telling::default() });
+        assert_eq!(hand.tell_last(now), Telling::default());
     }
 
     #[test]

@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery as Raw;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use tokio::sync::{mpsc, watch};
 
 use super::connect::{Backoff, asked};
 use super::consumer::{Mode, Standing};
-use super::in_hand::InHand;
+use super::handle::{Handle, trace};
+use super::in_hand::{InHand, Telling};
+use super::ready::{self, Seen};
 use super::settings::{AmqpSettings, Source};
 use super::share::Share;
 use crate::domain::message::Envelope;
-use crate::domain::trace::{TRACEPARENT, TraceContext};
 use crate::pipeline::door::{Entrance, Properties};
-use crate::ports::broker::{Delivery, Settle, Settlement};
+use crate::ports::broker::{Delivery, Settlement};
 use crate::telemetry::{self, Partition};
 
 /// How many settlements, or deliveries, are taken in at one go before the others get their turn.
@@ -55,6 +56,9 @@ pub(super) enum Ended {
 impl Lane<'_> {
     /// Runs one channel to its end.
     pub(super) async fn run(&self, connection: &Connection, mode: &mut watch::Receiver<Mode>, backoff: &mut Backoff) -> lapin::Result<Ended> {
+        if self.source.single && !self.is_ready(connection, mode).await? {
+            return Ok(Ended::Closed);
+        }
         let channel = asked(connection.create_channel()).await?;
         asked(channel.basic_qos(self.source.prefetch, BasicQosOptions { global: false })).await?;
         let (settle, settled) = mpsc::unbounded_channel();
@@ -75,6 +79,23 @@ impl Lane<'_> {
             yielding: false,
         };
         turn.go(mode, backoff).await
+    }
+
+    /// Asks a partition whether it can be consumed; `false` when we are to close meanwhile.
+    async fn is_ready(&self, connection: &Connection, mode: &watch::Receiver<Mode>) -> lapin::Result<bool> {
+        let looked = async {
+            let _one = self.standing.looking.lock().await;
+            ready::look(self.settings, connection, &self.source.queue).await
+        };
+        let mut mode = mode.clone();
+        let seen = tokio::select! {
+            seen = looked => seen?,
+            _ = mode.wait_for(|m| *m == Mode::Closing) => return Ok(false),
+        };
+        match seen {
+            Seen::Ready => Ok(true),
+            Seen::NotYet => Err(std::io::Error::other("the queue is shown, and nobody answers for it").into()),
+        }
     }
 
     /// The body moves; the properties are looked at and dropped. Of the headers the guard left the trace, if anything.
@@ -134,6 +155,7 @@ impl Turn<'_> {
             }
             if wanted != Mode::Closing && self.lane.source.single && self.consumer.is_none() {
                 // The partition is another's from now on. Closed, the channel gives back what the broker may have sent on the way to the cancel.
+                self.tell_last().await?;
                 asked(self.channel.close(200, "OK".into())).await?;
                 let _ = mode.wait_for(|m| *m != Mode::Paused).await;
                 return Ok(Ended::HandedBack);
@@ -145,6 +167,7 @@ impl Turn<'_> {
             let too_long = self.too_long();
             if too_long.is_some_and(|at| at <= Instant::now()) {
                 self.disown(Partition::HandedBack);
+                self.tell_last().await?;
                 asked(self.channel.close(200, "OK".into())).await?;
                 let _ = mode.wait_for(|m| *m != Mode::Paused).await;
                 return Ok(Ended::HandedBack);
@@ -337,7 +360,7 @@ impl Turn<'_> {
     }
 
     fn delivery(&self, raw: Raw) -> Delivery {
-        let settle = Box::new(Handle { tag: raw.delivery_tag, to: Some(self.settle.clone()) });
+        let settle = Box::new(Handle::new(raw.delivery_tag, self.settle.clone()));
         Delivery { redelivered: raw.redelivered, trace: trace(&raw), envelope: self.lane.admit(raw), settle }
     }
 
@@ -365,6 +388,21 @@ impl Turn<'_> {
             return Ok(());
         }
         let telling = self.hand.tell(now);
+        self.say(telling).await
+    }
+
+    /// Before the channel is closed with something in hand: what is settled must not come again, however lately it was.
+    async fn tell_last(&mut self) -> lapin::Result<()> {
+        let mut batch = Vec::new();
+        while let Ok(settled) = self.settled.try_recv() {
+            batch.push(settled);
+        }
+        self.mark(&mut batch).await?;
+        let telling = self.hand.tell_last(Instant::now());
+        self.say(telling).await
+    }
+
+    async fn say(&self, telling: Telling) -> lapin::Result<()> {
         if let Some(tag) = telling.up_to {
             asked(self.channel.basic_ack(tag, BasicAckOptions { multiple: true })).await?;
         }
@@ -386,41 +424,10 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// The trace that the guard let pass.
-fn trace(raw: &Raw) -> Option<TraceContext> {
-    match raw.properties.headers().as_ref()?.inner().get(TRACEPARENT)? {
-        AMQPValue::LongString(text) => TraceContext::parse(text.as_bytes()),
-        _ => None,
-    }
-}
-
 /// The next delivery, or never while there is no subscription.
 async fn next(consumer: &mut Option<lapin::Consumer>) -> Option<lapin::Result<Raw>> {
     match consumer {
         Some(consumer) => consumer.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Settles one delivery on the channel it came by; on no other, ever. Dropped, it says so.
-struct Handle {
-    tag: u64,
-    to: Option<mpsc::UnboundedSender<(u64, Option<Settlement>)>>,
-}
-
-impl Settle for Handle {
-    fn settle(mut self: Box<Self>, how: Settlement) {
-        if let Some(to) = self.to.take() {
-            // The channel is gone: the broker hands the message over again.
-            let _ = to.send((self.tag, Some(how)));
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if let Some(to) = self.to.take() {
-            let _ = to.send((self.tag, None));
-        }
     }
 }
