@@ -3,6 +3,16 @@
 use super::*;
 use crate::kit::rabbit::server;
 
+/// The topology in place, somebody who sends, and one instance whose deliveries the test takes itself.
+async fn consumed(settings: &AmqpSettings) -> (AmqpClient, AmqpConsumer, mpsc::Receiver<Delivery>) {
+    topology::apply(settings).await.unwrap();
+    let sender = client(settings).await;
+    let consumer = AmqpConsumer::new(Arc::new(settings.clone()));
+    let (into, deliveries) = mpsc::channel(64);
+    consumer.start(into).await.unwrap();
+    (sender, consumer, deliveries)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_share_the_partitions_and_no_client_is_overtaken_when_they_change_hands() {
     const CLIENTS: usize = 40;
@@ -40,19 +50,16 @@ async fn two_instances_share_the_partitions_and_no_client_is_overtaken_when_they
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_outage_keeps_the_partition_and_a_long_one_hands_all_in_hand_over_in_order() {
     let vhost = vhost().await;
-    let settings = partitioned(&vhost, 20, 1);
-    topology::apply(&settings).await.unwrap();
-    let sender = client(&settings).await;
-    let consumer = AmqpConsumer::new(Arc::new(settings.clone()));
-    let (into, mut deliveries) = mpsc::channel(64);
-    consumer.start(into).await.unwrap();
+    // Far longer than the short outage, whatever the machine does meanwhile.
+    let settings = AmqpSettings { patience: Duration::from_secs(6), ..partitioned(&vhost, 20, 1) };
+    let (sender, consumer, mut deliveries) = consumed(&settings).await;
     send_all(&sender, (0..30).map(|n| of_client(n % 3, n / 3)).collect()).await;
     // Ten of each queue at the most: the prefetch of both together is twenty.
     let hand = receive_many(&mut deliveries, 10).await;
     let (log, idle) = (Log::default(), Duration::ZERO);
     let other = instance(&settings, "other", &log, idle).await;
     consumer.pause().await;
-    tokio::time::sleep(settings.patience / 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     consumer.resume().await;
     assert_eq!((log.len(), deliveries.try_recv().is_err()), (0, true), "a short outage: nobody else has anything, and nothing came again");
     // A long one: the other has all of it, from the first on, and in order.
@@ -76,11 +83,7 @@ async fn what_was_settled_a_moment_before_a_partition_is_handed_back_does_not_co
     for _ in 0..TRIES {
         let vhost = vhost().await;
         let settings = partitioned(&vhost, 20, 1);
-        topology::apply(&settings).await.unwrap();
-        let sender = client(&settings).await;
-        let consumer = AmqpConsumer::new(Arc::new(settings.clone()));
-        let (into, mut deliveries) = mpsc::channel(64);
-        consumer.start(into).await.unwrap();
+        let (sender, consumer, mut deliveries) = consumed(&settings).await;
         send_all(&sender, (0..10).map(|n| of_client(0, n)).collect()).await;
         let mut hand = receive_many(&mut deliveries, 10).await.into_iter();
         let slow = hand.next();
@@ -105,7 +108,7 @@ async fn what_was_settled_a_moment_before_a_partition_is_handed_back_does_not_co
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_nobody_answers_for_disturbs_no_other_and_is_consumed_when_it_is_back() {
     let vhost = vhost().await;
-    let settings = partitioned(&vhost, 30, 2);
+    let settings = partitioned(&vhost, 90, 2);
     topology::apply(&settings).await.unwrap();
     let process = |verb: &str| {
         let call = format!("ra:{verb}(quorum_queues, {{'{}_{IN}.p02', node()}}).", vhost.name);
